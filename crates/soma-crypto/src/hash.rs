@@ -1,0 +1,125 @@
+//! Domain-separated SHA3-256: the one hash of the network.
+//!
+//! Every hash is `SHA3-256(len(domain) as one byte ‖ domain ‖ message)`, so no value of one kind
+//! can stand for a value of another. [`Domain`] lists all kinds.
+
+use sha3::{Digest as _, Sha3_256};
+
+/// What a hash is for. The tag is part of the hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Domain {
+    /// An address, over the compressed public key.
+    Address,
+    /// A transaction: what its sender signs and its id.
+    Transaction,
+    /// A block header: the block's id.
+    Block,
+    /// The list of transactions of a block.
+    Transactions,
+    /// The list of receipts of a block.
+    Receipts,
+    /// A chain id, over the genesis document.
+    Genesis,
+    /// A target id.
+    TargetId,
+    /// A model id.
+    ModelId,
+    /// A staking pool id.
+    PoolId,
+    /// A stake position id.
+    StakeId,
+    /// The id that shows an account's balance as one coin object.
+    CoinId,
+    /// The seed of a target's direction.
+    TargetSeed,
+    /// A sealed submission.
+    Submission,
+    /// A commitment to a weights key.
+    WeightsKey,
+    /// The mask that hides a plaintext checksum until the key is revealed.
+    WeightsMask,
+    /// A commitment to an embedding.
+    Embedding,
+    /// The key of an entry of the state tree.
+    StateKey,
+    /// A node of the state tree.
+    StateNode,
+    /// A proof that a validator holds its consensus key.
+    ProofOfPossession,
+    /// The noise of SIGReg.
+    SigRegNoise,
+    /// The associated data and nonce of sealed weights.
+    SealedWeights,
+}
+
+impl Domain {
+    /// The tag, as hashed.
+    pub const fn tag(self) -> &'static [u8] {
+        match self {
+            Self::Address => b"soma/address",
+            Self::Transaction => b"soma/transaction",
+            Self::Block => b"soma/block",
+            Self::Transactions => b"soma/transactions",
+            Self::Receipts => b"soma/receipts",
+            Self::Genesis => b"soma/genesis",
+            Self::TargetId => b"soma/target-id",
+            Self::ModelId => b"soma/model-id",
+            Self::PoolId => b"soma/pool-id",
+            Self::StakeId => b"soma/stake-id",
+            Self::CoinId => b"soma/coin-id",
+            Self::TargetSeed => b"soma/target-seed",
+            Self::Submission => b"soma/submission",
+            Self::WeightsKey => b"soma/weights-key",
+            Self::WeightsMask => b"soma/weights-mask",
+            Self::Embedding => b"soma/embedding",
+            Self::StateKey => b"soma/state-key",
+            Self::StateNode => b"soma/state-node",
+            Self::ProofOfPossession => b"soma/proof-of-possession",
+            Self::SigRegNoise => b"soma/sigreg-noise",
+            Self::SealedWeights => b"soma/sealed-weights",
+        }
+    }
+}
+
+/// A hash in progress.
+#[derive(Clone)]
+pub struct Hasher(Sha3_256);
+
+impl Hasher {
+    /// Starts a hash of kind `domain`.
+    pub fn new(domain: Domain) -> Self {
+        let tag = domain.tag();
+        let mut hasher = Sha3_256::new();
+        hasher.update([tag.len() as u8]);
+        hasher.update(tag);
+        Self(hasher)
+    }
+
+    /// Adds bytes.
+    #[must_use]
+    pub fn chain(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.update(bytes);
+        self
+    }
+
+    /// Adds bytes in place.
+    pub fn update(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.update(bytes.as_ref());
+    }
+
+    /// The hash.
+    pub fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+/// The hash of `bytes` as kind `domain`.
+pub fn hash(domain: Domain, bytes: impl AsRef<[u8]>) -> [u8; 32] {
+    Hasher::new(domain).chain(bytes).finish()
+}
+
+/// Plain SHA3-256 of a file's bytes, as printed in Base58 by checksums.
+pub fn checksum(bytes: impl AsRef<[u8]>) -> soma_types::Checksum {
+    soma_types::Checksum(Sha3_256::digest(bytes.as_ref()).into())
+}
