@@ -70,7 +70,11 @@ impl<T, const MAX: usize> BoundedVec<T, MAX> {
     /// [`TooLong`] above `MAX` items.
     pub fn new(items: Vec<T>) -> Result<Self, TooLong> {
         if items.len() > MAX {
-            return Err(TooLong { what: "items", got: items.len(), max: MAX });
+            return Err(TooLong {
+                what: "items",
+                got: items.len(),
+                max: MAX,
+            });
         }
         Ok(Self(items))
     }
@@ -112,7 +116,13 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for BoundedVec
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let too_long = |got| A::Error::custom(TooLong { what: "items", got, max: MAX });
+                let too_long = |got| {
+                    A::Error::custom(TooLong {
+                        what: "items",
+                        got,
+                        max: MAX,
+                    })
+                };
                 if let Some(claimed) = seq.size_hint().filter(|claimed| *claimed > MAX) {
                     return Err(too_long(claimed));
                 }
@@ -153,7 +163,12 @@ impl<const MAX: usize> BoundedText<MAX> {
     pub fn new(text: impl Into<String>) -> Result<Self, TextError> {
         let text = text.into();
         if text.len() > MAX {
-            return Err(TooLong { what: "bytes of text", got: text.len(), max: MAX }.into());
+            return Err(TooLong {
+                what: "bytes of text",
+                got: text.len(),
+                max: MAX,
+            }
+            .into());
         }
         match text.chars().find(|c| c.is_control()) {
             Some(control) => Err(TextError::Control(control)),
@@ -214,7 +229,10 @@ mod tests {
     #[test]
     fn control_characters_and_long_texts_are_refused() {
         assert_eq!(BoundedText::<8>::new("a\nb"), Err(TextError::Control('\n')));
-        assert!(matches!(BoundedText::<2>::new("abc"), Err(TextError::TooLong(_))));
+        assert!(matches!(
+            BoundedText::<2>::new("abc"),
+            Err(TextError::TooLong(_))
+        ));
     }
 
     #[test]

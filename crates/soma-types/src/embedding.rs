@@ -48,7 +48,9 @@ pub enum EmbeddingError {
     #[error("embedding has norm zero, so it has no direction")]
     ZeroNorm,
     /// The fixed-point vector is not of length one.
-    #[error("embedding is not a unit vector: its squared norm is {squared_norm} · 2^-60, expected 2^60 · 2^-60 within 2^-16")]
+    #[error(
+        "embedding is not a unit vector: its squared norm is {squared_norm} · 2^-60, expected 2^60 · 2^-60 within 2^-16"
+    )]
     NotUnit {
         /// Sum of squares of the components.
         squared_norm: u128,
@@ -101,7 +103,10 @@ impl Embedding {
             return Err(EmbeddingError::Dimension(dim));
         }
         if let Some((index, value)) = values.clone().enumerate().find(|(_, v)| !v.is_finite()) {
-            return Err(EmbeddingError::NotFinite { index, value: value.to_string() });
+            return Err(EmbeddingError::NotFinite {
+                index,
+                value: value.to_string(),
+            });
         }
         // Dividing by the largest magnitude first keeps the sum of squares finite and non-zero.
         let largest = values.clone().fold(0.0_f64, |m, v| m.max(v.abs()));
@@ -123,7 +128,10 @@ impl Embedding {
     /// The components as floats, shape `[dim]`.
     pub fn to_f32(&self) -> Vec<f32> {
         let scale = EMBEDDING_ONE as f64;
-        self.0.iter().map(|&c| (f64::from(c) / scale) as f32).collect()
+        self.0
+            .iter()
+            .map(|&c| (f64::from(c) / scale) as f32)
+            .collect()
     }
 
     /// Number of components.
@@ -153,7 +161,12 @@ impl Embedding {
         if chunks.len() > MAX_EMBEDDING_DIM {
             return Err(EmbeddingError::Dimension(chunks.len()));
         }
-        Self::from_fixed(chunks.iter().map(|chunk| i32::from_le_bytes(*chunk)).collect())
+        Self::from_fixed(
+            chunks
+                .iter()
+                .map(|chunk| i32::from_le_bytes(*chunk))
+                .collect(),
+        )
     }
 }
 
@@ -258,16 +271,25 @@ mod tests {
     #[test]
     fn bad_numbers_are_refused_with_their_place() {
         assert_eq!(Embedding::from_f32(&[]), Err(EmbeddingError::Dimension(0)));
-        assert_eq!(Embedding::from_f32(&[0.0, -0.0]), Err(EmbeddingError::ZeroNorm));
+        assert_eq!(
+            Embedding::from_f32(&[0.0, -0.0]),
+            Err(EmbeddingError::ZeroNorm)
+        );
         assert_eq!(
             Embedding::from_f32(&[1.0, f32::NAN]),
-            Err(EmbeddingError::NotFinite { index: 1, value: "NaN".into() })
+            Err(EmbeddingError::NotFinite {
+                index: 1,
+                value: "NaN".into()
+            })
         );
         assert!(matches!(
             Embedding::from_fixed(vec![1, 2, 3]),
             Err(EmbeddingError::NotUnit { squared_norm: 14 })
         ));
-        assert_eq!(Embedding::from_le_bytes(&[0; 5]), Err(EmbeddingError::Bytes(5)));
+        assert_eq!(
+            Embedding::from_le_bytes(&[0; 5]),
+            Err(EmbeddingError::Bytes(5))
+        );
     }
 
     #[test]

@@ -74,7 +74,11 @@ pub fn parse_base58<const N: usize>(
     let mut bytes = [0; N];
     match bs58::decode(text.as_bytes()).onto(&mut bytes[..]) {
         Ok(got) if got == N && !too_long => Ok(bytes),
-        Ok(got) => Err(ParseIdError::Length { kind, expected: N, got }),
+        Ok(got) => Err(ParseIdError::Length {
+            kind,
+            expected: N,
+            got,
+        }),
         Err(bs58::decode::Error::BufferTooSmall) => Err(ParseIdError::Length {
             kind,
             expected: N,
@@ -260,10 +264,20 @@ mod tests {
         assert_eq!("ab".repeat(32).parse(), Ok(id));
         assert_eq!(
             "ab".parse::<TargetId>(),
-            Err(ParseIdError::Length { kind: "target id", expected: 32, got: 1 })
+            Err(ParseIdError::Length {
+                kind: "target id",
+                expected: 32,
+                got: 1
+            })
         );
-        assert!(matches!("0xzz".parse::<TargetId>(), Err(ParseIdError::Alphabet { .. })));
-        assert!(matches!("é".repeat(32).parse::<TargetId>(), Err(ParseIdError::Alphabet { .. })));
+        assert!(matches!(
+            "0xzz".parse::<TargetId>(),
+            Err(ParseIdError::Alphabet { .. })
+        ));
+        assert!(matches!(
+            "é".repeat(32).parse::<TargetId>(),
+            Err(ParseIdError::Alphabet { .. })
+        ));
     }
 
     #[test]

@@ -254,11 +254,21 @@ mod tests {
         assert_eq!(read("1."), Ok(1_000_000_000));
         assert_eq!(read("0.000000001"), Ok(1));
         for bad in ["", ".", "-1", "1e9", "1,5", "NaN", "0x1"] {
-            assert_eq!(read(bad), Err(AmountError::Invalid(bad.to_owned())), "{bad}");
+            assert_eq!(
+                read(bad),
+                Err(AmountError::Invalid(bad.to_owned())),
+                "{bad}"
+            );
         }
-        assert!(matches!(read("1.0000000001"), Err(AmountError::Precision(_))));
+        assert!(matches!(
+            read("1.0000000001"),
+            Err(AmountError::Precision(_))
+        ));
         assert!(matches!(read("18446744074"), Err(AmountError::Overflow(_))));
-        assert!(matches!(read("99999999999999999999"), Err(AmountError::Overflow(_))));
+        assert!(matches!(
+            read("99999999999999999999"),
+            Err(AmountError::Overflow(_))
+        ));
     }
 
     proptest! {

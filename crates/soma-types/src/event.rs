@@ -1,0 +1,126 @@
+//! Events: what happened in a block, for subscribers and the earnings ledger.
+//!
+//! Events follow from execution and are the same on every node, but they are not part of the
+//! state root.
+
+use serde::{Deserialize, Serialize};
+
+use crate::embedding::{Distance, Loss};
+use crate::id::{Address, ModelId, TargetId};
+use crate::money::Shannons;
+use crate::time::Epoch;
+
+/// Why an address earned or lost money outside plain transfers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EarningKind {
+    /// Submitter's part of a target's reward.
+    Submission,
+    /// Bond returned after a clean audit.
+    BondReturned,
+    /// Bond lost to a proven fraud (an amount lost).
+    BondSlashed,
+    /// Owner's commission on what a model won; became stake.
+    ModelCommission,
+    /// Raised the value of all stake in a model's pool; listed for the model's owner.
+    ModelPool,
+    /// Reward for claiming for others.
+    ClaimBounty,
+    /// A validator's commission; became stake.
+    ValidatorCommission,
+    /// Raised the value of all stake in a validator's pool; listed for the validator.
+    ValidatorPool,
+    /// Part of a slashed bond for reporting a fraud.
+    FraudReport,
+    /// Part of a slashed bond for an upheld challenge.
+    Challenge,
+    /// Challenger's bond returned.
+    ChallengeBondReturned,
+    /// Challenger's bond lost (an amount lost).
+    ChallengeBondLost,
+    /// Stake paid out after unbonding.
+    StakeReturned,
+}
+
+impl EarningKind {
+    /// True where the amount was lost instead of earned.
+    pub const fn is_loss(self) -> bool {
+        matches!(self, Self::BondSlashed | Self::ChallengeBondLost)
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// Targets were drawn.
+    TargetDrawn {
+        /// The target.
+        target: TargetId,
+    },
+    /// A target was filled.
+    TargetFilled {
+        /// The target.
+        target: TargetId,
+        /// Who submitted.
+        submitter: Address,
+        /// The winning model.
+        model: ModelId,
+        /// Distance of the data to the target.
+        distance: Distance,
+        /// Loss of the winning model.
+        loss: Loss,
+    },
+    /// A target was paid out.
+    TargetClaimed {
+        /// The target.
+        target: TargetId,
+    },
+    /// A submission was challenged: every validator should audit it.
+    SubmissionChallenged {
+        /// The target.
+        target: TargetId,
+    },
+    /// A submission was proven a fraud.
+    FraudProven {
+        /// The target.
+        target: TargetId,
+        /// Who submitted.
+        submitter: Address,
+        /// The slashed bond.
+        bond: Shannons,
+    },
+    /// A model's weights were revealed.
+    ModelRevealed {
+        /// The model.
+        model: ModelId,
+    },
+    /// A model ended.
+    ModelDeactivated {
+        /// The model.
+        model: ModelId,
+    },
+    /// Stake was slashed; it went to the emission pool.
+    Slashed {
+        /// The validator or the model's owner.
+        owner: Address,
+        /// How much.
+        amount: Shannons,
+    },
+    /// An address earned or lost money.
+    Earning {
+        /// Who.
+        address: Address,
+        /// Why.
+        kind: EarningKind,
+        /// How much.
+        amount: Shannons,
+        /// The target that it came from, if any.
+        target: Option<TargetId>,
+    },
+    /// An epoch ended and the next began.
+    EpochChanged {
+        /// The epoch that began.
+        epoch: Epoch,
+    },
+}

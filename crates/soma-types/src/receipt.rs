@@ -1,0 +1,100 @@
+//! Receipts: what a transaction did.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ExecutionError;
+use crate::id::{Address, Digest, ModelId, StakeId, TargetId};
+use crate::money::Shannons;
+use crate::time::{Epoch, Height};
+
+/// Outcome of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionStatus {
+    /// Everything it asked for was done.
+    Success,
+    /// Nothing was done; the base fee was paid and the nonce used.
+    Failure {
+        /// Why.
+        error: ExecutionError,
+    },
+}
+
+impl ExecutionStatus {
+    /// True for success.
+    pub const fn is_success(&self) -> bool {
+        matches!(self, Self::Success)
+    }
+}
+
+/// The fee of a transaction, all of it burned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fee {
+    /// Paid by every transaction, also a failed one.
+    pub base: Shannons,
+    /// Paid for the objects written.
+    pub operation: Shannons,
+    /// Paid on moved amounts.
+    pub value: Shannons,
+}
+
+impl Fee {
+    /// The whole fee.
+    pub fn total(&self) -> Shannons {
+        self.base
+            .saturating_add(self.operation)
+            .saturating_add(self.value)
+    }
+}
+
+/// An object that a transaction made, changed or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "type", content = "id", rename_all = "snake_case")]
+pub enum ObjectRef {
+    /// An account's balance.
+    Coin(Address),
+    /// A stake position.
+    Stake(StakeId),
+    /// A model.
+    Model(ModelId),
+    /// A target.
+    Target(TargetId),
+    /// A validator.
+    Validator(Address),
+}
+
+/// Change of a balance in shannons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalanceChange {
+    /// The account.
+    pub address: Address,
+    /// What was added; negative for what was taken, fee included.
+    pub amount: i64,
+}
+
+/// What a transaction did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The transaction.
+    pub transaction: Digest,
+    /// Who sent it.
+    pub sender: Address,
+    /// The block that contains it.
+    pub height: Height,
+    /// Its place in the block, from 0.
+    pub index: u32,
+    /// The epoch in which it was executed.
+    pub epoch: Epoch,
+    /// Outcome.
+    pub status: ExecutionStatus,
+    /// What it cost.
+    pub fee: Fee,
+    /// Objects made.
+    pub created: Vec<ObjectRef>,
+    /// Objects changed.
+    pub mutated: Vec<ObjectRef>,
+    /// Objects removed.
+    pub deleted: Vec<ObjectRef>,
+    /// Changes of balances, by address.
+    pub balance_changes: Vec<BalanceChange>,
+}
