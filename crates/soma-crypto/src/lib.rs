@@ -1,6 +1,10 @@
 //! Keys, hashing, signing, keystore and sealed weights.
 #![forbid(unsafe_code)]
 
+pub mod commitments;
 pub mod hash;
+pub mod keys;
+pub mod transaction;
 
 pub use hash::{Domain, Hasher, checksum, hash};
+pub use keys::{SecretKey, SecretKeyError, SignatureError, address_of, verify_digest};

@@ -1,1 +1,11 @@
+//! Target drawing, exact distance, nearest models, difficulty.
 #![forbid(unsafe_code)]
+
+pub mod difficulty;
+mod distance;
+mod draw;
+mod index;
+
+pub use distance::{DimensionMismatch, cosine_distance, dot};
+pub use draw::draw_direction;
+pub use index::{ModelIndex, Neighbor};

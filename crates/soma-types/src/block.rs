@@ -25,7 +25,7 @@ pub struct Header {
     pub epoch: Epoch,
     /// Time of the proposal; later than the parent's.
     pub time_ms: TimestampMs,
-    /// Digest of the parent's header; for the first block, the chain id.
+    /// Digest of the parent's header; for the first block, of the genesis header.
     pub parent: Digest,
     /// Hash over what the block contains: see [`Proposal`].
     pub transactions_root: Digest,

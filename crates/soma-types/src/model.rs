@@ -88,10 +88,6 @@ pub struct Model {
     pub weights: Option<WeightsManifest>,
     /// A commit that waits for its reveal: the first weights, or an update.
     pub pending: Option<PendingReveal>,
-    /// Targets that were assigned to it.
-    pub targets_assigned: u64,
-    /// Targets that it won and that were paid.
-    pub targets_won: u64,
 }
 
 /// Who revealed some weights first, by plaintext checksum.

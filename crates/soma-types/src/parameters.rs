@@ -102,15 +102,15 @@ parameters! {
     /// What a validator loses of its reward when a quorum reported it, in basis points.
     reward_slashing_rate_bps = 5_000, 0, 10_000;
     /// What a validator loses of its stake for proven misbehaviour, in basis points.
-    validator_slash_rate_bps = 500, 0, 10_000;
+    validator_slash_rate_bps = 500, 0, 9_999;
     /// Least first stake of a model, and least stake to stay active, in shannons.
     model_min_stake = 1_000_000_000, 1, 10_000_000_000_000_000;
     /// Architecture of all models.
     model_architecture_version = 1, 1, 1_000;
     /// What a model loses of its stake when it does not commit or reveal in time, in basis points.
-    model_reveal_slash_rate_bps = 5_000, 0, 10_000;
+    model_reveal_slash_rate_bps = 5_000, 0, 9_999;
     /// What a model loses of its stake when a quorum reported it, in basis points.
-    model_tally_slash_rate_bps = 9_500, 0, 10_000;
+    model_tally_slash_rate_bps = 9_500, 0, 9_999;
     /// Fee of every transaction in shannons.
     base_fee = 1_000, 0, 1_000_000_000;
     /// Fee for each object written in shannons.

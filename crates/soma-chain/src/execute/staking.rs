@@ -1,0 +1,214 @@
+//! Stake: into pools, and out after unbonding.
+
+use soma_crypto::{Domain, Hasher};
+use soma_types::{
+    Address, Epoch, ExecutionError, ModelId, ModelStatus, PoolId, PoolRate, PoolStatus, Shannons,
+    StakeId, StakePosition, StakeState, StakingPool, ValidatorStatus,
+};
+
+use super::transaction::Call;
+use crate::key::Key;
+use crate::pool::{PoolMath, shares_for, value_of};
+use crate::state::{Failure, State, Step};
+
+const OVERFLOW: Failure = Failure::Supply("a staking pool overflowed");
+
+/// Stakes with the validator at `address`.
+pub(crate) fn stake_to_validator(
+    state: &mut State<'_>,
+    call: Call,
+    address: &Address,
+    amount: Shannons,
+) -> Step<()> {
+    let validator = state
+        .validator(address)?
+        .ok_or(ExecutionError::ValidatorNotFound)?;
+    if matches!(validator.status, ValidatorStatus::Inactive { .. }) {
+        return Err(ExecutionError::ValidatorNotFound.into());
+    }
+    stake(state, call, &validator.pool, amount).map(|_| ())
+}
+
+/// Stakes with a model.
+pub(crate) fn stake_to_model(
+    state: &mut State<'_>,
+    call: Call,
+    id: &ModelId,
+    amount: Shannons,
+) -> Step<()> {
+    let model = state.model(id)?;
+    if matches!(model.status, ModelStatus::Inactive { .. }) {
+        return Err(ExecutionError::ModelAlreadyInactive.into());
+    }
+    stake(state, call, &model.pool, amount).map(|_| ())
+}
+
+/// Stakes with a pool: at once before it is active, from the next epoch on after that.
+pub(crate) fn stake(
+    state: &mut State<'_>,
+    call: Call,
+    pool: &PoolId,
+    amount: Shannons,
+) -> Step<StakeId> {
+    if amount.is_zero() {
+        return Err(ExecutionError::invalid("stake amount cannot be 0").into());
+    }
+    let mut pool = state.pool(pool)?;
+    if !pool.is_solvent() {
+        return Err(ExecutionError::StakingPoolInsolvent.into());
+    }
+    let stake_state = match pool.status {
+        PoolStatus::PreActive => StakeState::Staked {
+            tokens: pool.mint(amount).ok_or(OVERFLOW)?,
+        },
+        PoolStatus::Active => {
+            pool.pending = pool.pending.checked_add(amount).ok_or(OVERFLOW)?;
+            StakeState::Starting {
+                from: state.epoch().next(),
+            }
+        }
+        PoolStatus::Inactive { .. } => return Err(ExecutionError::StakingPoolInactive.into()),
+    };
+    state.debit(&call.sender, amount)?;
+    state.save_pool(&pool);
+    let id = StakeId(Hasher::new(Domain::StakeId).chain(call.digest).finish());
+    let position = StakePosition {
+        id,
+        owner: call.sender,
+        pool: pool.id,
+        principal: amount,
+        state: stake_state,
+    };
+    state.save(Key::Stake(id), &position);
+    Ok(id)
+}
+
+/// Adds stake that counts at once to the owner's commission position in `pool`.
+pub(crate) fn add_commission(
+    state: &mut State<'_>,
+    pool: &mut StakingPool,
+    owner: Address,
+    amount: Shannons,
+) -> Step<()> {
+    if amount.is_zero() {
+        return Ok(());
+    }
+    let minted = pool.mint(amount).ok_or(OVERFLOW)?;
+    let (id, existing) = commission_position(state, pool.id, owner)?;
+    let (principal, held) = match existing {
+        Some((position, tokens)) => (position.principal, tokens),
+        None => (Shannons::ZERO, 0),
+    };
+    let position = StakePosition {
+        id,
+        owner,
+        pool: pool.id,
+        principal: principal.saturating_add(amount),
+        state: StakeState::Staked {
+            tokens: held.checked_add(minted).ok_or(OVERFLOW)?,
+        },
+    };
+    state.save(Key::Stake(id), &position);
+    Ok(())
+}
+
+/// The position that collects an owner's commission. A new one is begun where the last is on its
+/// way out.
+fn commission_position(
+    state: &State<'_>,
+    pool: PoolId,
+    owner: Address,
+) -> Step<(StakeId, Option<(StakePosition, u128)>)> {
+    for round in 0u64.. {
+        let hasher = Hasher::new(Domain::StakeId)
+            .chain(pool)
+            .chain(owner)
+            .chain(b"commission");
+        let id = StakeId(hasher.chain(round.to_le_bytes()).finish());
+        match state.load::<StakePosition>(Key::Stake(id))? {
+            None => return Ok((id, None)),
+            Some(position) => {
+                if let StakeState::Staked { tokens } = position.state {
+                    return Ok((id, Some((position, tokens))));
+                }
+            }
+        }
+    }
+    Err(OVERFLOW)
+}
+
+/// What a position stands for right now.
+enum Standing {
+    /// Did not start; its pool keeps it aside.
+    NotStarted,
+    /// Shares of the pool.
+    Shares(u128),
+}
+
+fn standing(state: &State<'_>, position: &StakePosition, pool: &StakingPool) -> Step<Standing> {
+    match position.state {
+        StakeState::Staked { tokens } => Ok(Standing::Shares(tokens)),
+        StakeState::Unbonding { release, .. } => {
+            Err(ExecutionError::StakeAlreadyUnbonding { release }.into())
+        }
+        StakeState::Starting { from } if has_started(pool, from, state.epoch()) => {
+            let rate: Option<PoolRate> = state.load(Key::PoolRate(pool.id, from))?;
+            let (soma, tokens) = rate.map_or((Shannons::ZERO, 0), |rate| (rate.soma, rate.tokens));
+            Ok(Standing::Shares(shares_for(
+                position.principal,
+                soma,
+                tokens,
+            )))
+        }
+        StakeState::Starting { .. } => Ok(Standing::NotStarted),
+    }
+}
+
+/// True when stake that was to start in epoch `from` did: the pool was open at that boundary.
+pub(crate) fn has_started(pool: &StakingPool, from: Epoch, now: Epoch) -> bool {
+    let closed_before = matches!(pool.status, PoolStatus::Inactive { since } if since < from);
+    from <= now && !closed_before
+}
+
+/// The value of a position that is not on its way out, or why it cannot be withdrawn.
+pub(crate) fn position_value(state: &State<'_>, id: &StakeId) -> Step<Shannons> {
+    let position: StakePosition = state
+        .load(Key::Stake(*id))?
+        .ok_or(ExecutionError::ObjectNotFound)?;
+    let pool = state.pool(&position.pool)?;
+    Ok(match standing(state, &position, &pool)? {
+        Standing::NotStarted => position.principal,
+        Standing::Shares(shares) => value_of(shares, pool.soma, pool.tokens),
+    })
+}
+
+/// Withdraws a position: stake that did not start at once, other stake after unbonding.
+pub(crate) fn unstake(state: &mut State<'_>, call: Call, id: &StakeId) -> Step<()> {
+    let mut position: StakePosition = state
+        .load(Key::Stake(*id))?
+        .ok_or(ExecutionError::ObjectNotFound)?;
+    if position.owner != call.sender {
+        return Err(ExecutionError::InvalidOwnership.into());
+    }
+    let mut pool = state.pool(&position.pool)?;
+    match standing(state, &position, &pool)? {
+        Standing::NotStarted => {
+            pool.pending = pool
+                .pending
+                .checked_sub(position.principal)
+                .ok_or(OVERFLOW)?;
+            state.save_pool(&pool);
+            state.remove(Key::Stake(*id));
+            state.credit(&call.sender, position.principal)
+        }
+        Standing::Shares(shares) => {
+            let (_, tokens) = pool.unbond(shares);
+            state.save_pool(&pool);
+            let release = state.epoch().next().plus(state.parameters.unbonding_epochs);
+            position.state = StakeState::Unbonding { tokens, release };
+            state.save(Key::Stake(*id), &position);
+            state.mark(Key::Unbonding(release, *id));
+            Ok(())
+        }
+    }
+}

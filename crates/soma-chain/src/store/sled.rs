@@ -1,0 +1,88 @@
+//! The embedded store on disk.
+
+use std::path::Path;
+
+use super::{Batch, Entry, Store, StoreError, bounds, is_empty_range};
+
+/// A store in a folder on disk, by the `sled` crate.
+#[derive(Debug)]
+pub struct SledStore {
+    db: sled::Db,
+}
+
+impl SledStore {
+    /// Opens the store in folder `path`, or makes it. `cache_bytes` bounds its page cache.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or another process has it open.
+    pub fn open(path: impl AsRef<Path>, cache_bytes: u64) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let db = sled::Config::new()
+            .path(path)
+            .cache_capacity(cache_bytes)
+            // The chain flushes once for each block, before it acknowledges it.
+            .flush_every_ms(None)
+            .open()
+            .map_err(|error| StoreError(format!("cannot open {}: {error}", path.display())))?;
+        Ok(Self { db })
+    }
+
+    fn collect(
+        entries: impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>>,
+    ) -> Result<Vec<Entry>, StoreError> {
+        entries
+            .map(|entry| {
+                let (key, value) = entry.map_err(StoreError::new)?;
+                Ok((key.to_vec(), value.to_vec()))
+            })
+            .collect()
+    }
+}
+
+impl Store for SledStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.db.get(key).map_err(StoreError::new)?;
+        Ok(value.map(|bytes| bytes.to_vec()))
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (start, end) = bounds(prefix, after, None);
+        if is_empty_range(&start, &end) {
+            return Ok(Vec::new());
+        }
+        Self::collect(self.db.range((start, end)).take(limit))
+    }
+
+    fn scan_back(
+        &self,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (start, end) = bounds(prefix, None, before);
+        if is_empty_range(&start, &end) {
+            return Ok(Vec::new());
+        }
+        Self::collect(self.db.range((start, end)).rev().take(limit))
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut writes = sled::Batch::default();
+        for (key, value) in batch.into_writes() {
+            match value {
+                Some(value) => writes.insert(key, value),
+                None => writes.remove(key),
+            }
+        }
+        self.db.apply_batch(writes).map_err(StoreError::new)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush().map(|_| ()).map_err(StoreError::new)
+    }
+}
