@@ -1,19 +1,26 @@
 //! secp256k1 keys: addresses, signing, verification.
+//!
+//! ECDSA as in RFC 6979 (deterministic nonces), always with the lower s: each digest has one
+//! signature by each key that this module makes, and nobody can turn an accepted signature into
+//! a second one.
 
 use k256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
 use k256::ecdsa::{SigningKey, VerifyingKey};
-use soma_types::id::{ParseIdError, parse_hex};
 use soma_types::{Address, PublicKey, Signature};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::hash::{Domain, hash};
 
-/// Bytes that are not a secret key.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+/// Why a value is not a secret key. No message repeats the value.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum SecretKeyError {
-    /// Not 32 bytes of hex.
-    #[error("Secret key {0}")]
-    Parse(#[from] ParseIdError),
+    /// The text has other characters than hex digits, or an odd number of them.
+    #[error("Secret key is not hexadecimal; give 64 hex digits, with or without 0x")]
+    NotHex,
+    /// Another number of bytes.
+    #[error("Secret key must be exactly 32 bytes, got {0}")]
+    Length(usize),
     /// Zero, or not below the order of the curve.
     #[error("Secret key is not a number between 1 and the order of secp256k1")]
     OutOfRange,
@@ -67,12 +74,35 @@ impl SecretKey {
     /// # Errors
     /// Other text, another length, or a number out of range.
     pub fn from_hex(text: &str) -> Result<Self, SecretKeyError> {
-        Self::from_bytes(&parse_hex("secret key", text.trim())?)
+        let text = text.trim();
+        let digits = text
+            .strip_prefix("0x")
+            .or_else(|| text.strip_prefix("0X"))
+            .unwrap_or(text);
+        let bytes = Zeroizing::new(hex::decode(digits).map_err(|_| SecretKeyError::NotHex)?);
+        let bytes: &[u8; 32] = bytes
+            .as_slice()
+            .try_into()
+            .map_err(|_| SecretKeyError::Length(bytes.len()))?;
+        Self::from_bytes(bytes)
     }
 
-    /// The key's bytes.
-    pub fn to_bytes(&self) -> [u8; 32] {
-        self.0.to_bytes().into()
+    /// The key's bytes, overwritten when dropped.
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes().into())
+    }
+
+    /// The key as `0x` and 64 hex digits, overwritten when dropped.
+    pub fn to_hex(&self) -> Zeroizing<String> {
+        let bytes = self.to_bytes();
+        let mut text = Zeroizing::new(String::with_capacity(66));
+        text.push_str("0x");
+        for byte in bytes.iter() {
+            for digit in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(digit.into(), 16));
+            }
+        }
+        text
     }
 
     /// The public key.
@@ -104,7 +134,8 @@ pub fn address_of(key: &PublicKey) -> Address {
     Address(hash(Domain::Address, key))
 }
 
-/// Checks a signature over a digest.
+/// Checks a signature over a digest. To check many, use a [`Verifier`](crate::Verifier), which
+/// remembers decompressed keys.
 ///
 /// # Errors
 /// [`SignatureError`].
@@ -113,7 +144,19 @@ pub fn verify_digest(
     digest: &[u8; 32],
     signature: &Signature,
 ) -> Result<(), SignatureError> {
-    let key = VerifyingKey::from_sec1_bytes(&key.0).map_err(|_| SignatureError::BadPublicKey)?;
+    verify_with(&decompress(key)?, digest, signature)
+}
+
+/// The point of a compressed key: a square root, about a tenth of a verification.
+pub(crate) fn decompress(key: &PublicKey) -> Result<VerifyingKey, SignatureError> {
+    VerifyingKey::from_sec1_bytes(&key.0).map_err(|_| SignatureError::BadPublicKey)
+}
+
+pub(crate) fn verify_with(
+    key: &VerifyingKey,
+    digest: &[u8; 32],
+    signature: &Signature,
+) -> Result<(), SignatureError> {
     let signature =
         k256::ecdsa::Signature::from_slice(&signature.0).map_err(|_| SignatureError::OutOfRange)?;
     if signature.normalize_s().is_some() {
@@ -121,4 +164,164 @@ pub fn verify_digest(
     }
     key.verify_prehash(digest, &signature)
         .map_err(|_| SignatureError::Mismatch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    // The order of secp256k1 (SEC 2, section 2.4.1).
+    const ORDER: &str = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
+
+    fn key(n: u8) -> SecretKey {
+        let mut bytes = [0; 32];
+        bytes[31] = n;
+        SecretKey::from_bytes(&bytes).unwrap()
+    }
+
+    fn with_s(signature: &Signature, s: [u8; 32]) -> Signature {
+        let mut bytes = signature.0;
+        bytes[32..].copy_from_slice(&s);
+        Signature(bytes)
+    }
+
+    fn order_minus(s: &[u8]) -> [u8; 32] {
+        let mut out: [u8; 32] = hex::decode(ORDER).unwrap().try_into().unwrap();
+        let mut borrow = 0;
+        for (byte, sub) in out.iter_mut().zip(s).rev() {
+            let value = i16::from(*byte) - i16::from(*sub) - borrow;
+            borrow = i16::from(value < 0);
+            *byte = value.rem_euclid(256) as u8;
+        }
+        out
+    }
+
+    #[test]
+    fn key_one_has_the_generator_as_its_public_key() {
+        let expected = "0x0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+        assert_eq!(key(1).public_key().to_string(), expected);
+    }
+
+    #[test]
+    fn an_address_is_a_golden_value() {
+        // SHA3-256(0x0c ‖ "soma/address" ‖ compressed generator), computed independently.
+        assert_eq!(
+            key(1).address().to_string(),
+            "0x7ce84179b115bdee3535e3dca1ac447fe3f66b02eaeb91e59e7fa14796a69402"
+        );
+        assert_eq!(address_of(&key(1).public_key()), key(1).address());
+    }
+
+    #[test]
+    fn a_signature_is_the_published_rfc_6979_value() {
+        // Key 1 over SHA-256("Satoshi Nakamoto"): the widely published deterministic vector.
+        let digest = "a0dc65ffca799873cbea0ac274015b9526505daaaed385155425f7337704883e";
+        let digest: [u8; 32] = hex::decode(digest).unwrap().try_into().unwrap();
+        let expected = "934b1ea10a4b3c1757e2b0c017d0b6143ce3c9a7e6a4a49860d7a6ab210ee3d8\
+                        2442ce9d2b916064108014783e923ec36b49743e2ffa1c4496f01a512aafd9e5";
+        assert_eq!(hex::encode(key(1).sign_digest(&digest).0), expected);
+    }
+
+    #[test]
+    fn hex_is_read_with_and_without_a_prefix_and_round_trips() {
+        let key = SecretKey::generate();
+        let text = key.to_hex();
+        assert_eq!(text.len(), 66);
+        for form in [text.as_str(), &text[2..], &format!(" {}\n", *text)] {
+            assert_eq!(SecretKey::from_hex(form).unwrap().address(), key.address());
+        }
+    }
+
+    #[test]
+    fn a_bad_secret_key_is_refused_without_repeating_it() {
+        let error = |text: &str| SecretKey::from_hex(text).unwrap_err();
+        assert_eq!(
+            error("0xabcd").to_string(),
+            "Secret key must be exactly 32 bytes, got 2"
+        );
+        assert_eq!(error(""), SecretKeyError::Length(0));
+        assert_eq!(error("abc"), SecretKeyError::NotHex);
+        assert_eq!(error("très secret"), SecretKeyError::NotHex);
+        assert!(!error("hunter2").to_string().contains("hunter2"));
+        assert_eq!(error(&"00".repeat(32)), SecretKeyError::OutOfRange);
+        assert_eq!(error(ORDER), SecretKeyError::OutOfRange);
+        assert_eq!(error(&"ff".repeat(32)), SecretKeyError::OutOfRange);
+    }
+
+    #[test]
+    fn debug_shows_the_address_and_not_the_key() {
+        let key = key(7);
+        let shown = format!("{key:?}");
+        assert_eq!(shown, format!("SecretKey of {}", key.address()));
+        assert!(!shown.contains(&key.to_hex()[2..]));
+    }
+
+    #[test]
+    fn the_mirrored_signature_is_refused_as_high_s() {
+        let digest = [5; 32];
+        let good = key(3).sign_digest(&digest);
+        let high = with_s(&good, order_minus(&good.0[32..]));
+        let public = key(3).public_key();
+        assert_eq!(verify_digest(&public, &digest, &good), Ok(()));
+        assert_eq!(
+            verify_digest(&public, &digest, &high),
+            Err(SignatureError::HighS)
+        );
+    }
+
+    #[test]
+    fn zero_and_too_large_parts_are_refused() {
+        let public = key(3).public_key();
+        let good = key(3).sign_digest(&[5; 32]);
+        let order: [u8; 32] = hex::decode(ORDER).unwrap().try_into().unwrap();
+        let mut zero_r = good;
+        zero_r.0[..32].fill(0);
+        let bad = [
+            with_s(&good, [0; 32]),
+            with_s(&good, order),
+            zero_r,
+            Signature([0; 64]),
+        ];
+        for signature in bad {
+            let result = verify_digest(&public, &[5; 32], &signature);
+            assert_eq!(result, Err(SignatureError::OutOfRange));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_point_are_refused() {
+        let good = key(3).sign_digest(&[5; 32]);
+        let mut off_curve = key(3).public_key();
+        off_curve.0[1..].fill(0xff);
+        let mut bad_tag = key(3).public_key();
+        bad_tag.0[0] = 4;
+        for public in [off_curve, bad_tag, PublicKey([0; 33])] {
+            let result = verify_digest(&public, &[5; 32], &good);
+            assert_eq!(result, Err(SignatureError::BadPublicKey));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn a_signature_holds_for_its_key_and_digest_only(
+            secret in prop::array::uniform32(1..=254_u8),
+            digest in prop::array::uniform32(any::<u8>()),
+            bit in 0..256_usize,
+        ) {
+            let secret = SecretKey::from_bytes(&secret).unwrap();
+            let signature = secret.sign_digest(&digest);
+            let public = secret.public_key();
+            prop_assert_eq!(verify_digest(&public, &digest, &signature), Ok(()));
+            prop_assert_eq!(secret.sign_digest(&digest), signature);
+
+            let mut other = digest;
+            other[bit / 8] ^= 1 << (bit % 8);
+            let mismatch = Err(SignatureError::Mismatch);
+            prop_assert_eq!(verify_digest(&public, &other, &signature), mismatch);
+            prop_assert_eq!(verify_digest(&key(9).public_key(), &digest, &signature), mismatch);
+        }
+    }
 }

@@ -5,6 +5,8 @@ pub mod commitments;
 pub mod hash;
 pub mod keys;
 pub mod transaction;
+pub mod verifier;
 
 pub use hash::{Domain, Hasher, checksum, hash};
 pub use keys::{SecretKey, SecretKeyError, SignatureError, address_of, verify_digest};
+pub use verifier::Verifier;
