@@ -16,7 +16,8 @@ fn rate(bps: u64) -> Bps {
 /// Slashes and ends models that a quorum of this epoch's committee reported. Every report lasts
 /// until the end of its epoch.
 pub(crate) fn count_reports(state: &mut State<'_>) -> Step<()> {
-    let committee = state.committee(state.epoch())?;
+    let now = state.epoch();
+    let committee = state.committee(now)?;
     let mut against: BTreeMap<ModelId, u64> = BTreeMap::new();
     for (key, _) in state.scan(&prefix::MODEL_REPORTS)? {
         if let Some((model, reporter)) = model_and_reporter(&key) {
@@ -29,7 +30,7 @@ pub(crate) fn count_reports(state: &mut State<'_>) -> Step<()> {
         let mut model = state.model(&id)?;
         slash_pool(state, &model.pool, model.owner, slash)?;
         if matches!(model.status, ModelStatus::Active) {
-            end_model(state, &mut model)?;
+            end_model(state, &mut model, now)?;
         }
     }
     Ok(())
@@ -59,7 +60,7 @@ pub(crate) fn time_out(state: &mut State<'_>) -> Step<()> {
         };
         if missed {
             slash_pool(state, &model.pool, model.owner, slash)?;
-            end_model(state, &mut model)?;
+            end_model(state, &mut model, now)?;
         } else if stale {
             model.pending = None;
             state.save_model(&model);
@@ -79,12 +80,14 @@ pub(crate) fn apply_commissions(state: &mut State<'_>) -> Step<()> {
     Ok(())
 }
 
-/// Ends active models whose stake fell below the minimum.
+/// Ends active models whose stake fell below the minimum. Stake that waited for the next epoch
+/// has started by now, so they end with that epoch's start.
 pub(crate) fn end_below_minimum(state: &mut State<'_>) -> Step<()> {
+    let since = state.epoch().next();
     let minimum = Shannons(state.parameters.model_min_stake);
     for mut model in state.scan_values::<Model>(&prefix::MODELS)? {
         if matches!(model.status, ModelStatus::Active) && state.pool(&model.pool)?.soma < minimum {
-            end_model(state, &mut model)?;
+            end_model(state, &mut model, since)?;
         }
     }
     Ok(())

@@ -126,7 +126,8 @@ pub(crate) fn apply_staged(state: &mut State<'_>) -> Step<()> {
 pub(crate) fn end_leaving(state: &mut State<'_>) -> Step<()> {
     for mut validator in all(state)? {
         if validator.status == ValidatorStatus::Leaving {
-            changes::end_validator(state, &mut validator)?;
+            let since = state.epoch();
+            changes::end_validator(state, &mut validator, since)?;
         }
     }
     Ok(())
@@ -188,10 +189,14 @@ fn reset_risk(state: &mut State<'_>, validator: &mut Validator) {
 
 fn drop_if_weak(state: &mut State<'_>, validator: &mut Validator, power: u64) -> Step<()> {
     let grace = state.parameters.validator_low_stake_grace_epochs;
+    // Stake that waited for the next epoch has started by now.
+    let since = state.epoch().next();
     match validator.status {
-        ValidatorStatus::Pending { since } => {
-            if since.plus(grace) < state.epoch() {
-                changes::end_validator(state, validator)?;
+        ValidatorStatus::Pending {
+            since: waiting_since,
+        } => {
+            if waiting_since.plus(grace) < state.epoch() {
+                changes::end_validator(state, validator, since)?;
             }
         }
         ValidatorStatus::Active if power >= state.parameters.validator_low_stake_power => {
@@ -201,7 +206,7 @@ fn drop_if_weak(state: &mut State<'_>, validator: &mut Validator, power: u64) ->
             validator.low_stake_epochs += 1;
             let at_once = power < state.parameters.validator_very_low_stake_power;
             match at_once || validator.low_stake_epochs > grace {
-                true => changes::end_validator(state, validator)?,
+                true => changes::end_validator(state, validator, since)?,
                 false => state.save_validator(validator),
             }
         }

@@ -3,7 +3,7 @@
 use soma_crypto::commitments::{embedding_commitment, key_commitment, unmask_checksum};
 use soma_crypto::{Domain, Hasher};
 use soma_types::{
-    Address, Bps, Checksum, Event, ExecutionError, Model, ModelCommit, ModelId, ModelStatus,
+    Address, Bps, Checksum, Epoch, Event, ExecutionError, Model, ModelCommit, ModelId, ModelStatus,
     PendingReveal, PoolId, PoolOwner, PoolStatus, RawEmbedding, Shannons, StakingPool, WeightsKey,
     WeightsManifest, WeightsRecord,
 };
@@ -178,6 +178,7 @@ fn register_weights(
         model: model.id,
         commit_height,
     };
+    let now = state.epoch();
     if let Some(earlier) = state.load::<WeightsRecord>(Key::Weights(plaintext))? {
         let same_owner = earlier.owner == model.owner;
         if !same_owner && earlier.commit_height <= commit_height {
@@ -194,7 +195,7 @@ fn register_weights(
                 .as_ref()
                 .is_some_and(|w| w.plaintext_checksum == plaintext);
             if has_them && matches!(copy.status, ModelStatus::Active) {
-                end_model(state, &mut copy)?;
+                end_model(state, &mut copy, now)?;
             }
         }
     }
@@ -221,8 +222,9 @@ pub(crate) fn set_commission(
 /// Ends the sender's model.
 pub(crate) fn deactivate(state: &mut State<'_>, call: Call, id: &ModelId) -> Step<()> {
     let mut model = owned_model(state, call, id)?;
+    let now = state.epoch();
     match model.status {
-        ModelStatus::Active => end_model(state, &mut model),
+        ModelStatus::Active => end_model(state, &mut model, now),
         ModelStatus::Inactive { .. } => Err(ExecutionError::ModelAlreadyInactive.into()),
         ModelStatus::Created { .. } | ModelStatus::Pending => {
             Err(ExecutionError::ModelNotActive.into())
@@ -230,9 +232,9 @@ pub(crate) fn deactivate(state: &mut State<'_>, call: Call, id: &ModelId) -> Ste
     }
 }
 
-/// Ends a model and closes its pool: stake that did not start can be taken back in full.
-pub(crate) fn end_model(state: &mut State<'_>, model: &mut Model) -> Step<()> {
-    let since = state.epoch();
+/// Ends a model and closes its pool: stake that was to start after `since` can be taken back in
+/// full.
+pub(crate) fn end_model(state: &mut State<'_>, model: &mut Model, since: Epoch) -> Step<()> {
     let mut pool = state.pool(&model.pool)?;
     pool.status = PoolStatus::Inactive { since };
     state.save_pool(&pool);

@@ -3,8 +3,9 @@
 use soma_crypto::{Domain, Hasher, hash, keys};
 use soma_types::validator::MetadataText;
 use soma_types::{
-    Address, Bps, ChainId, Digest, ExecutionError, MetadataUpdate, PoolId, PoolOwner, PoolStatus,
-    PublicKey, Signature, Validator, ValidatorCandidate, ValidatorMetadata, ValidatorStatus,
+    Address, Bps, ChainId, Digest, Epoch, ExecutionError, MetadataUpdate, PoolId, PoolOwner,
+    PoolStatus, PublicKey, Signature, Validator, ValidatorCandidate, ValidatorMetadata,
+    ValidatorStatus,
 };
 
 use super::models::new_pool;
@@ -185,7 +186,10 @@ pub(crate) fn remove(state: &mut State<'_>, call: Call) -> Step<()> {
             state.save_validator(&validator);
             Ok(())
         }
-        ValidatorStatus::Pending { .. } => end_validator(state, &mut validator),
+        ValidatorStatus::Pending { .. } => {
+            let now = state.epoch();
+            end_validator(state, &mut validator, now)
+        }
         ValidatorStatus::Leaving => Err(ExecutionError::ValidatorAlreadyRemoved.into()),
         ValidatorStatus::Inactive { .. } => Err(ExecutionError::NotAValidator.into()),
     }
@@ -201,9 +205,13 @@ fn remaining_members(state: &State<'_>) -> Step<usize> {
     Ok(staying)
 }
 
-/// Ends a validator and closes its pool.
-pub(crate) fn end_validator(state: &mut State<'_>, validator: &mut Validator) -> Step<()> {
-    let since = state.epoch();
+/// Ends a validator and closes its pool: stake that was to start after `since` can be taken back
+/// in full.
+pub(crate) fn end_validator(
+    state: &mut State<'_>,
+    validator: &mut Validator,
+    since: Epoch,
+) -> Step<()> {
     free_metadata(state, validator);
     let mut pool = state.pool(&validator.pool)?;
     pool.status = PoolStatus::Inactive { since };

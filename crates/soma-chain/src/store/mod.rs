@@ -133,3 +133,35 @@ fn is_empty_range(start: &std::ops::Bound<Vec<u8>>, end: &std::ops::Bound<Vec<u8
         (Unbounded, _) | (_, Unbounded) => false,
     }
 }
+
+impl<S: Store> Store for std::sync::Arc<S> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.as_ref().get(key)
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.as_ref().scan(prefix, after, limit)
+    }
+
+    fn scan_back(
+        &self,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.as_ref().scan_back(prefix, before, limit)
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        self.as_ref().apply(batch)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.as_ref().flush()
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of the chain through its public interface.
+
+mod properties;

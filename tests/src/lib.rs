@@ -1,0 +1,11 @@
+//! Worlds to test the chain in: a chain in memory with actors who hold keys, and a random game
+//! that plays every kind of transaction, honest and hostile.
+//!
+//! - [`world`]: one chain, its actors, blocks made on request.
+//! - [`model_secrets`]: what a model's owner keeps between commit and reveal.
+//! - [`game`]: the random game and the rules that must hold after every block.
+#![forbid(unsafe_code)]
+
+pub mod game;
+pub mod model_secrets;
+pub mod world;
