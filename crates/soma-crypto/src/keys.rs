@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn an_address_is_a_golden_value() {
-        // SHA3-256(0x0c ‖ "soma/address" ‖ compressed generator), computed independently.
+        // SHA3-256(12 ‖ "soma/address" ‖ compressed generator), computed independently.
         assert_eq!(
             key(1).address().to_string(),
             "0x7ce84179b115bdee3535e3dca1ac447fe3f66b02eaeb91e59e7fa14796a69402"

@@ -4,6 +4,10 @@
 pub mod commitments;
 pub mod hash;
 pub mod keys;
+#[cfg(feature = "mnemonic")]
+pub mod mnemonic;
+#[cfg(feature = "sealed")]
+pub mod sealed;
 pub mod transaction;
 pub mod verifier;
 
