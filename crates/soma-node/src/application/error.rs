@@ -1,0 +1,67 @@
+//! Why a transaction is not taken, and why a block cannot be made.
+
+use soma_chain::{BlockError, ChainError};
+use soma_crypto::transaction::TransactionError;
+use thiserror::Error;
+
+use crate::mempool::MempoolError;
+
+/// Why a transaction is not taken.
+#[derive(Debug, Error)]
+pub enum SubmitError {
+    /// The signature is not its sender's.
+    #[error(transparent)]
+    Invalid(#[from] TransactionError),
+    /// The mempool refuses it.
+    #[error(transparent)]
+    Refused(#[from] MempoolError),
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The node is stopping.
+    #[error("the node is stopping; send the transaction again when it is back")]
+    Stopping,
+}
+
+impl SubmitError {
+    /// True where the same transaction may be taken later.
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Invalid(_) => false,
+            Self::Refused(error) => error.is_retryable(),
+            Self::Chain(_) | Self::Stopping => true,
+        }
+    }
+
+    /// True where the sender should look up its nonce and sign again.
+    pub const fn is_nonce_race(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.is_nonce_race())
+    }
+}
+
+/// Why a block cannot be made. The node stops.
+#[derive(Debug, Error)]
+pub enum ProduceError {
+    /// The block cannot be executed.
+    #[error("block {height} cannot be executed: {error}")]
+    Execute {
+        /// Its height.
+        height: u64,
+        /// Why.
+        error: BlockError,
+    },
+    /// The block cannot be committed.
+    #[error("block {height} cannot be committed: {error}")]
+    Commit {
+        /// Its height.
+        height: u64,
+        /// Why.
+        error: ChainError,
+    },
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// Block production ended with a panic: a bug.
+    #[error("block production panicked; please report the log above this line")]
+    Panicked,
+}

@@ -1,0 +1,100 @@
+//! Extractors whose refusals are typed errors too.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use soma_api::ErrorCode;
+
+use super::ApiError;
+
+/// Shortens what a parser says about hostile input.
+fn brief(error: impl Display) -> String {
+    let mut text = error.to_string();
+    if text.len() > 300 {
+        text.truncate(text.floor_char_boundary(300));
+        text.push('…');
+    }
+    text
+}
+
+/// Reads a value of a path or query.
+///
+/// # Errors
+/// [`ErrorCode::InvalidRequest`], naming the value.
+pub fn parse<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|error: T::Err| {
+        ApiError::invalid(format!("bad `{name}`: {}", brief(error))).with("name", name)
+    })
+}
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("");
+        let essence = kind.split(';').next().unwrap_or("").trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            return Err(ApiError::new(
+                ErrorCode::UnsupportedMediaType,
+                "the body must be JSON; send the header `content-type: application/json`",
+            ));
+        }
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| refuse_body(&rejection))?;
+        // serde_json refuses nesting deeper than 128 levels and numbers that are not finite.
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| ApiError::new(ErrorCode::InvalidJson, brief(error)))
+    }
+}
+
+fn refuse_body(rejection: &BytesRejection) -> ApiError {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+            ErrorCode::BodyTooLarge,
+            "the body is larger than this node takes",
+        ),
+        _ => ApiError::new(
+            ErrorCode::InvalidRequest,
+            format!("the body cannot be read: {}", brief(rejection.body_text())),
+        ),
+    }
+}
+
+/// The one value of a path.
+pub struct PathText(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathText {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| ApiError::invalid(brief(rejection.body_text())))?;
+        Ok(Self(text))
+    }
+}
+
+/// The values of a query.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let axum::extract::Query(value) = axum::extract::Query::<T>::try_from_uri(&parts.uri)
+            .map_err(|rejection| ApiError::invalid(brief(rejection.body_text())))?;
+        Ok(Self(value))
+    }
+}

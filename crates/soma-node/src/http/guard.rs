@@ -1,0 +1,175 @@
+//! What stands around every route: rate limit, load limit, deadline, panics, sizes, CORS, counts.
+
+use std::any::Any;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use soma_api::ErrorCode;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::{ApiError, RateConfig, RateLimit, rate_key};
+use crate::metrics::{Metrics, RequestLabels};
+
+/// Limits of an HTTP service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GuardConfig {
+    /// The largest body in bytes. Default 1 MiB: a transaction in Base64 with room to spare.
+    pub max_body_bytes: usize,
+    /// Time for an answer in milliseconds; event streams end when the client ends them.
+    /// Default 60,000.
+    pub request_timeout_ms: u64,
+    /// Requests worked on at the same time; more are answered `Overloaded`. Default 1,024.
+    pub max_concurrent_requests: usize,
+    /// Requests of one client address. Default 6,000 a minute, 1,000 at once.
+    pub rate: RateConfig,
+    /// Web origins that may call this service from a browser; `*` for all. Default none.
+    pub cors_origins: Vec<String>,
+}
+
+impl Default for GuardConfig {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 1 << 20,
+            request_timeout_ms: 60_000,
+            max_concurrent_requests: 1_024,
+            rate: RateConfig::default(),
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+/// The limits in use.
+pub struct Guard {
+    rate: RateLimit<IpAddr>,
+    slots: Semaphore,
+    timeout: Duration,
+    metrics: Option<Arc<dyn AsRef<Metrics> + Send + Sync>>,
+}
+
+/// `router` with its limits, and typed errors for unknown routes and methods. Requests are
+/// counted in `metrics` when given.
+pub fn guarded(
+    router: Router,
+    config: &GuardConfig,
+    metrics: Option<Arc<dyn AsRef<Metrics> + Send + Sync>>,
+) -> Router {
+    let guard = Arc::new(Guard {
+        rate: RateLimit::new(config.rate),
+        slots: Semaphore::new(config.max_concurrent_requests),
+        timeout: Duration::from_millis(config.request_timeout_ms),
+        metrics,
+    });
+    router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(DefaultBodyLimit::max(config.max_body_bytes))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(guard, stand))
+        .layer(cors(&config.cors_origins))
+}
+
+async fn unknown_route(request: Request) -> ApiError {
+    let path: String = request.uri().path().chars().take(200).collect();
+    ApiError::new(
+        ErrorCode::RouteNotFound,
+        format!("no route `{path}`; see /v1/openapi.json"),
+    )
+}
+
+async fn unknown_method(request: Request) -> ApiError {
+    let method: String = request.method().as_str().chars().take(20).collect();
+    ApiError::new(
+        ErrorCode::MethodNotAllowed,
+        format!("this route does not take `{method}`; see /v1/openapi.json"),
+    )
+}
+
+fn panicked(cause: Box<dyn Any + Send>) -> Response {
+    let cause = cause
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| cause.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    ApiError::internal(format!("panic: {cause}")).into_response()
+}
+
+async fn stand(
+    State(guard): State<Arc<Guard>>,
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let begin = Instant::now();
+    let method = name(request.method());
+    let client = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let response = if !guard.rate.allows(&rate_key(client)) {
+        ApiError::new(
+            ErrorCode::RateLimited,
+            "too many requests from this address; slow down",
+        )
+        .into_response()
+    } else if let Ok(_slot) = guard.slots.try_acquire() {
+        match tokio::time::timeout(guard.timeout, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => ApiError::new(
+                ErrorCode::Timeout,
+                "the answer took longer than this node allows",
+            )
+            .into_response(),
+        }
+    } else {
+        ApiError::new(
+            ErrorCode::Overloaded,
+            "the node answers as many requests as it may; try again",
+        )
+        .into_response()
+    };
+    if let Some(metrics) = &guard.metrics {
+        let metrics = metrics.as_ref().as_ref();
+        let labels = RequestLabels {
+            route: route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned()),
+            method,
+            status: response.status().as_u16(),
+        };
+        metrics.requests.get_or_create(&labels).inc();
+        let seconds = begin.elapsed().as_secs_f64();
+        metrics.request_seconds.observe(seconds);
+    }
+    response
+}
+
+/// The method as a metric label: one of a few, whatever the client sends.
+fn name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|o| HeaderValue::from_str(o).ok()))
+    };
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            HeaderName::from_static("last-event-id"),
+        ])
+}

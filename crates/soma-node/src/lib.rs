@@ -1,0 +1,51 @@
+//! The SOMA node as a library: mempool, block production, HTTP API, faucet, admin and localnet.
+//!
+//! # Place
+//! The shell around `soma-chain`: network, clock and disk live here, rules do not. Depends on the
+//! chain, crypto, types and API crates; binaries and the CLI call [`Node::start`] or
+//! [`Localnet::start`].
+//!
+//! # The path of a transaction
+//! ```text
+//! POST /v1/transactions ─▶ rpc ─▶ Application::submit ─▶ mempool ─┐
+//!                                 (signature, admission)          │ pick
+//!                                                                 ▼
+//!  receipt, events ◀─ commit ◀─ execute ◀─ proposal ◀─ producer (when?)
+//! ```
+//!
+//! # Invariants
+//! - No request can panic the node; every answer that is not a success is an
+//!   [`ErrorBody`](soma_api::ErrorBody) with a stable code.
+//! - Chain work never runs on an async worker thread.
+//! - An acknowledged receipt is on disk.
+//! - The event stream has no gap and no duplicate: it is read by height and index, never from a
+//!   buffer that can overflow.
+//! - When the chain cannot go on (its supply is broken, its store fails), the node stops with the
+//!   reason instead of serving on.
+//! - Admin routes listen on loopback addresses only.
+//!
+//! # Reading order
+//! [`mempool`], [`application`], [`producer`], [`http`], [`rpc`], [`faucet`], [`admin`], [`node`],
+//! [`localnet`].
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+pub mod admin;
+pub mod application;
+pub mod faucet;
+pub mod http;
+pub mod localnet;
+pub mod logging;
+pub mod mempool;
+pub mod metrics;
+pub mod node;
+pub mod producer;
+pub mod rpc;
+pub mod store;
+
+pub use application::Application;
+pub use localnet::{Localnet, LocalnetConfig};
+pub use node::{Node, NodeConfig, NodeError, NodeHandle};

@@ -1,0 +1,130 @@
+//! Settings of a localnet.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use soma_types::{Address, Genesis, ParameterOverrides, Shannons};
+
+use super::LocalnetError;
+use crate::admin::AdminConfig;
+use crate::faucet::FaucetConfig;
+use crate::http::RateConfig;
+use crate::node::NodeConfig;
+
+/// Embedding dimension of the small model.
+pub(super) const SMALL_MODEL_DIM: u64 = 16;
+
+/// Settings of a localnet. Everything listens on this machine only, on the usual ports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LocalnetConfig {
+    /// Where genesis, keys and chain are kept; in memory when absent.
+    pub data_dir: Option<PathBuf>,
+    /// Starts over: removes genesis, keys and chain from the data folder first.
+    pub force_regenesis: bool,
+    /// Length of an epoch in milliseconds. Default 24 hours. Fixed by the genesis.
+    pub epoch_duration_ms: Option<u64>,
+    /// Uses the dimension of the small model, 16. Fixed by the genesis.
+    pub small_model: bool,
+    /// Funded accounts to make keys for. Default 5.
+    pub accounts: usize,
+    /// What each of them holds. Default 300,000 SOMA.
+    pub account_balance: Shannons,
+    /// More accounts to fund alike, for example those of a wallet.
+    pub fund: Vec<Address>,
+    /// More parameters that differ from the protocol version's. Fixed by the genesis.
+    pub parameters: ParameterOverrides,
+    /// The faucet; none when absent.
+    pub faucet: Option<FaucetConfig>,
+    /// The admin routes; none when absent.
+    pub admin: Option<AdminConfig>,
+    /// The node. Its `data_dir` and `genesis` are not used.
+    pub node: NodeConfig,
+}
+
+impl Default for LocalnetConfig {
+    fn default() -> Self {
+        let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        let mut node = NodeConfig::default();
+        node.rpc.address = local(9_000);
+        // Scripts of one developer should not be slowed down.
+        node.rpc.guard.rate = RateConfig {
+            per_minute: 0,
+            burst: 0,
+        };
+        node.rpc.guard.cors_origins = vec!["*".to_owned()];
+        Self {
+            data_dir: None,
+            force_regenesis: false,
+            epoch_duration_ms: None,
+            small_model: false,
+            accounts: 5,
+            account_balance: Shannons(300_000_000_000_000),
+            fund: Vec::new(),
+            parameters: ParameterOverrides::new(),
+            faucet: Some(FaucetConfig {
+                address: local(9_123),
+                ..FaucetConfig::default()
+            }),
+            admin: Some(AdminConfig::default()),
+            node,
+        }
+    }
+}
+
+impl LocalnetConfig {
+    /// A localnet in memory on free ports, for tests.
+    pub fn for_tests() -> Self {
+        let mut config = Self {
+            small_model: true,
+            ..Self::default()
+        };
+        config.node.rpc.address.set_port(0);
+        config.node.producer.min_block_interval_ms = 1;
+        if let Some(faucet) = &mut config.faucet {
+            faucet.address.set_port(0);
+        }
+        if let Some(admin) = &mut config.admin {
+            admin.address.set_port(0);
+        }
+        config
+    }
+
+    pub(super) fn node_config(&self) -> NodeConfig {
+        NodeConfig {
+            data_dir: self.data_dir.clone(),
+            ..self.node.clone()
+        }
+    }
+
+    /// Refuses settings that differ from a genesis that is there already.
+    pub(super) fn check_against(&self, genesis: &Genesis, dir: &Path) -> Result<(), LocalnetError> {
+        let mut wanted: Vec<(&'static str, &str, u64)> = Vec::new();
+        if let Some(duration) = self.epoch_duration_ms {
+            wanted.push(("epoch-duration-ms", "epoch_duration_ms", duration));
+        }
+        if self.small_model {
+            wanted.push(("small-model", "target_embedding_dim", SMALL_MODEL_DIM));
+        }
+        for (name, value) in &self.parameters {
+            wanted.push(("parameters", name, *value));
+        }
+        for (setting, name, value) in wanted {
+            let stored = genesis.parameters.get(name).copied();
+            if stored != Some(value) {
+                let show = |value: Option<u64>| match value {
+                    Some(value) => format!("{name} = {value}"),
+                    None => format!("{name} of the protocol version"),
+                };
+                return Err(LocalnetError::Fixed {
+                    setting,
+                    stored: show(stored),
+                    asked: show(Some(value)),
+                    dir: dir.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}

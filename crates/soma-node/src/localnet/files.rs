@@ -1,0 +1,174 @@
+//! What a localnet keeps in its data folder: `genesis.json`, `keys.json`, `chain/`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use soma_crypto::SecretKey;
+use soma_types::{Address, Genesis};
+
+use crate::node::NodeError;
+
+/// An account of a localnet with its key.
+#[derive(Clone)]
+pub struct LocalnetAccount {
+    /// Its address.
+    pub address: Address,
+    /// Its key. Worth nothing elsewhere: the money of a localnet is play money.
+    pub secret_key: SecretKey,
+}
+
+impl LocalnetAccount {
+    fn generate() -> Self {
+        let secret_key = SecretKey::generate();
+        Self {
+            address: secret_key.address(),
+            secret_key,
+        }
+    }
+}
+
+/// The keys of a localnet.
+#[derive(Clone)]
+pub struct LocalnetKeys {
+    /// The validator.
+    pub validator: LocalnetAccount,
+    /// The faucet.
+    pub faucet: LocalnetAccount,
+    /// Funded accounts to work with.
+    pub accounts: Vec<LocalnetAccount>,
+}
+
+impl LocalnetKeys {
+    /// Fresh keys.
+    pub fn generate(accounts: usize) -> Self {
+        Self {
+            validator: LocalnetAccount::generate(),
+            faucet: LocalnetAccount::generate(),
+            accounts: (0..accounts).map(|_| LocalnetAccount::generate()).collect(),
+        }
+    }
+}
+
+/// The form of `keys.json`: secret keys in hex.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    validator: String,
+    faucet: String,
+    accounts: Vec<String>,
+}
+
+impl Stored {
+    fn of(keys: &LocalnetKeys) -> Self {
+        let hex = |account: &LocalnetAccount| {
+            let bytes = account.secret_key.to_bytes();
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        Self {
+            validator: hex(&keys.validator),
+            faucet: hex(&keys.faucet),
+            accounts: keys.accounts.iter().map(hex).collect(),
+        }
+    }
+
+    fn read(&self) -> Result<LocalnetKeys, String> {
+        let account = |text: &String| {
+            let secret_key = SecretKey::from_hex(text).map_err(|error| error.to_string())?;
+            Ok(LocalnetAccount {
+                address: secret_key.address(),
+                secret_key,
+            })
+        };
+        Ok(LocalnetKeys {
+            validator: account(&self.validator)?,
+            faucet: account(&self.faucet)?,
+            accounts: self
+                .accounts
+                .iter()
+                .map(account)
+                .collect::<Result<_, String>>()?,
+        })
+    }
+}
+
+fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> NodeError {
+    let path = path.to_owned();
+    move |error| NodeError::File { path, error }
+}
+
+fn paths(dir: &Path) -> (PathBuf, PathBuf, PathBuf) {
+    (
+        dir.join("genesis.json"),
+        dir.join("keys.json"),
+        dir.join("chain"),
+    )
+}
+
+/// Genesis and keys, when both are there.
+pub(super) fn load(dir: &Path) -> Result<Option<(Genesis, LocalnetKeys)>, NodeError> {
+    let (genesis_path, keys_path, chain_path) = paths(dir);
+    if !genesis_path.exists() {
+        // Chain data without its genesis belongs to something else, or is half removed.
+        return match chain_path.exists() {
+            true => Err(NodeError::Content {
+                path: chain_path,
+                reason: "chain data without its genesis; choose another data folder, or start \
+                         over with `--force-regenesis`"
+                    .to_owned(),
+            }),
+            false => Ok(None),
+        };
+    }
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(file_error(path));
+    let content = |path: &Path, reason: String| NodeError::Content {
+        path: path.to_owned(),
+        reason: format!("{reason}; start over with `--force-regenesis`"),
+    };
+    let genesis = serde_json::from_str(&read(&genesis_path)?)
+        .map_err(|error| content(&genesis_path, error.to_string()))?;
+    let keys = serde_json::from_str::<Stored>(&read(&keys_path)?)
+        .map_err(|error| error.to_string())
+        .and_then(|stored| stored.read())
+        .map_err(|reason| content(&keys_path, reason))?;
+    Ok(Some((genesis, keys)))
+}
+
+/// Writes keys and genesis. The genesis comes last: it marks a network that is complete.
+pub(super) fn save(dir: &Path, genesis: &Genesis, keys: &LocalnetKeys) -> Result<(), NodeError> {
+    let (genesis_path, keys_path, _) = paths(dir);
+    std::fs::create_dir_all(dir).map_err(file_error(dir))?;
+    write(&keys_path, &Stored::of(keys))?;
+    write(&genesis_path, genesis)
+}
+
+fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), NodeError> {
+    let text = serde_json::to_vec_pretty(value).map_err(|error| NodeError::Content {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let unfinished = path.with_extension("unfinished");
+    let write = || {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&unfinished)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        std::fs::rename(&unfinished, path)
+    };
+    write().map_err(file_error(path))
+}
+
+/// Removes what a localnet keeps, and nothing else.
+pub(super) fn clear(dir: &Path) -> Result<(), NodeError> {
+    let (genesis, keys, chain) = paths(dir);
+    let gone = |path: &Path, result: std::io::Result<()>| match result {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file_error(path)(error)),
+        _ => Ok(()),
+    };
+    // The genesis first: without it the rest counts as never made.
+    gone(&genesis, std::fs::remove_file(&genesis))?;
+    gone(&chain, std::fs::remove_dir_all(&chain))?;
+    gone(&keys, std::fs::remove_file(&keys))
+}

@@ -1,0 +1,108 @@
+//! The genesis of a localnet.
+
+use std::collections::BTreeMap;
+
+use soma_types::bounded::BoundedText;
+use soma_types::validator::MetadataText;
+use soma_types::{
+    Address, Bps, Genesis, GenesisAccount, GenesisValidator, ParameterOverrides, Shannons,
+    ValidatorMetadata,
+};
+
+use super::config::SMALL_MODEL_DIM;
+use super::{LocalnetConfig, LocalnetKeys};
+use crate::application::wall_clock_ms;
+
+/// What the faucet starts with: 1,500,000 SOMA.
+const FAUCET_BALANCE: Shannons = Shannons(1_500_000_000_000_000);
+
+/// The validator's stake: 20,000 SOMA.
+const VALIDATOR_STAKE: Shannons = Shannons(20_000_000_000_000);
+
+/// The validator's commission in basis points.
+const VALIDATOR_COMMISSION_BPS: u64 = 200;
+
+/// Released at the end of each epoch: 1,370 SOMA.
+const EMISSION_PER_EPOCH: Shannons = Shannons(1_370_000_000_000);
+
+/// Fills per epoch that difficulty steers to: a person tries a handful, not tens of thousands,
+/// and the budget of an epoch then pays visible rewards.
+const HITS_PER_EPOCH: u64 = 100;
+
+/// The genesis of a new localnet, starting now.
+pub fn localnet_genesis(config: &LocalnetConfig, keys: &LocalnetKeys) -> Genesis {
+    let validator = keys.validator.secret_key.address();
+    let mut balances: BTreeMap<Address, Shannons> = BTreeMap::new();
+    let rich = keys.accounts.iter().map(|account| account.address);
+    for address in rich.chain(config.fund.iter().copied()).chain([validator]) {
+        balances.insert(address, config.account_balance);
+    }
+    balances.insert(keys.faucet.secret_key.address(), FAUCET_BALANCE);
+    Genesis {
+        chain: short("localnet"),
+        protocol_version: 1,
+        parameters: parameters(config),
+        time_ms: wall_clock_ms(),
+        emission_per_epoch: EMISSION_PER_EPOCH,
+        allow_forced_epochs: true,
+        full_emission_on_forced_epochs: true,
+        accounts: balances
+            .into_iter()
+            .map(|(address, balance)| GenesisAccount { address, balance })
+            .collect(),
+        validators: vec![GenesisValidator {
+            address: validator,
+            metadata: metadata(config, keys),
+            commission: Bps::try_from(VALIDATOR_COMMISSION_BPS).unwrap_or(Bps::ZERO),
+            stake: VALIDATOR_STAKE,
+        }],
+        models: Vec::new(),
+    }
+}
+
+fn short<const MAX: usize>(text: &str) -> BoundedText<MAX> {
+    BoundedText::new(text).unwrap_or_default()
+}
+
+fn parameters(config: &LocalnetConfig) -> ParameterOverrides {
+    let mut overrides = ParameterOverrides::new();
+    let mut set = |name: &str, value| overrides.insert(name.to_owned(), value);
+    set("target_hits_per_epoch", HITS_PER_EPOCH);
+    if config.small_model {
+        set("target_embedding_dim", SMALL_MODEL_DIM);
+    }
+    if let Some(duration) = config.epoch_duration_ms {
+        set("epoch_duration_ms", duration);
+    }
+    overrides.extend(config.parameters.clone());
+    overrides
+}
+
+fn metadata(config: &LocalnetConfig, keys: &LocalnetKeys) -> ValidatorMetadata {
+    let rpc: MetadataText = short(&super::url(config.node.rpc.address));
+    ValidatorMetadata {
+        name: short("localnet validator"),
+        consensus_key: keys.validator.secret_key.public_key(),
+        p2p_address: short("/ip4/127.0.0.1/tcp/8084"),
+        rpc_address: rpc,
+        proxy_address: MetadataText::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_localnet_starts_with_its_accounts_funded() {
+        let config = LocalnetConfig {
+            fund: vec![Address([9; 32])],
+            ..LocalnetConfig::for_tests()
+        };
+        let keys = LocalnetKeys::generate(3);
+        let genesis = localnet_genesis(&config, &keys);
+        assert_eq!(genesis.accounts.len(), 6);
+        soma_chain::genesis::check(&genesis).unwrap();
+        assert_eq!(genesis.parameters["target_embedding_dim"], 16);
+    }
+}

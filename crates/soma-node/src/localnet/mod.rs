@@ -1,0 +1,229 @@
+//! A network of one validator on this machine: node, faucet and admin routes, ready at once.
+//!
+//! The first start makes a genesis with funded accounts and keeps it, with their keys, in the data
+//! folder; later starts go on from there. [`LocalnetConfig::force_regenesis`] starts over.
+
+mod config;
+mod files;
+mod genesis;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use soma_types::Genesis;
+use thiserror::Error;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{Admin, NotLoopback};
+use crate::application::Application;
+use crate::faucet::Faucet;
+use crate::http::{BindError, ServeConfig, Server, bind};
+use crate::node::{Node, NodeError, NodeHandle};
+
+pub use config::LocalnetConfig;
+pub use files::{LocalnetAccount, LocalnetKeys};
+pub use genesis::localnet_genesis;
+
+/// Why a localnet cannot start, or why it stopped.
+#[derive(Debug, Error)]
+pub enum LocalnetError {
+    /// The node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The faucet's or admin's address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Admin routes for everybody.
+    #[error(transparent)]
+    Admin(#[from] NotLoopback),
+    /// A setting that is fixed by the genesis differs from the stored one.
+    #[error(
+        "`{setting}` is {stored} on the network in {}, not {asked}; start over with `--force-regenesis`, or leave it out",
+        dir.display()
+    )]
+    Fixed {
+        /// The setting.
+        setting: &'static str,
+        /// Its stored value.
+        stored: String,
+        /// The value asked for.
+        asked: String,
+        /// The data folder.
+        dir: PathBuf,
+    },
+}
+
+/// A running localnet.
+pub struct Localnet {
+    node: NodeHandle,
+    servers: Vec<JoinHandle<()>>,
+    keys: LocalnetKeys,
+    data_dir: Option<PathBuf>,
+    is_new: bool,
+    faucet: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+impl Localnet {
+    /// Starts a localnet. Everything answers when this returns.
+    ///
+    /// # Errors
+    /// [`LocalnetError`].
+    pub async fn start(config: LocalnetConfig) -> Result<Self, LocalnetError> {
+        let (genesis, keys, is_new) = load_or_make(&config)?;
+        let node = Node::start_with(genesis, config.node_config()).await?;
+        match Self::add_services(&node, &keys, &config).await {
+            Ok((servers, faucet, admin)) => Ok(Self {
+                node,
+                servers,
+                keys,
+                data_dir: config.data_dir,
+                is_new,
+                faucet,
+                admin,
+            }),
+            Err(error) => {
+                node.shutdown().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn add_services(
+        node: &NodeHandle,
+        keys: &LocalnetKeys,
+        config: &LocalnetConfig,
+    ) -> Result<Services, LocalnetError> {
+        let mut servers = Vec::new();
+        let (mut faucet, mut admin) = (None, None);
+        if let Some(settings) = &config.faucet {
+            let service = Faucet::new(
+                Arc::clone(node.application()),
+                keys.faucet.secret_key.clone(),
+                settings.clone(),
+            );
+            let (serve, router) = (settings.serve.clone(), service.router());
+            let (task, at) = start(settings.address, serve, router, node.stop()).await?;
+            servers.push(task);
+            faucet = Some(at);
+        }
+        if let Some(settings) = &config.admin {
+            let service = Admin::new(Arc::clone(node.application()), settings.clone())?;
+            let (serve, router) = (service.serve_config(), service.router());
+            let (task, at) = start(settings.address, serve, router, node.stop()).await?;
+            servers.push(task);
+            admin = Some(at);
+        }
+        Ok((servers, faucet, admin))
+    }
+
+    /// The chain and its mempool.
+    pub fn application(&self) -> &Arc<Application> {
+        self.node.application()
+    }
+
+    /// URL of the API.
+    pub fn rpc_url(&self) -> String {
+        url(self.node.rpc_address())
+    }
+
+    /// URL of the faucet.
+    pub fn faucet_url(&self) -> Option<String> {
+        self.faucet.map(url)
+    }
+
+    /// URL of the admin routes.
+    pub fn admin_url(&self) -> Option<String> {
+        self.admin.map(url)
+    }
+
+    /// The keys of the network's accounts.
+    pub fn keys(&self) -> &LocalnetKeys {
+        &self.keys
+    }
+
+    /// Where it keeps its data; nowhere when absent.
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
+    }
+
+    /// True when this start made the genesis.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Ends the localnet when cancelled, and is cancelled when the localnet ends.
+    pub fn stop(&self) -> &CancellationToken {
+        self.node.stop()
+    }
+
+    /// Waits until the localnet has ended.
+    ///
+    /// # Errors
+    /// Why it ended, unless it was told to.
+    pub async fn wait(self) -> Result<(), LocalnetError> {
+        let result = self.node.wait().await;
+        for server in self.servers {
+            // A panicking server was logged by the runtime; the node's end matters here.
+            let _ = server.await;
+        }
+        Ok(result?)
+    }
+
+    /// Ends the localnet.
+    ///
+    /// # Errors
+    /// What went wrong at the end.
+    pub async fn shutdown(self) -> Result<(), LocalnetError> {
+        self.node.stop().cancel();
+        self.wait().await
+    }
+}
+
+type Services = (Vec<JoinHandle<()>>, Option<SocketAddr>, Option<SocketAddr>);
+
+async fn start(
+    address: SocketAddr,
+    config: ServeConfig,
+    router: axum::Router,
+    stop: &CancellationToken,
+) -> Result<(JoinHandle<()>, SocketAddr), BindError> {
+    let listener = bind(address).await?;
+    let at = listener
+        .local_addr()
+        .map_err(|error| BindError { address, error })?;
+    let server = Server {
+        listener,
+        router,
+        config,
+    };
+    Ok((tokio::spawn(server.run(stop.clone())), at))
+}
+
+/// A URL that reaches `address` from this machine.
+fn url(address: SocketAddr) -> String {
+    match address.ip() {
+        ip if ip.is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
+        _ => format!("http://{address}"),
+    }
+}
+
+fn load_or_make(config: &LocalnetConfig) -> Result<(Genesis, LocalnetKeys, bool), LocalnetError> {
+    let Some(dir) = &config.data_dir else {
+        let keys = LocalnetKeys::generate(config.accounts);
+        return Ok((localnet_genesis(config, &keys), keys, true));
+    };
+    if config.force_regenesis {
+        files::clear(dir)?;
+    }
+    if let Some((genesis, keys)) = files::load(dir)? {
+        config.check_against(&genesis, dir)?;
+        return Ok((genesis, keys, false));
+    }
+    let keys = LocalnetKeys::generate(config.accounts);
+    let genesis = localnet_genesis(config, &keys);
+    files::save(dir, &genesis, &keys)?;
+    Ok((genesis, keys, true))
+}

@@ -1,0 +1,90 @@
+//! Settings of a node.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use soma_types::{Address, Genesis};
+
+use super::NodeError;
+use crate::logging::LogConfig;
+use crate::mempool::MempoolConfig;
+use crate::producer::ProducerConfig;
+use crate::rpc::RpcConfig;
+
+/// Settings of a node: one TOML file, every value with a default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeConfig {
+    /// Where the chain is kept; in memory when absent.
+    pub data_dir: Option<PathBuf>,
+    /// The genesis document as JSON. Default `genesis.json` in the data folder.
+    pub genesis: Option<PathBuf>,
+    /// The validator in whose name this node proposes. Default the first of the genesis.
+    pub proposer: Option<Address>,
+    /// Blocks to keep, with receipts and events; all when absent.
+    pub keep_blocks: Option<u64>,
+    /// Past heights whose state can be proven. Default 16.
+    pub keep_states: u64,
+    /// Memory for the store's cache in bytes. Default 256 MiB.
+    pub cache_bytes: u64,
+    /// The API.
+    pub rpc: RpcConfig,
+    /// Waiting transactions.
+    pub mempool: MempoolConfig,
+    /// When blocks are made.
+    pub producer: ProducerConfig,
+    /// The log.
+    pub log: LogConfig,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            genesis: None,
+            proposer: None,
+            keep_blocks: None,
+            keep_states: 16,
+            cache_bytes: 256 << 20,
+            rpc: RpcConfig::default(),
+            mempool: MempoolConfig::default(),
+            producer: ProducerConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+impl NodeConfig {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, an unknown setting, a bad value.
+    pub fn from_file(path: &Path) -> Result<Self, NodeError> {
+        let text = std::fs::read_to_string(path).map_err(|error| NodeError::File {
+            path: path.to_owned(),
+            error,
+        })?;
+        toml::from_str(&text).map_err(|error| NodeError::Content {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Reads the genesis document.
+    ///
+    /// # Errors
+    /// A file that is not named, cannot be read, or is no genesis.
+    pub fn read_genesis(&self) -> Result<Genesis, NodeError> {
+        let beside = || self.data_dir.as_ref().map(|dir| dir.join("genesis.json"));
+        let path = self.genesis.clone().or_else(beside);
+        let path = path.ok_or(NodeError::NoGenesis)?;
+        let text = std::fs::read_to_string(&path).map_err(|error| NodeError::File {
+            path: path.clone(),
+            error,
+        })?;
+        serde_json::from_str(&text).map_err(|error| NodeError::Content {
+            reason: format!("not a genesis document: {error}"),
+            path,
+        })
+    }
+}

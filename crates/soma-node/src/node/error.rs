@@ -1,0 +1,51 @@
+//! Why a node cannot start, or why it stopped.
+
+use std::path::PathBuf;
+
+use soma_chain::{ChainError, StoreError};
+use thiserror::Error;
+
+use crate::application::ProduceError;
+use crate::http::BindError;
+
+/// Why a node cannot start, or why it stopped.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// A file cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("{}: {reason}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Neither a genesis file nor a data folder was named.
+    #[error("no genesis: name it with `--genesis FILE` or `genesis = \"FILE\"` in the config")]
+    NoGenesis,
+    /// The system gives no threads.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(std::io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The chain cannot be opened or written.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// No next block can be made.
+    #[error(transparent)]
+    Produce(#[from] ProduceError),
+    /// The API's address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A task of the node panicked: a bug.
+    #[error("a part of the node panicked; please report the log above this line")]
+    Panicked,
+}

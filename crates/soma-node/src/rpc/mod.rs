@@ -1,0 +1,102 @@
+//! The node's API: JSON over HTTP under `/v1`, described by `/v1/openapi.json`.
+//!
+//! Handlers parse their input, read the committed chain on a blocking thread, and turn what they
+//! find into the shapes of `soma-api`. They hold no state of their own.
+//!
+//! Reading order: [`RpcConfig`], `routes` (one file for each group), `views` (from the chain's
+//! values to the API's), `paging`, `events` (the stream).
+
+mod config;
+mod events;
+mod openapi;
+mod paging;
+mod routes;
+mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use soma_api::ErrorCode;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::application::Application;
+use crate::http::{ApiError, guarded};
+use crate::metrics::Metrics;
+
+pub use config::RpcConfig;
+pub use openapi::{openapi, openapi_json};
+
+/// What handlers work with.
+#[derive(Clone)]
+pub struct Rpc {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    application: Arc<Application>,
+    config: RpcConfig,
+    streams: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl Rpc {
+    /// The API over `application`. Event streams end with `stop`.
+    pub fn new(
+        application: Arc<Application>,
+        config: RpcConfig,
+        stop: CancellationToken,
+    ) -> Self {
+        let streams = Arc::new(Semaphore::new(config.max_event_streams));
+        Self {
+            shared: Arc::new(Shared {
+                application,
+                config,
+                streams,
+                stop,
+            }),
+        }
+    }
+
+    fn application(&self) -> &Arc<Application> {
+        &self.shared.application
+    }
+
+    fn config(&self) -> &RpcConfig {
+        &self.shared.config
+    }
+
+    /// Runs `read` on a blocking thread: chain reads wait for commits and for the disk.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Application) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let application = Arc::clone(self.application());
+        tokio::task::spawn_blocking(move || read(&application))
+            .await
+            .map_err(|error| {
+                if error.is_panic() {
+                    ApiError::internal(error)
+                } else {
+                    ApiError::new(ErrorCode::Unavailable, "the node is stopping")
+                }
+            })?
+    }
+
+    /// The routes with all limits around them.
+    pub fn router(self) -> Router {
+        let metrics = MetricsOf(Arc::clone(self.application()));
+        let config = self.config().guard.clone();
+        let (router, _) = openapi::documented().split_for_parts();
+        guarded(router.with_state(self), &config, Some(Arc::new(metrics)))
+    }
+}
+
+/// Lets the guard count without knowing the application.
+struct MetricsOf(Arc<Application>);
+
+impl AsRef<Metrics> for MetricsOf {
+    fn as_ref(&self) -> &Metrics {
+        self.0.metrics()
+    }
+}

@@ -1,0 +1,117 @@
+//! Balances, stake positions and earnings of an account.
+
+use axum::Json;
+use axum::extract::State;
+use soma_api::{Balance, ErrorBody, EventId, LedgerEntryView, ObjectView, Page, StakeView};
+use soma_chain::LedgerCursor;
+use soma_types::{Address, StakeId};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::owned::{self, OwnedQuery};
+use crate::http::{ApiError, PathText, Query, parse};
+use crate::rpc::paging::{PageQuery, page, page_limit};
+use crate::rpc::{Rpc, views};
+
+pub(super) fn routes() -> OpenApiRouter<Rpc> {
+    OpenApiRouter::new()
+        .routes(routes!(balance))
+        .routes(routes!(objects))
+        .routes(routes!(stakes))
+        .routes(routes!(earnings))
+}
+
+/// Balance and nonce of an address; zeros for an unknown one.
+#[utoipa::path(get, path = "/v1/accounts/{address}/balance", tag = "accounts",
+    params(("address" = String, Path)), responses(
+    (status = 200, body = Balance), (status = "default", body = ErrorBody)))]
+async fn balance(
+    State(rpc): State<Rpc>,
+    PathText(address): PathText,
+) -> Result<Json<Balance>, ApiError> {
+    let address: Address = parse("address", &address)?;
+    let balance = rpc.read(move |application| {
+        let reader = application.chain().reader();
+        let account = reader.account(&address)?;
+        let height = reader.head().header.height;
+        drop(reader);
+        let next_nonce = application.mempool().next_nonce(&address, account.nonce);
+        Ok(Balance {
+            next_nonce,
+            ..Balance::new(address, account, height)
+        })
+    });
+    Ok(Json(balance.await?))
+}
+
+/// Objects of an address: its coin, stake positions, models, targets that it filled, validator.
+#[utoipa::path(get, path = "/v1/accounts/{address}/objects", tag = "accounts",
+    params(("address" = String, Path), OwnedQuery), responses(
+    (status = 200, body = Page<ObjectView>), (status = "default", body = ErrorBody)))]
+async fn objects(
+    State(rpc): State<Rpc>,
+    PathText(address): PathText,
+    Query(query): Query<OwnedQuery>,
+) -> Result<Json<Page<ObjectView>>, ApiError> {
+    let address: Address = parse("address", &address)?;
+    let listing = owned::Listing::new(address, &query, rpc.config())?;
+    let page = rpc.read(move |application| listing.page(&application.chain().reader()));
+    Ok(Json(page.await?))
+}
+
+/// Stake positions of an address with what they are worth now.
+#[utoipa::path(get, path = "/v1/accounts/{address}/stakes", tag = "accounts",
+    params(("address" = String, Path), PageQuery), responses(
+    (status = 200, body = Page<StakeView>), (status = "default", body = ErrorBody)))]
+async fn stakes(
+    State(rpc): State<Rpc>,
+    PathText(address): PathText,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<StakeView>>, ApiError> {
+    let address: Address = parse("address", &address)?;
+    let limit = page_limit(query.limit, rpc.config(), false)?;
+    let after: Option<StakeId> = query
+        .cursor
+        .map(|text| parse("cursor", &text))
+        .transpose()?;
+    let stakes = rpc.read(move |application| {
+        let reader = application.chain().reader();
+        let positions = reader.stakes_of(&address, after, limit)?;
+        let views: Result<Vec<_>, _> = positions
+            .iter()
+            .map(|position| views::stake(&reader, position))
+            .collect();
+        Ok(page(views?, limit, |last| last.id.to_string()))
+    });
+    Ok(Json(stakes.await?))
+}
+
+/// What an address earned and lost outside plain transfers, newest first.
+#[utoipa::path(get, path = "/v1/accounts/{address}/earnings", tag = "accounts",
+    params(("address" = String, Path), PageQuery), responses(
+    (status = 200, body = Page<LedgerEntryView>), (status = "default", body = ErrorBody)))]
+async fn earnings(
+    State(rpc): State<Rpc>,
+    PathText(address): PathText,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<LedgerEntryView>>, ApiError> {
+    let address: Address = parse("address", &address)?;
+    let limit = page_limit(query.limit, rpc.config(), false)?;
+    // A place in the ledger is a height and an index, as a place in the event stream is.
+    let before: Option<EventId> = query
+        .cursor
+        .map(|text| parse("cursor", &text))
+        .transpose()?;
+    let before = before.map(|EventId { height, index }| LedgerCursor { height, index });
+    let entries = rpc.read(move |application| {
+        let entries = application
+            .chain()
+            .reader()
+            .ledger(&address, before, limit)?;
+        let views = entries.iter().map(views::ledger_entry).collect();
+        Ok(page(views, limit, |last: &LedgerEntryView| {
+            format!("{}:{}", last.height, last.index)
+        }))
+    });
+    Ok(Json(entries.await?))
+}

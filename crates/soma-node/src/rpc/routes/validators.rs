@@ -1,0 +1,62 @@
+//! Validators.
+
+use axum::Json;
+use axum::extract::State;
+use soma_api::{ErrorBody, Page, ValidatorView};
+use soma_types::Address;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::{ApiError, PathText, Query, parse};
+use crate::rpc::paging::{PageQuery, page, page_limit};
+use crate::rpc::{Rpc, views};
+
+pub(super) fn routes() -> OpenApiRouter<Rpc> {
+    OpenApiRouter::new()
+        .routes(routes!(validators))
+        .routes(routes!(validator))
+}
+
+/// Validators in order of address, also pending and former ones.
+#[utoipa::path(get, path = "/v1/validators", tag = "work", params(PageQuery), responses(
+    (status = 200, body = Page<ValidatorView>), (status = "default", body = ErrorBody)))]
+async fn validators(
+    State(rpc): State<Rpc>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<ValidatorView>>, ApiError> {
+    let limit = page_limit(query.limit, rpc.config(), false)?;
+    let after: Option<Address> = query
+        .cursor
+        .map(|text| parse("cursor", &text))
+        .transpose()?;
+    let found = rpc.read(move |application| {
+        let reader = application.chain().reader();
+        let committee = reader.committee(reader.system().epoch)?;
+        let items: Result<Vec<_>, _> = reader
+            .validators(after, limit)?
+            .iter()
+            .map(|validator| views::validator(&reader, committee.as_ref(), validator))
+            .collect();
+        Ok(page(items?, limit, |last| last.address.to_string()))
+    });
+    Ok(Json(found.await?))
+}
+
+/// A validator.
+#[utoipa::path(get, path = "/v1/validators/{address}", tag = "work",
+    params(("address" = String, Path)), responses(
+    (status = 200, body = ValidatorView), (status = "default", body = ErrorBody)))]
+async fn validator(
+    State(rpc): State<Rpc>,
+    PathText(address): PathText,
+) -> Result<Json<ValidatorView>, ApiError> {
+    let address: Address = parse("address", &address)?;
+    let view = rpc.read(move |application| {
+        let reader = application.chain().reader();
+        let validator = reader.validator(&address)?;
+        let validator = validator.ok_or_else(|| ApiError::not_found("validator", address))?;
+        let committee = reader.committee(reader.system().epoch)?;
+        Ok(views::validator(&reader, committee.as_ref(), &validator)?)
+    });
+    Ok(Json(view.await?))
+}
