@@ -332,12 +332,12 @@ impl Game {
             6 | 7 => self.commit(sender),
             8 | 9 => self.reveal(sender),
             10 => TransactionKind::SetModelCommission {
-                model: self.model_id(),
+                model: self.own_model(sender),
                 commission_bps: self.bps(),
             },
             11 => match self.chance(10) {
                 true => TransactionKind::DeactivateModel {
-                    model: self.model_id(),
+                    model: self.own_model(sender),
                 },
                 false => self.transfer(sender),
             },

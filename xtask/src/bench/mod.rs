@@ -1,0 +1,94 @@
+//! Benchmarks: every claim is a ratio between two measurements of one run.
+
+mod accounts;
+mod transfers;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+/// What to measure.
+#[derive(Args)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// The chain: transfers from signed bytes to committed state, and growth of the state.
+    Chain(Chain),
+}
+
+#[derive(Args)]
+struct Chain {
+    /// Threads for both sides.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Transfers to measure.
+    #[arg(long, default_value_t = 40_000)]
+    transfers: usize,
+    /// Accounts of the largest state.
+    #[arg(long, default_value_t = 1_000_000)]
+    accounts: usize,
+    /// End with one line of JSON for each measure.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One measure: ours against a peer's, in one run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Measure {
+    /// What is measured.
+    pub(crate) measure: String,
+    /// Ours by the peer's, so that more is better; none where there is no peer.
+    pub(crate) ratio: Option<f64>,
+    /// Our figure.
+    pub(crate) ours: f64,
+    /// The peer's figure.
+    pub(crate) peer: Option<f64>,
+    /// Unit of both figures.
+    pub(crate) unit: &'static str,
+}
+
+impl Bench {
+    /// Measures and prints.
+    pub(crate) fn run(self) -> Result<()> {
+        let (measures, json) = match self.suite {
+            Suite::Chain(chain) => {
+                let mut measures = transfers::measure(chain.threads, chain.transfers)?;
+                measures.extend(accounts::measure(chain.threads, chain.accounts)?);
+                (measures, chain.json)
+            }
+        };
+        for measure in &measures {
+            let peer = measure
+                .peer
+                .map(|peer| format!(", peer {peer:.3}"))
+                .unwrap_or_default();
+            let ratio = measure
+                .ratio
+                .map(|r| format!(", ratio {r:.3}"))
+                .unwrap_or_default();
+            let Measure {
+                measure,
+                ours,
+                unit,
+                ..
+            } = measure;
+            println!("{measure}: {ours:.3} {unit}{peer}{ratio}");
+        }
+        if json {
+            for measure in &measures {
+                println!("{}", serde_json::to_string(measure)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The median of several runs.
+pub(crate) fn median(mut runs: Vec<f64>) -> f64 {
+    runs.sort_by(f64::total_cmp);
+    runs.get(runs.len() / 2).copied().unwrap_or_default()
+}

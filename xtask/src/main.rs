@@ -1,0 +1,47 @@
+//! `cargo xtask`: the one door to the tasks of this workspace.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod command;
+mod soak;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Tasks of the SOMA workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run a one-machine network with faucet and admin; arguments go to `soma start localnet`.
+    Localnet {
+        /// Arguments of `soma start localnet`; see `soma start localnet --help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run all tests, documentation examples included.
+    Test,
+    /// Run everything that must pass before a change lands: format, lints, tests.
+    Ci,
+    /// Play random transactions of all kinds on the chain and check the rules after every block.
+    Soak(soak::Soak),
+    /// Measure, as ratios within one run.
+    Bench(bench::Bench),
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().task {
+        Task::Localnet { arguments } => command::localnet(&arguments),
+        Task::Test => command::test(),
+        Task::Ci => command::ci(),
+        // A measurement of unoptimised code says nothing.
+        Task::Bench(_) | Task::Soak(_) if cfg!(debug_assertions) => command::again_in_release(),
+        Task::Bench(bench) => bench.run(),
+        Task::Soak(soak) => soak.run(),
+    }
+}
