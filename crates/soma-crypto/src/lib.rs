@@ -1,11 +1,53 @@
-//! Keys, hashing, signing, keystore and sealed weights.
+//! Keys, hashing, signing, keystore and sealed weights of the SOMA network.
+//!
+//! # Place
+//! Above `soma-types` and nothing else of the workspace. The core ([`hash`], [`keys`],
+//! [`verifier`], [`transaction`], [`commitments`]) does no I/O and never panics on input; it is
+//! what is left with `default-features = false`, for the chain. Features, all on by default:
+//! `mnemonic` (recovery phrases), `sealed` (weights), `keystore` (files, locks and the terminal).
+//!
+//! Deliberately absent: clocks, networks, consensus keys, and any way to print a secret by
+//! accident.
+//!
+//! # The journey of a key
+//! ```text
+//! recovery phrase ──BIP-39, BIP-32──┐
+//! hex ──────────────────────────────┼─▶ SecretKey ──▶ PublicKey ──SHA3-256──▶ Address
+//! system randomness ────────────────┘      │ ▲                        │
+//!              Keystore::import ◀──────────┘ └── Keystore::unlock     └─▶ account on chain
+//!                                            │
+//!                 Transaction ──hash──▶ sign ──▶ SignedTransaction ──verify──▶ VerifiedTransaction
+//! ```
+//! ```
+//! use soma_crypto::{Domain, SecretKey, address_of, hash, verify_digest};
+//!
+//! let key = SecretKey::generate();
+//! let digest = hash(Domain::Transaction, b"what is signed");
+//! let signature = key.sign_digest(&digest);
+//! assert_eq!(verify_digest(&key.public_key(), &digest, &signature), Ok(()));
+//! assert_eq!(address_of(&key.public_key()), key.address());
+//! ```
+//!
+//! # Reading order
+//! 1. [`hash`]: the one hash, and what it is used for.
+//! 2. [`keys`], [`verifier`], [`transaction`]: signing and checking.
+//! 3. [`commitments`], then `sealed`: how weights are hidden and shown.
+//! 4. `mnemonic`, `keystore`, `password`: where a user's keys come from and stay.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
 
 pub mod commitments;
 pub mod hash;
 pub mod keys;
+#[cfg(feature = "keystore")]
+pub mod keystore;
 #[cfg(feature = "mnemonic")]
 pub mod mnemonic;
+#[cfg(feature = "keystore")]
+pub mod password;
 #[cfg(feature = "sealed")]
 pub mod sealed;
 pub mod transaction;

@@ -4,11 +4,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use soma_types::codec::encode;
-use soma_types::{Address, Digest, SignedTransaction, Transaction};
+use soma_types::{Address, Digest, PublicKey, Signature, SignedTransaction, Transaction};
 use thiserror::Error;
 
 use crate::hash::{Domain, hash};
 use crate::keys::{SecretKey, SignatureError, address_of, verify_digest};
+use crate::verifier::Verifier;
 
 /// What the sender signs, and the transaction's id. It covers chain id, sender, nonce, expiry and
 /// kind, so a signature is good for one transaction on one chain.
@@ -78,6 +79,26 @@ impl Deref for VerifiedTransaction {
 /// # Errors
 /// A key of another address, or a signature that is not good.
 pub fn verify(signed: SignedTransaction) -> Result<VerifiedTransaction, TransactionError> {
+    check(signed, verify_digest)
+}
+
+/// As [`verify`], with a verifier that remembers the keys of senders seen before.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_with(
+    verifier: &Verifier,
+    signed: SignedTransaction,
+) -> Result<VerifiedTransaction, TransactionError> {
+    check(signed, |key, digest, signature| {
+        verifier.verify(key, digest, signature)
+    })
+}
+
+fn check(
+    signed: SignedTransaction,
+    verify: impl Fn(&PublicKey, &[u8; 32], &Signature) -> Result<(), SignatureError>,
+) -> Result<VerifiedTransaction, TransactionError> {
     let encoded = encode(&signed.transaction);
     let digest = Digest(hash(Domain::Transaction, &encoded));
     let sender = signed.transaction.sender;
@@ -85,7 +106,7 @@ pub fn verify(signed: SignedTransaction) -> Result<VerifiedTransaction, Transact
     if key != sender {
         return Err(TransactionError::WrongKey { key, sender });
     }
-    verify_digest(&signed.public_key, &digest.0, &signed.signature)?;
+    verify(&signed.public_key, &digest.0, &signed.signature)?;
     let size_bytes = encoded.len() + signed.public_key.0.len() + signed.signature.0.len();
     Ok(VerifiedTransaction(Arc::new(Inner {
         signed,
