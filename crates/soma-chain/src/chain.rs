@@ -192,12 +192,13 @@ impl<S: Store> Chain<S> {
         let execution = execute::execute(&self.parent(&committed), proposal)?;
         let Execution {
             changes,
+            committed: seen,
             receipts,
             events,
             system,
             parameters,
         } = execution;
-        let diff = Diff::of(&self.store, changes)?;
+        let diff = Diff::of(&self.store, changes, seen)?;
         let tree = committed
             .tree
             .update(&self.store, &diff.new)
@@ -357,7 +358,7 @@ fn start<S: Store>(store: &S, genesis: &Genesis, rules: &Rules) -> Result<Commit
         rules,
     };
     let execution = genesis::execute(&parent, genesis)?;
-    let diff = Diff::of(store, execution.changes)?;
+    let diff = Diff::of(store, execution.changes, execution.committed)?;
 
     let mut tree = StateTree::default();
     let update = tree.update(store, &diff.new)?;

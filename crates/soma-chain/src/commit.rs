@@ -28,13 +28,16 @@ pub(crate) struct Diff {
 
 impl Diff {
     /// Drops changes that change nothing, and looks up what was before.
-    pub(crate) fn of(store: &dyn Store, changes: Changes) -> Step<Self> {
+    pub(crate) fn of(store: &dyn Store, changes: Changes, mut committed: Changes) -> Step<Self> {
         let mut diff = Self {
             new: Changes::new(),
             old: BTreeMap::new(),
         };
         for (key, new) in changes {
-            let old = store.get(&key)?;
+            let old = match committed.remove(&key) {
+                Some(seen) => seen,
+                None => store.get(&key)?,
+            };
             if old != new {
                 diff.old.insert(key.clone(), old);
                 diff.new.insert(key, new);

@@ -3,6 +3,7 @@
 //! A transaction writes to a layer of its own, which is kept or dropped as a whole. The system
 //! state is held decoded, because every transaction touches it, and written once at the end.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub(crate) type Step<T> = Result<T, Failure>;
 /// The state during the execution of one block.
 pub(crate) struct State<'a> {
     base: &'a dyn Store,
+    /// Committed entries that were read: each is fetched from the store once.
+    seen: RefCell<Changes>,
     block: Changes,
     transaction: Option<Changes>,
     /// The chain.
@@ -66,6 +69,16 @@ pub(crate) struct State<'a> {
     pub(crate) events: Vec<Event>,
     /// The epoch that this block ended, if any.
     pub(crate) ended_epoch: Option<Epoch>,
+}
+
+/// What execution leaves behind.
+pub(crate) struct Parts {
+    /// Changed entries.
+    pub(crate) changes: Changes,
+    /// Entries that were read, as committed before the block.
+    pub(crate) committed: Changes,
+    /// What happened.
+    pub(crate) events: Vec<Event>,
 }
 
 /// Decodes a stored entry.
@@ -88,6 +101,7 @@ impl<'a> State<'a> {
     ) -> Self {
         Self {
             base,
+            seen: RefCell::new(Changes::new()),
             block: Changes::new(),
             transaction: None,
             chain_id,
@@ -120,9 +134,19 @@ impl<'a> State<'a> {
         self.block.extend(changes);
     }
 
-    /// Ends execution and gives all changes and events.
-    pub(crate) fn into_changes(self) -> (Changes, Vec<Event>) {
-        (self.block, self.events)
+    /// Ends execution and gives what changed and what was read.
+    pub(crate) fn into_parts(self) -> Parts {
+        let Self {
+            block,
+            events,
+            seen,
+            ..
+        } = self;
+        Parts {
+            changes: block,
+            committed: seen.into_inner(),
+            events,
+        }
     }
 
     /// Changes so far.
@@ -139,8 +163,18 @@ impl<'a> State<'a> {
     pub(crate) fn bytes_before(&self, key: &[u8]) -> Step<Option<Vec<u8>>> {
         match self.block.get(key) {
             Some(change) => Ok(change.clone()),
-            None => Ok(self.base.get(key)?),
+            None => self.committed(key),
         }
+    }
+
+    /// The bytes of an entry in the committed state.
+    pub(crate) fn committed(&self, key: &[u8]) -> Step<Option<Vec<u8>>> {
+        if let Some(seen) = self.seen.borrow().get(key) {
+            return Ok(seen.clone());
+        }
+        let bytes = self.base.get(key)?;
+        self.seen.borrow_mut().insert(key.to_vec(), bytes.clone());
+        Ok(bytes)
     }
 
     fn bytes(&self, key: &[u8]) -> Step<Option<Vec<u8>>> {

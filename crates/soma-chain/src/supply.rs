@@ -6,7 +6,7 @@ use soma_types::{
 };
 
 use crate::key::{Holding, Key};
-use crate::state::{Changes, Failure, Step, read_entry};
+use crate::state::{Failure, State, Step, read_entry};
 use crate::store::Store;
 
 /// Money by pool, signed so that differences can be added up.
@@ -111,15 +111,15 @@ fn holdings(kind: Holding, key: &[u8], bytes: &[u8]) -> Step<Supply> {
     Ok(held)
 }
 
-/// The supply after `changes`, given the supply `before` them; fails when the sum is not the
-/// maximum supply.
-pub(crate) fn audit(base: &dyn Store, changes: &Changes, before: &Supply) -> Step<Supply> {
+/// The supply after the changes of a block, given the supply `before` them; fails when the sum is
+/// not the maximum supply.
+pub(crate) fn audit(state: &State<'_>, before: &Supply) -> Step<Supply> {
     let mut totals = Totals::of(before);
-    for (key, new) in changes {
+    for (key, new) in state.changes() {
         let Some(kind) = Key::holding_of(key) else {
             continue;
         };
-        if let Some(old) = base.get(key)? {
+        if let Some(old) = state.committed(key)? {
             totals.add(&holdings(kind, key, &old)?, -1);
         }
         if let Some(new) = new {

@@ -114,3 +114,74 @@ fn check(
         size_bytes,
     })))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use soma_types::{ChainId, Shannons, TransactionKind};
+
+    fn transfer(sender: Address) -> Transaction {
+        let kind = TransactionKind::Transfer {
+            recipient: Address([9; 32]),
+            amount: Shannons(5),
+        };
+        let chain_id = ChainId([1; 32]);
+        Transaction {
+            chain_id,
+            sender,
+            nonce: 0,
+            expiry_height: 10,
+            kind,
+        }
+    }
+
+    #[test]
+    fn a_signed_transaction_verifies_and_keeps_its_digest_and_size() {
+        let key = SecretKey::generate();
+        let transaction = transfer(key.address());
+        let signed = sign(transaction.clone(), &key);
+        let verified = verify(signed.clone()).unwrap();
+        assert_eq!(verified.digest(), transaction_digest(&transaction));
+        assert_eq!(verified.size_bytes(), encode(&signed).len());
+        let verifier = Verifier::new(4);
+        assert_eq!(
+            verify_with(&verifier, signed).unwrap().digest(),
+            verified.digest()
+        );
+    }
+
+    #[test]
+    fn a_signature_is_good_for_one_transaction_on_one_chain() {
+        let key = SecretKey::generate();
+        let signed = sign(transfer(key.address()), &key);
+        let changes: [fn(&mut Transaction); 4] = [
+            |transaction| transaction.chain_id = ChainId([2; 32]),
+            |transaction| transaction.nonce = 1,
+            |transaction| transaction.expiry_height = 11,
+            |transaction| {
+                let recipient = Address([8; 32]);
+                transaction.kind = TransactionKind::Transfer {
+                    recipient,
+                    amount: Shannons(5),
+                };
+            },
+        ];
+        for change in changes {
+            let mut replayed = signed.clone();
+            change(&mut replayed.transaction);
+            let error = verify(replayed).unwrap_err();
+            assert_eq!(error, TransactionError::Signature(SignatureError::Mismatch));
+        }
+    }
+
+    #[test]
+    fn nobody_signs_for_another_sender() {
+        let (thief, victim) = (SecretKey::generate(), SecretKey::generate());
+        let signed = sign(transfer(victim.address()), &thief);
+        let expected = TransactionError::WrongKey {
+            key: thief.address(),
+            sender: victim.address(),
+        };
+        assert_eq!(verify(signed).unwrap_err(), expected);
+    }
+}

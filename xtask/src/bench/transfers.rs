@@ -11,7 +11,8 @@ use rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 use soma_chain::{Chain, ChainConfig, SledStore, Store, VerifiedProposal};
 use soma_crypto::SecretKey;
-use soma_crypto::transaction::{VerifiedTransaction, sign, transaction_digest, verify};
+use soma_crypto::Verifier;
+use soma_crypto::transaction::{VerifiedTransaction, sign, transaction_digest, verify_with};
 use soma_types::codec::{decode, encode};
 use soma_types::genesis::ChainName;
 use soma_types::validator::MetadataText;
@@ -100,10 +101,10 @@ fn signed_bytes(chain_id: ChainId, keys: &[SecretKey], count: usize) -> Vec<Vec<
         .collect()
 }
 
-fn check(bytes: &[Vec<u8>]) -> Result<Vec<VerifiedTransaction>> {
+fn check(verifier: &Verifier, bytes: &[Vec<u8>]) -> Result<Vec<VerifiedTransaction>> {
     let checked = bytes.par_iter().map(|bytes| {
         let signed: SignedTransaction = decode("a transaction", bytes)?;
-        Ok(verify(signed)?)
+        Ok(verify_with(verifier, signed)?)
     });
     checked.collect()
 }
@@ -138,6 +139,8 @@ fn run_ours(genesis: &Genesis, bytes: &[Vec<u8>]) -> Result<f64> {
     let folder = tempfile::tempdir()?;
     let store = SledStore::open(folder.path(), 256 << 20)?;
     let chain = Chain::open(store, genesis, ChainConfig::default())?;
+    let verifier = Verifier::new(2 * ACCOUNTS);
+    let check = |bytes: &[Vec<u8>]| check(&verifier, bytes);
     let start = Instant::now();
     let mut blocks = bytes.chunks(TRANSFERS_PER_BLOCK);
     let mut ready = blocks.next().map(check).transpose()?;

@@ -29,7 +29,7 @@ use crate::epoch;
 use crate::error::{BlockError, InvalidTransaction};
 use crate::key::Key;
 use crate::rules::Rules;
-use crate::state::{Changes, State, Step};
+use crate::state::{Changes, Parts, State, Step};
 use crate::store::Store;
 use crate::supply;
 
@@ -55,6 +55,8 @@ pub struct VerifiedProposal {
 /// What a block does to the state.
 pub(crate) struct Execution {
     pub(crate) changes: Changes,
+    /// Entries that were read, as committed before the block.
+    pub(crate) committed: Changes,
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) events: Vec<Event>,
     pub(crate) system: SystemState,
@@ -128,14 +130,19 @@ pub(crate) fn close(mut state: State<'_>, receipts: Vec<Receipt>) -> Result<Exec
     let parameters = Arc::clone(&state.parameters);
     state.save(Key::System, &system);
     let before: Supply = state.load(Key::Supply)?.unwrap_or_default();
-    let after = supply::audit(state.base(), state.changes(), &before)?;
+    let after = supply::audit(&state, &before)?;
     if after != before {
         state.save(Key::Supply, &after);
     }
     epoch::certify_supply(&mut state, after);
-    let (changes, events) = state.into_changes();
+    let Parts {
+        changes,
+        committed,
+        events,
+    } = state.into_parts();
     Ok(Execution {
         changes,
+        committed,
         receipts,
         events,
         system,
