@@ -123,3 +123,36 @@ pub fn hash(domain: Domain, bytes: impl AsRef<[u8]>) -> [u8; 32] {
 pub fn checksum(bytes: impl AsRef<[u8]>) -> soma_types::Checksum {
     soma_types::Checksum(Sha3_256::digest(bytes.as_ref()).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_a_golden_value() {
+        // SHA3-256(12 ‖ "soma/address" ‖ "abc"), computed independently.
+        let expected = "e6c8912188f04726fff7bb4e2c8cc23890b9adad4ccc9537eb0d09b94f10a0bb";
+        assert_eq!(hex::encode(hash(Domain::Address, b"abc")), expected);
+        let in_parts = Hasher::new(Domain::Address).chain(b"a").chain(b"bc");
+        assert_eq!(hex::encode(in_parts.finish()), expected);
+    }
+
+    #[test]
+    fn a_checksum_is_the_plain_hash_of_the_standard() {
+        // FIPS 202 example, SHA3-256 of the empty message.
+        let expected = "a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a";
+        assert_eq!(hex::encode(checksum(b"")), expected);
+    }
+
+    #[test]
+    fn no_domain_hides_in_another() {
+        // The length in front keeps `tag ‖ message` of one kind from being that of another.
+        let short = hash(Domain::Address, b"x");
+        let long = Hasher::new(Domain::Transaction).chain(b"x").finish();
+        assert_ne!(short, long);
+        assert_ne!(
+            hash(Domain::Transaction, b"s"),
+            hash(Domain::Transactions, b"")
+        );
+    }
+}

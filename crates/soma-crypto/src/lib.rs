@@ -1,7 +1,7 @@
 //! Keys, hashing, signing, keystore and sealed weights of the SOMA network.
 //!
 //! # Place
-//! Above `soma-types` and nothing else of the workspace. The core ([`hash`], [`keys`],
+//! Above `soma-types` and nothing else of the workspace. The core ([`mod@hash`], [`keys`],
 //! [`verifier`], [`transaction`], [`commitments`]) does no I/O and never panics on input; it is
 //! what is left with `default-features = false`, for the chain. Features, all on by default:
 //! `mnemonic` (recovery phrases), `sealed` (weights), `keystore` (files, locks and the terminal).
@@ -29,7 +29,7 @@
 //! ```
 //!
 //! # Reading order
-//! 1. [`hash`]: the one hash, and what it is used for.
+//! 1. [`mod@hash`]: the one hash, and what it is used for.
 //! 2. [`keys`], [`verifier`], [`transaction`]: signing and checking.
 //! 3. [`commitments`], then `sealed`: how weights are hidden and shown.
 //! 4. `mnemonic`, `keystore`, `password`: where a user's keys come from and stay.

@@ -1,9 +1,13 @@
 //! A keystore in use, and hostile files.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::keys::SecretKey;
 
 const CHEAP: KdfParams = KdfParams {
     memory_kib: 8192,
