@@ -1,6 +1,7 @@
 //! Benchmarks: every claim is a ratio between two measurements of one run.
 
 mod accounts;
+mod nearest;
 mod transfers;
 
 use anyhow::Result;
@@ -18,6 +19,24 @@ pub(crate) struct Bench {
 enum Suite {
     /// The chain: transfers from signed bytes to committed state, and growth of the state.
     Chain(Chain),
+    /// Target assignment: exact nearest models.
+    Targets(Targets),
+}
+
+#[derive(Args)]
+struct Targets {
+    /// Threads for both sides.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Models.
+    #[arg(long, default_value_t = 100_000)]
+    models: usize,
+    /// Components of an embedding.
+    #[arg(long, default_value_t = 2_048)]
+    dim: usize,
+    /// End with one line of JSON for each measure.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -60,6 +79,7 @@ impl Bench {
                 measures.extend(accounts::measure(chain.threads, chain.accounts)?);
                 (measures, chain.json)
             }
+            Suite::Targets(t) => (nearest::measure(t.threads, t.models, t.dim)?, t.json),
         };
         for measure in &measures {
             let peer = measure
