@@ -1,0 +1,198 @@
+//! Submitting data: seal, then open; claiming and challenging.
+
+use rand_core::{OsRng, RngCore};
+use soma_api::ReceiptView;
+use soma_chain::{SealedFields, submission_commitment};
+use soma_types::target::SubmissionFault;
+use soma_types::{
+    Address, Checksum, Commitment, DataManifest, Loss, ModelId, Salt, Submission, TargetId,
+    TransactionKind,
+};
+
+use super::{Account, raw_embedding, url};
+use crate::error::SdkError;
+
+/// Data to submit for a target.
+#[derive(Clone, Debug)]
+pub struct SubmitData<'a> {
+    /// The target to fill.
+    pub target: TargetId,
+    /// Where validators download the data.
+    pub url: &'a str,
+    /// SHA3-256 of the data: [`soma_crypto::checksum`].
+    pub checksum: Checksum,
+    /// Size of the data in bytes.
+    pub size: u64,
+    /// The assigned model with the lowest loss.
+    pub model: ModelId,
+    /// The data's embedding by that model: any length but zero, normalised here.
+    pub embedding: &'a [f32],
+    /// That model's loss on the data, in nats.
+    pub loss: f64,
+}
+
+/// A sealed submission: what is sent first, and what opens it.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// What is sent first.
+    pub commitment: Commitment,
+    /// What is sent at least one block later. Keep it until then: its salt is random.
+    pub submission: Submission,
+}
+
+impl SubmitData<'_> {
+    /// Seals the submission for `submitter` under a fresh salt.
+    ///
+    /// # Errors
+    /// [`SdkError::InvalidArgument`] for a bad URL, embedding or loss.
+    pub fn seal(&self, submitter: &Address) -> Result<Sealed, SdkError> {
+        let loss = Loss::from_f64(self.loss).ok_or_else(|| {
+            let text = format!("loss {} is not a number from 0 to 2^20", self.loss);
+            SdkError::InvalidArgument(text)
+        })?;
+        let mut salt = [0; 32];
+        OsRng.fill_bytes(&mut salt);
+        let submission = Submission {
+            target: self.target,
+            data: DataManifest {
+                url: url(self.url)?,
+                checksum: self.checksum,
+                size: self.size,
+            },
+            model: self.model,
+            embedding: raw_embedding(self.embedding)?,
+            loss,
+            salt: Salt(salt),
+        };
+        let commitment = submission_commitment(&SealedFields {
+            submitter,
+            target: &submission.target,
+            checksum: &submission.data.checksum,
+            model: &submission.model,
+            embedding: &submission.embedding,
+            loss: submission.loss,
+            salt: &submission.salt,
+        });
+        Ok(Sealed {
+            commitment,
+            submission,
+        })
+    }
+}
+
+impl Account {
+    /// Submits data for a target: seals it, waits for the block, and opens it in a later one.
+    ///
+    /// # Errors
+    /// [`SdkError::InvalidArgument`]; as [`Account::execute`].
+    pub async fn submit_data(&self, data: &SubmitData<'_>) -> Result<ReceiptView, SdkError> {
+        let Sealed {
+            commitment,
+            submission,
+        } = data.seal(&self.address())?;
+        // Its receipt means that it is in a block, so what is sent now comes at least one later.
+        self.commit_submission(commitment).await?;
+        self.open_submission(submission).await
+    }
+
+    /// Sends only the seal of a submission.
+    ///
+    /// # Errors
+    /// As [`Account::execute`].
+    pub async fn commit_submission(&self, commitment: Commitment) -> Result<ReceiptView, SdkError> {
+        let kind = TransactionKind::CommitSubmission { commitment };
+        self.execute(kind).await
+    }
+
+    /// Opens a submission that was sealed in an earlier block.
+    ///
+    /// # Errors
+    /// As [`Account::execute`].
+    pub async fn open_submission(&self, submission: Submission) -> Result<ReceiptView, SdkError> {
+        let kind = TransactionKind::SubmitData(Box::new(submission));
+        self.execute(kind).await
+    }
+
+    /// Pays out a filled target whose audit is over.
+    ///
+    /// # Errors
+    /// As [`Account::execute`].
+    pub async fn claim_rewards(&self, target: TargetId) -> Result<ReceiptView, SdkError> {
+        self.execute(TransactionKind::ClaimRewards { target }).await
+    }
+
+    /// Asks every validator for a full audit of a submission, with a bond.
+    ///
+    /// # Errors
+    /// As [`Account::execute`].
+    pub async fn challenge_submission(&self, target: TargetId) -> Result<ReceiptView, SdkError> {
+        let kind = TransactionKind::ChallengeSubmission { target };
+        self.execute(kind).await
+    }
+
+    /// As a validator, reports a submission as a fraud.
+    ///
+    /// # Errors
+    /// As [`Account::execute`].
+    pub async fn report_submission(
+        &self,
+        target: TargetId,
+        reason: SubmissionFault,
+    ) -> Result<ReceiptView, SdkError> {
+        let kind = TransactionKind::ReportSubmission { target, reason };
+        self.execute(kind).await
+    }
+
+    /// Takes a report of a submission back.
+    ///
+    /// # Errors
+    /// As [`Account::execute`].
+    pub async fn undo_report_submission(&self, target: TargetId) -> Result<ReceiptView, SdkError> {
+        let kind = TransactionKind::UndoReportSubmission { target };
+        self.execute(kind).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(embedding: &[f32], loss: f64) -> SubmitData<'_> {
+        SubmitData {
+            target: TargetId([1; 32]),
+            url: "http://127.0.0.1/data",
+            checksum: Checksum([2; 32]),
+            size: 10,
+            model: ModelId([3; 32]),
+            embedding,
+            loss,
+        }
+    }
+
+    #[test]
+    fn each_seal_has_a_salt_of_its_own() {
+        let submitter = Address([4; 32]);
+        let data = data(&[1.0, 2.0], 1.5);
+        let (a, b) = (
+            data.seal(&submitter).unwrap(),
+            data.seal(&submitter).unwrap(),
+        );
+        assert_ne!(a.commitment, b.commitment);
+        assert_eq!(a.submission.embedding, b.submission.embedding);
+    }
+
+    #[test]
+    fn numbers_that_mean_nothing_are_refused_before_sending() {
+        let submitter = Address([4; 32]);
+        for (embedding, loss) in [
+            (vec![0.0, 0.0], 1.0),
+            (vec![f32::NAN], 1.0),
+            (vec![], 1.0),
+            (vec![1.0], -1.0),
+            (vec![1.0], f64::NAN),
+        ] {
+            let result = data(&embedding, loss).seal(&submitter);
+            assert!(matches!(result, Err(SdkError::InvalidArgument(_))));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Why a call failed.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use soma_api::{ErrorBody, ErrorCode, ExecutionErrorView, ReceiptView};
+use soma_chain::ProofError;
+use soma_types::{ChainId, Digest};
+use thiserror::Error;
+
+use crate::config::Service;
+
+/// Why a call failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SdkError {
+    /// The service could not be reached, or the connection broke.
+    #[error("cannot reach the {service} at {url}: {reason}")]
+    Transport {
+        /// Which service.
+        service: Service,
+        /// Its URL.
+        url: String,
+        /// The innermost cause, such as `Connection refused`.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("the {service} at {url} did not answer within {} ms", after.as_millis())]
+    Timeout {
+        /// Which service.
+        service: Service,
+        /// Its URL.
+        url: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// The service refused.
+    #[error("{code}: {message}")]
+    Api {
+        /// Stable code: see [`ErrorCode`].
+        code: String,
+        /// A sentence for people.
+        message: String,
+        /// Values of the message by name.
+        details: Value,
+    },
+    /// The answer is not what the API promises; most often the URL is that of something else.
+    #[error("the {service} at {url} answered with something unexpected: {reason}")]
+    UnexpectedAnswer {
+        /// Which service.
+        service: Service,
+        /// The URL of the request.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The transaction is in a block, and did nothing but pay its base fee.
+    #[error("Transaction failed (digest: {digest}): {name}: {message}")]
+    TransactionFailed {
+        /// The transaction.
+        digest: Digest,
+        /// Stable name of the error, such as `TargetNotOpen`.
+        name: String,
+        /// A sentence for people.
+        message: String,
+        /// What it did.
+        receipt: Box<ReceiptView>,
+    },
+    /// The transaction was sent, but was not in a block when the deadline came. It may still be.
+    #[error(
+        "transaction {digest} was sent, but is in no block after {} ms; it may still be executed", after.as_millis()
+    )]
+    NotExecuted {
+        /// The transaction.
+        digest: Digest,
+        /// The deadline.
+        after: Duration,
+    },
+    /// Other programs took the account's nonces again and again.
+    #[error(
+        "other transactions of {address} took its nonce {tries} times; stop the other program that signs for it"
+    )]
+    NonceContention {
+        /// The account.
+        address: soma_types::Address,
+        /// Attempts.
+        tries: u32,
+    },
+    /// No URL was given for the service.
+    #[error("Service not configured: no URL of the {service}; set it with `{setting}`")]
+    NotConfigured {
+        /// Which service.
+        service: Service,
+        /// The builder's method that sets it.
+        setting: &'static str,
+    },
+    /// A text that is no URL of a service.
+    #[error("invalid URL `{url}` of the {service}: {reason}")]
+    InvalidUrl {
+        /// Which service.
+        service: Service,
+        /// The text.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An argument that no node would take.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// The node's answer was of another chain than before.
+    #[error("the node is of chain {got}, expected {expected}")]
+    WrongChain {
+        /// The chain expected.
+        expected: ChainId,
+        /// The chain of the answer.
+        got: ChainId,
+    },
+    /// The node's proof does not prove its answer.
+    #[error("the node's proof does not hold: {0}")]
+    Proof(#[from] ProofError),
+    /// The epoch did not change in time.
+    #[error("Epoch did not advance within {}s", after.as_secs_f64())]
+    EpochWait {
+        /// The deadline.
+        after: Duration,
+    },
+}
+
+impl SdkError {
+    /// True where the same call may succeed later without any change.
+    ///
+    /// A transaction that was sent and is in no block is not among them: whether it will be
+    /// executed is not known yet.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Transport { .. } | Self::Timeout { .. } => true,
+            Self::Api { .. } => self.api_code().is_some_and(ErrorCode::is_retryable),
+            _ => false,
+        }
+    }
+
+    /// True for trouble on the way or of the moment, which waiting a little may end.
+    pub(crate) fn is_transient(&self) -> bool {
+        use ErrorCode::{Internal, MempoolFull, Overloaded, RateLimited, SenderLimit, Unavailable};
+        match self {
+            Self::Transport { .. } | Self::Timeout { .. } => true,
+            Self::Api { .. } => matches!(
+                self.api_code(),
+                Some(
+                    Internal
+                        | MempoolFull
+                        | Overloaded
+                        | RateLimited
+                        | SenderLimit
+                        | ErrorCode::Timeout
+                        | Unavailable
+                )
+            ),
+            _ => false,
+        }
+    }
+
+    /// The service's code, when it refused with one that this build knows.
+    pub fn api_code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Api { code, .. } => ErrorCode::from_name(code),
+            _ => None,
+        }
+    }
+
+    /// A stable name for scripts: the service's code, the execution error's name, or the kind of
+    /// this error.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Transport { .. } => "Transport",
+            Self::Timeout { .. } => "Timeout",
+            Self::Api { code, .. } => code,
+            Self::UnexpectedAnswer { .. } => "UnexpectedAnswer",
+            Self::TransactionFailed { name, .. } => name,
+            Self::NotExecuted { .. } => "NotExecuted",
+            Self::NonceContention { .. } => "NonceContention",
+            Self::NotConfigured { .. } => "NotConfigured",
+            Self::InvalidUrl { .. } => "InvalidUrl",
+            Self::InvalidArgument(_) => "InvalidArgument",
+            Self::WrongChain { .. } => "WrongChain",
+            Self::Proof(_) => "InvalidProof",
+            Self::EpochWait { .. } => "EpochWait",
+        }
+    }
+
+    /// True when another transaction has or takes the nonce of this one: it can never be executed.
+    pub(crate) fn is_nonce_conflict(&self) -> bool {
+        matches!(
+            self.api_code(),
+            Some(ErrorCode::NonceTooLow | ErrorCode::NonceInUse)
+        )
+    }
+
+    pub(crate) fn failed(receipt: ReceiptView) -> Self {
+        let unnamed = || ExecutionErrorView {
+            code: "Unknown".to_owned(),
+            message: "the node gave no reason".to_owned(),
+            details: Value::Null,
+        };
+        let error = receipt.error.clone().unwrap_or_else(unnamed);
+        Self::TransactionFailed {
+            digest: receipt.transaction,
+            name: error.code,
+            message: error.message,
+            receipt: Box::new(receipt),
+        }
+    }
+}
+
+impl From<ErrorBody> for SdkError {
+    fn from(body: ErrorBody) -> Self {
+        Self::Api {
+            code: body.code,
+            message: body.message,
+            details: body.details,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_by_itself_is_retryable() {
+        let api = |code| SdkError::from(ErrorBody::new(code, "text"));
+        assert!(api(ErrorCode::Overloaded).is_retryable());
+        assert!(!api(ErrorCode::NotFound).is_retryable());
+        assert!(api(ErrorCode::NonceTooLow).is_nonce_conflict());
+        let unknown = SdkError::Api {
+            code: "FromTheFuture".into(),
+            message: String::new(),
+            details: Value::Null,
+        };
+        assert!(!unknown.is_retryable());
+        assert_eq!(unknown.name(), "FromTheFuture");
+    }
+}

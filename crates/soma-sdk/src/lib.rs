@@ -1,0 +1,67 @@
+//! Typed async client of the SOMA network: node, faucet and admin.
+//!
+//! # Place
+//! Depends on `soma-api` (JSON shapes), `soma-crypto` (signing) and `soma-chain` without its store
+//! (to check proofs and seal submissions). Knows no files and no terminal.
+//!
+//! # The path of a transaction
+//! ```text
+//! Account::transfer ──▶ TransactionKind ──Client::build──▶ Transaction   (chain id, nonce, expiry)
+//!                                                              │ sign
+//!   ReceiptView ◀── Client::wait_for ◀── Client::submit ◀── SignedTransaction
+//! ```
+//! - One transaction of an address at a time goes from its nonce to the node's mempool, so
+//!   concurrent calls of one client never collide. When another program uses the same key and
+//!   takes the nonce, the transaction can never be executed, and is signed again with the next.
+//! - A request is repeated only where that is harmless: reads, simulations, and the *identical*
+//!   signed transaction, which the chain executes at most once.
+//! - Every call has a deadline.
+//!
+//! # Example
+//! ```no_run
+//! # async fn example() -> Result<(), soma_sdk::SdkError> {
+//! use soma_sdk::{Client, SecretKey};
+//!
+//! let client = Client::builder().localnet().build()?;
+//! let account = client.account(SecretKey::generate());
+//! client.request_faucet(account.address()).await?;
+//! let receipt = account.transfer("0x11…".parse().unwrap(), "0.5".parse().unwrap()).await?;
+//! println!("executed in block {}", receipt.height);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Reading order
+//! [`config`], [`client`], [`reads`], [`submit`], [`account`], [`events`], [`proofs`], [`services`],
+//! [`error`].
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+pub mod account;
+pub mod client;
+pub mod config;
+pub mod error;
+pub mod events;
+mod http;
+pub mod pages;
+pub mod proofs;
+pub mod reads;
+pub mod services;
+mod sse;
+pub mod submit;
+
+pub use account::{Account, CommitModel, SubmitData};
+pub use client::Client;
+pub use config::{ClientBuilder, Service};
+pub use error::SdkError;
+pub use events::{EventRequest, EventStream};
+pub use pages::{ModelFilter, ObjectFilter, PageRequest, TargetFilter};
+pub use proofs::{ProofKey, Verified};
+pub use reads::BlockName;
+
+pub use soma_api as api;
+pub use soma_crypto::SecretKey;
+pub use soma_types as types;

@@ -1,0 +1,74 @@
+//! Faucet, admin routes, and waiting for epochs.
+
+use std::time::Duration;
+
+use serde_json::json;
+use soma_api::{AdvanceEpochResponse, FaucetRequest, FaucetResponse};
+use soma_types::{Address, Epoch};
+use tokio::time::Instant;
+
+use crate::client::Client;
+use crate::error::SdkError;
+use crate::http::Repeat;
+
+/// The longest that the faucet and the admin routes may take beyond a plain request.
+const SLOW: Duration = Duration::from_secs(30);
+
+/// Time between two looks at the epoch.
+const EPOCH_POLL: Duration = Duration::from_millis(250);
+
+impl Client {
+    /// Asks the faucet for money; it is there when this returns.
+    ///
+    /// # Errors
+    /// [`SdkError::NotConfigured`], or why there is none.
+    pub async fn request_faucet(&self, address: Address) -> Result<FaucetResponse, SdkError> {
+        let request = FaucetRequest { address };
+        self.http()
+            .post(self.faucet()?, "/v1/faucet", &request, Repeat::Never, SLOW)
+            .await
+    }
+
+    /// Ends the epoch of a localnet.
+    ///
+    /// # Errors
+    /// [`SdkError::NotConfigured`], or why it does not end.
+    pub async fn advance_epoch(&self) -> Result<AdvanceEpochResponse, SdkError> {
+        let path = "/v1/admin/advance-epoch";
+        let (admin, body) = (self.admin()?, json!({}));
+        self.http()
+            .post(admin, path, &body, Repeat::Never, SLOW)
+            .await
+    }
+
+    /// Waits until the epoch is later than `current`.
+    ///
+    /// # Errors
+    /// [`SdkError::EpochWait`] when it is not within `timeout`.
+    pub async fn wait_for_epoch_after(
+        &self,
+        current: Epoch,
+        timeout: Duration,
+    ) -> Result<Epoch, SdkError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let epoch = self.status().await?.epoch;
+            if epoch > current {
+                return Ok(epoch);
+            }
+            if Instant::now() >= deadline {
+                return Err(SdkError::EpochWait { after: timeout });
+            }
+            tokio::time::sleep(EPOCH_POLL).await;
+        }
+    }
+
+    /// Waits until the current epoch is over; gives the next.
+    ///
+    /// # Errors
+    /// [`SdkError::EpochWait`] when it does not end within `timeout`.
+    pub async fn wait_for_next_epoch(&self, timeout: Duration) -> Result<Epoch, SdkError> {
+        let current = self.status().await?.epoch;
+        self.wait_for_epoch_after(current, timeout).await
+    }
+}

@@ -1,0 +1,200 @@
+//! From what a user wants to a receipt: build, try, sign, send, wait.
+
+use std::time::Duration;
+
+use soma_api::{Base64, ErrorCode, ReceiptView, SimulateRequest, SubmitRequest, SubmitResponse};
+use soma_crypto::SecretKey;
+use soma_crypto::transaction::{sign, transaction_digest};
+use soma_types::{Address, Digest, SignedTransaction, Transaction, TransactionKind};
+use tokio::time::Instant;
+
+use crate::client::Client;
+use crate::error::SdkError;
+use crate::http::Repeat;
+
+/// Tries when another program takes the nonce.
+const NONCE_TRIES: u32 = 8;
+
+/// The longest wait for a receipt that one request asks for.
+const WAIT_PER_REQUEST: Duration = Duration::from_secs(10);
+
+/// Pause after trouble while waiting for a receipt.
+const PAUSE: Duration = Duration::from_millis(250);
+
+impl Client {
+    /// The next transaction of `sender`, unsigned: for this chain, with the next nonce, and an
+    /// expiry some blocks ahead.
+    ///
+    /// # Errors
+    /// [`SdkError`].
+    pub async fn build(
+        &self,
+        sender: Address,
+        kind: TransactionKind,
+    ) -> Result<Transaction, SdkError> {
+        let chain_id = self.chain_id().await?;
+        let account = self.balance(&sender).await?;
+        let blocks = self.shared.settings.expiry_blocks;
+        Ok(Transaction {
+            chain_id,
+            sender,
+            nonce: account.next_nonce,
+            expiry_height: account.height.saturating_add(blocks),
+            kind,
+        })
+    }
+
+    /// Tries a transaction on the newest state without executing it. The receipt of one that
+    /// would fail has its error.
+    ///
+    /// # Errors
+    /// [`SdkError`] when it cannot be tried.
+    pub async fn simulate(&self, transaction: &Transaction) -> Result<ReceiptView, SdkError> {
+        let request = SimulateRequest {
+            transaction: Base64::encode(transaction),
+        };
+        let path = "/v1/transactions/simulate";
+        let (repeat, extra) = (Repeat::Harmless, Duration::ZERO);
+        self.http()
+            .post(self.rpc(), path, &request, repeat, extra)
+            .await
+    }
+
+    /// Sends a signed transaction without waiting for a block.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the node does not take it.
+    pub async fn submit(&self, signed: &SignedTransaction) -> Result<SubmitResponse, SdkError> {
+        self.send(signed, Duration::ZERO).await
+    }
+
+    async fn send(
+        &self,
+        signed: &SignedTransaction,
+        wait: Duration,
+    ) -> Result<SubmitResponse, SdkError> {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let request = SubmitRequest {
+            transaction: Base64::encode(signed),
+            wait_ms: (wait_ms > 0).then_some(wait_ms),
+        };
+        // The chain executes a nonce once, so the identical transaction can be sent again.
+        self.http()
+            .post(
+                self.rpc(),
+                "/v1/transactions",
+                &request,
+                Repeat::Harmless,
+                wait,
+            )
+            .await
+    }
+
+    /// Sends a signed transaction and waits until it is in a block.
+    ///
+    /// # Errors
+    /// [`SdkError::TransactionFailed`] when it failed on chain, [`SdkError::NotExecuted`] when it
+    /// is in no block in time, and why the node did not take it.
+    pub async fn execute_signed(
+        &self,
+        signed: &SignedTransaction,
+    ) -> Result<ReceiptView, SdkError> {
+        match self.submit(signed).await {
+            // Whether the node has it is not known; waiting for the receipt sends it again.
+            Err(SdkError::Transport { .. } | SdkError::Timeout { .. }) | Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+        self.wait_for(signed).await
+    }
+
+    /// Waits until a transaction that was sent is in a block.
+    ///
+    /// # Errors
+    /// As [`Client::execute_signed`].
+    pub async fn wait_for(&self, signed: &SignedTransaction) -> Result<ReceiptView, SdkError> {
+        let after = self.shared.settings.execution_timeout;
+        let deadline = Instant::now() + after;
+        let digest = transaction_digest(&signed.transaction);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(SdkError::NotExecuted { digest, after });
+            }
+            let receipt = match self.send(signed, left.min(WAIT_PER_REQUEST)).await {
+                Ok(answer) => answer.receipt,
+                // The nonce is used: by this transaction, or by another.
+                Err(error) if error.is_nonce_conflict() => match self.lookup(&digest).await? {
+                    Some(receipt) => Some(receipt),
+                    None => return Err(error),
+                },
+                // The transaction may be on its way: only the deadline ends the wait.
+                Err(error) if error.is_transient() => {
+                    tokio::time::sleep(PAUSE.min(left)).await;
+                    None
+                }
+                Err(error) => return Err(error),
+            };
+            match receipt {
+                Some(receipt) if receipt.is_success() => return Ok(receipt),
+                Some(receipt) => return Err(SdkError::failed(receipt)),
+                None => {}
+            }
+        }
+    }
+
+    async fn lookup(&self, digest: &Digest) -> Result<Option<ReceiptView>, SdkError> {
+        match self.receipt(digest).await {
+            Ok(receipt) => Ok(Some(receipt)),
+            Err(error) if error.api_code() == Some(ErrorCode::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Signs and sends a transaction of `key`'s account, and waits until it is in a block.
+    ///
+    /// Safe to call concurrently. When another program takes the nonce, the transaction is signed
+    /// again with the next: the one before can then never be executed.
+    ///
+    /// # Errors
+    /// As [`Client::execute_signed`]; [`SdkError::NonceContention`].
+    pub async fn sign_and_execute(
+        &self,
+        key: &SecretKey,
+        kind: TransactionKind,
+    ) -> Result<ReceiptView, SdkError> {
+        let address = key.address();
+        for _ in 0..NONCE_TRIES {
+            let signed = match self.enqueue(key, kind.clone()).await {
+                Ok(signed) => signed,
+                Err(error) if error.is_nonce_conflict() => continue,
+                Err(error) => return Err(error),
+            };
+            match self.wait_for(&signed).await {
+                // The nonce went to another transaction; `wait_for` looked for this one's receipt.
+                Err(error) if error.is_nonce_conflict() => continue,
+                result => return result,
+            }
+        }
+        Err(SdkError::NonceContention {
+            address,
+            tries: NONCE_TRIES,
+        })
+    }
+
+    /// Builds, signs and sends while holding the account's turn.
+    async fn enqueue(
+        &self,
+        key: &SecretKey,
+        kind: TransactionKind,
+    ) -> Result<SignedTransaction, SdkError> {
+        let sender = key.address();
+        let turn = self.turn(sender);
+        let _turn = turn.lock().await;
+        let signed = sign(self.build(sender, kind).await?, key);
+        match self.submit(&signed).await {
+            // Whether the node has it is not known; waiting for the receipt sends it again.
+            Err(SdkError::Transport { .. } | SdkError::Timeout { .. }) | Ok(_) => Ok(signed),
+            Err(error) => Err(error),
+        }
+    }
+}
