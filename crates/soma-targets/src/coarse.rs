@@ -77,8 +77,8 @@ pub(crate) struct CoarseQuery {
     pub(crate) chunks: Vec<QueryChunk>,
     /// 1/U.
     pub(crate) scale: f32,
-    /// At least ‖e‖.
-    residual: f64,
+    error_slope: f32,
+    error_offset: f32,
 }
 
 impl CoarseQuery {
@@ -99,18 +99,21 @@ impl CoarseQuery {
             squares += rest * rest;
         }
         let residual = squares.sqrt() * (1.0 + RELATIVE_SLACK);
+        // ‖q‖·‖r‖ + ‖e‖·‖s·c‖ with ‖q‖, ‖x‖ ≤ 1 + slack and ‖s·c‖ ≤ ‖x‖ + ‖r‖.
+        let norm = 1.0 + RELATIVE_SLACK;
+        let slope = (norm + residual) * norm;
+        let offset = residual * norm * norm + ABSOLUTE_SLACK;
         Self {
             chunks: stored,
             scale: (1.0 / precision) as f32,
-            residual,
+            error_slope: slope as f32,
+            error_offset: offset as f32,
         }
     }
 
     /// At least the error of the coarse dot product with a model of this residual.
+    #[inline]
     pub(crate) fn error_bound(&self, model_residual: f32) -> f32 {
-        let model = f64::from(model_residual);
-        let norm = 1.0 + RELATIVE_SLACK;
-        let bound = norm * model + self.residual * (norm + model);
-        (bound * (1.0 + RELATIVE_SLACK) + ABSOLUTE_SLACK) as f32
+        self.error_slope * model_residual + self.error_offset
     }
 }

@@ -149,7 +149,13 @@ mod x86 {
                     }
                 }
             }
-            sums.map(|row| row.map(|lanes| sum(cast::<__m512i, [i32; 16]>(lanes))))
+            let mut tile = [[0; QUERIES]; MODELS];
+            for (row, sums) in tile.iter_mut().zip(sums) {
+                for (dot, lanes) in row.iter_mut().zip(sums) {
+                    *dot = simd.avx512f._mm512_reduce_add_epi32(lanes);
+                }
+            }
+            tile
         }
     }
 
@@ -162,6 +168,7 @@ mod x86 {
     impl NullaryFnOnce for V4Column<'_> {
         type Output = [i32; MODELS];
 
+        /// One model after the other, so that memory is read in one stream.
         #[inline(always)]
         fn call(self) -> [i32; MODELS] {
             let Self {
@@ -169,19 +176,30 @@ mod x86 {
                 models,
                 query,
             } = self;
-            let chunks = query.len();
-            let models = models.map(|model| &model[..chunks]);
-            let mut sums = [simd.avx512f._mm512_setzero_si512(); MODELS];
-            for (chunk, right) in query.iter().enumerate() {
-                let right = cast::<QueryChunk, __m512i>(*right);
-                for (sum, model) in sums.iter_mut().zip(models) {
-                    let narrow = cast::<ModelChunk, __m256i>(model[chunk]);
-                    let left = simd.avx512bw._mm512_cvtepi8_epi16(narrow);
-                    let products = simd.avx512bw._mm512_madd_epi16(left, right);
-                    *sum = simd.avx512f._mm512_add_epi32(*sum, products);
+            let mut dots = [0; MODELS];
+            // Plain loops: a closure would not be compiled for this instruction set.
+            for (dot, model) in dots.iter_mut().zip(models) {
+                let mut even = simd.avx512f._mm512_setzero_si512();
+                let mut odd = even;
+                let (pairs, rest) = query.as_chunks::<2>();
+                let (model_pairs, model_rest) = model.as_chunks::<2>();
+                for (model, query) in model_pairs.iter().zip(pairs) {
+                    let left = simd.avx512bw._mm512_cvtepi8_epi16(cast(model[0]));
+                    let products = simd.avx512bw._mm512_madd_epi16(left, cast(query[0]));
+                    even = simd.avx512f._mm512_add_epi32(even, products);
+                    let left = simd.avx512bw._mm512_cvtepi8_epi16(cast(model[1]));
+                    let products = simd.avx512bw._mm512_madd_epi16(left, cast(query[1]));
+                    odd = simd.avx512f._mm512_add_epi32(odd, products);
                 }
+                for (model, query) in model_rest.iter().zip(rest) {
+                    let left = simd.avx512bw._mm512_cvtepi8_epi16(cast(*model));
+                    let products = simd.avx512bw._mm512_madd_epi16(left, cast(*query));
+                    even = simd.avx512f._mm512_add_epi32(even, products);
+                }
+                let both = simd.avx512f._mm512_add_epi32(even, odd);
+                *dot = simd.avx512f._mm512_reduce_add_epi32(both);
             }
-            sums.map(|lanes| sum(cast::<__m512i, [i32; 16]>(lanes)))
+            dots
         }
     }
 
@@ -254,13 +272,15 @@ mod x86 {
                 models,
                 query,
             } = self;
-            let mut sums = [simd.avx._mm256_setzero_si256(); MODELS];
-            for (chunk, right) in query.iter().enumerate() {
-                for (sum, model) in sums.iter_mut().zip(models) {
-                    *sum = step(simd, *sum, wide(simd, model[chunk]), *right);
+            let mut dots = [0; MODELS];
+            for (dot, model) in dots.iter_mut().zip(models) {
+                let mut total = simd.avx._mm256_setzero_si256();
+                for (model, query) in model.iter().zip(query) {
+                    total = step(simd, total, wide(simd, *model), *query);
                 }
+                *dot = sum(cast::<__m256i, [i32; 8]>(total));
             }
-            sums.map(|lanes| sum(cast::<__m256i, [i32; 8]>(lanes)))
+            dots
         }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Coarse {
 pub(crate) struct Candidates {
     k: usize,
     scale: f32,
+    /// The k-th smallest upper bound so far.
+    limit: f32,
     /// The k smallest upper bounds so far, ascending.
     upper: Vec<f32>,
     /// Models that were possible when they were seen: lower bound and place.
@@ -47,15 +49,16 @@ impl Candidates {
         Self {
             k,
             scale: query.scale,
+            limit: f32::INFINITY,
             upper: Vec::with_capacity(k + 1),
             possible: Vec::new(),
         }
     }
 
-    fn limit(&self) -> f32 {
-        match self.upper.len() == self.k {
-            true => self.upper.last().copied().unwrap_or(f32::INFINITY),
-            false => f32::INFINITY,
+    fn tighten(&mut self) {
+        self.upper.truncate(self.k);
+        if self.upper.len() == self.k {
+            self.limit = self.upper.last().copied().unwrap_or(f32::INFINITY);
         }
     }
 
@@ -64,15 +67,15 @@ impl Candidates {
     pub(crate) fn see(&mut self, place: u32, coarse: Coarse) {
         let distance = 1.0 - coarse.dot as f32 * coarse.scale * self.scale;
         let lower = (distance - coarse.error).max(0.0) * coarse.weight * (1.0 - SLACK);
-        if lower > self.limit() {
+        if lower > self.limit {
             return;
         }
         self.possible.push((lower, place));
         let upper = (distance + coarse.error).max(0.0) * coarse.weight * (1.0 + SLACK);
-        if upper < self.limit() {
+        if upper < self.limit {
             let at = self.upper.partition_point(|known| *known <= upper);
             self.upper.insert(at, upper);
-            self.upper.truncate(self.k);
+            self.tighten();
         }
     }
 
@@ -80,14 +83,14 @@ impl Candidates {
     pub(crate) fn join(mut self, other: Self) -> Self {
         self.upper.extend(other.upper);
         self.upper.sort_by(f32::total_cmp);
-        self.upper.truncate(self.k);
+        self.tighten();
         self.possible.extend(other.possible);
         self
     }
 
     /// Places of all models that can be among the k nearest.
     pub(crate) fn places(&self) -> impl Iterator<Item = u32> + '_ {
-        let limit = self.limit();
+        let limit = self.limit;
         self.possible
             .iter()
             .filter(move |(lower, _)| *lower <= limit)
