@@ -1,6 +1,6 @@
 //! Receipts: what a transaction did.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::ExecutionError;
 use crate::id::{Address, Digest, ModelId, StakeId, TargetId};
@@ -48,7 +48,10 @@ impl Fee {
 }
 
 /// An object that a transaction made, changed or removed.
+///
+/// In JSON `{"type": "coin", "id": "0x…"}`; in the canonical encoding a plain variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[serde(tag = "type", content = "id", rename_all = "snake_case")]
 pub enum ObjectRef {
     /// An account's balance.
@@ -61,6 +64,36 @@ pub enum ObjectRef {
     Target(TargetId),
     /// A validator.
     Validator(Address),
+}
+
+/// [`ObjectRef`] in the canonical encoding: a tag beside its content can only be read where
+/// fields have names.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ObjectRef")]
+enum PlainObjectRef {
+    Coin(Address),
+    Stake(StakeId),
+    Model(ModelId),
+    Target(TargetId),
+    Validator(Address),
+}
+
+impl Serialize for ObjectRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serializer.is_human_readable() {
+            true => Self::serialize(self, serializer),
+            false => PlainObjectRef::serialize(self, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ObjectRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match deserializer.is_human_readable() {
+            true => Self::deserialize(deserializer),
+            false => PlainObjectRef::deserialize(deserializer),
+        }
+    }
 }
 
 /// Change of a balance in shannons.
@@ -97,4 +130,29 @@ pub struct Receipt {
     pub deleted: Vec<ObjectRef>,
     /// Changes of balances, by address.
     pub balance_changes: Vec<BalanceChange>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{decode, encode};
+
+    #[test]
+    fn objects_are_read_back_from_both_encodings() {
+        let objects = [
+            ObjectRef::Coin(Address([1; 32])),
+            ObjectRef::Stake(StakeId([2; 32])),
+            ObjectRef::Model(ModelId([3; 32])),
+            ObjectRef::Target(TargetId([4; 32])),
+            ObjectRef::Validator(Address([5; 32])),
+        ];
+        for (index, object) in (0u8..).zip(objects) {
+            let bytes = encode(&object);
+            assert_eq!((bytes.len(), bytes[0]), (33, index));
+            assert_eq!(decode("an object", &bytes), Ok(object));
+            let json = serde_json::to_value(object).unwrap();
+            assert!(json["type"].is_string() && json["id"].is_string(), "{json}");
+            assert_eq!(serde_json::from_value::<ObjectRef>(json).unwrap(), object);
+        }
+    }
 }
