@@ -81,19 +81,18 @@ fn attempt(state: &mut State<'_>, call: Call, kind: &TransactionKind) -> Step<Fe
     let quote = fee::quote(state, kind)?;
     let total = quote.fee.total();
     let available = account.balance;
-    account.balance = available
-        .checked_sub(total)
-        .ok_or(ExecutionError::InsufficientGas {
-            needed: total,
-            available,
-        })?;
+    // The checks of a submission come in an order of their own, the bond last.
     let bonded = matches!(kind, TransactionKind::SubmitData(_));
-    if account.balance < quote.spend && !bonded {
-        let needed = total
-            .checked_add(quote.spend)
-            .ok_or(ExecutionError::ArithmeticOverflow)?;
-        return Err(ExecutionError::InsufficientCoinBalance { needed, available }.into());
+    let spend = if bonded { Shannons::ZERO } else { quote.spend };
+    let needed = total.saturating_add(spend);
+    if available < needed {
+        return Err(match spend.is_zero() {
+            true => ExecutionError::InsufficientGas { needed, available },
+            false => ExecutionError::InsufficientCoinBalance { needed, available },
+        }
+        .into());
     }
+    account.balance = available.saturating_sub(total);
     account.nonce += 1;
     state.save_account(&call.sender, &account);
     burn(state, total)?;
