@@ -1,3 +1,7 @@
 //! Tests of the chain through its public interface.
 
+mod blocks;
+mod defects;
+mod proofs;
 mod properties;
+mod replay;

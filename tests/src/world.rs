@@ -196,7 +196,7 @@ impl World {
             .expect("present");
         VerifiedProposal {
             height: head.header.height + 1,
-            time_ms: head.header.time_ms + 1_000,
+            time_ms: head.header.time_ms.saturating_add(1_000),
             parent: head.digest,
             proposer: committee.members[0].address,
             transactions,

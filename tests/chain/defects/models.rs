@@ -1,0 +1,166 @@
+//! Models: commit, reveal and their deadlines.
+
+use soma_tests::model_secrets::ModelSecrets;
+use soma_tests::scenes::{DIM, create_model, soma};
+use soma_tests::world::{World, axis};
+use soma_types::{ModelStatus, PoolStatus, Shannons, TransactionKind};
+
+fn secrets(world: &mut World, seed: u8) -> (soma_types::Address, ModelSecrets) {
+    let owner = world.users[0];
+    let model = world.create_model(&owner, soma(10), 0);
+    (owner, ModelSecrets::new(model, seed, axis(DIM, 1)))
+}
+
+#[test]
+fn a_model_lives_from_created_over_pending_to_active() {
+    let mut world = World::new();
+    let (owner, secrets) = secrets(&mut world, 1);
+    let model = secrets.model;
+    let status = |world: &World| world.model(&model).status.name();
+    assert_eq!(status(&world), "created");
+    world.ok(&owner, secrets.commit());
+    assert_eq!(status(&world), "pending");
+    assert_eq!(world.fails(&owner, secrets.commit()), "ModelInvalidState");
+    assert_eq!(
+        world.fails(&owner, secrets.reveal()),
+        "ModelRevealEpochMismatch"
+    );
+    world.end_epoch();
+    world.ok(&owner, secrets.reveal());
+    assert_eq!(status(&world), "active");
+    assert_eq!(world.model_pool(&model).status, PoolStatus::Active);
+    assert_eq!(
+        world.fails(&owner, secrets.reveal()),
+        "ModelNoPendingUpdate"
+    );
+    let weights = world.model(&model).weights.expect("revealed");
+    assert_eq!(
+        (weights.key, weights.plaintext_checksum),
+        (secrets.key, secrets.plaintext)
+    );
+    assert_eq!(world.chain.active_models(), 1);
+}
+
+#[test]
+fn a_model_may_commit_in_the_epoch_after_its_creation() {
+    let mut world = World::new();
+    let (owner, secrets) = secrets(&mut world, 1);
+    world.end_epoch();
+    world.commit_and_reveal(&owner, &secrets);
+    assert_eq!(world.model_pool(&secrets.model).soma, soma(10));
+}
+
+#[test]
+fn a_model_that_does_not_reveal_in_time_loses_half_of_its_stake_and_ends() {
+    let mut world = World::new();
+    let (owner, secrets) = secrets(&mut world, 1);
+    world.ok(&owner, secrets.commit());
+    world.end_epochs(2);
+    assert!(matches!(
+        world.model(&secrets.model).status,
+        ModelStatus::Inactive { .. }
+    ));
+    assert_eq!(world.model_pool(&secrets.model).soma, soma(5));
+    assert_eq!(
+        world.fails(&owner, secrets.reveal()),
+        "ModelAlreadyInactive"
+    );
+}
+
+#[test]
+fn an_update_that_is_not_revealed_in_time_is_dropped_without_a_slash() {
+    let mut world = World::with_targets();
+    let owner = world.users[0];
+    let model = world.model_of(&owner);
+    let old = world.model(&model).weights;
+    let update = ModelSecrets::new(model, 1, axis(DIM, 1));
+    world.ok(&owner, update.commit());
+    assert!(world.model(&model).pending.is_some());
+    world.end_epochs(2);
+    let model = world.model(&model);
+    assert_eq!((model.status, model.pending), (ModelStatus::Active, None));
+    assert_eq!(model.weights, old);
+    assert_eq!(world.model_pool(&model.id).soma, soma(10));
+    assert_eq!(world.fails(&owner, update.reveal()), "ModelNoPendingUpdate");
+}
+
+#[test]
+fn a_later_update_in_an_epoch_replaces_an_earlier_one() {
+    let mut world = World::with_targets();
+    let owner = world.users[0];
+    let model = world.model_of(&owner);
+    let [first, second] = [1, 2].map(|seed| ModelSecrets::new(model, seed, axis(DIM, 1)));
+    world.ok(&owner, first.commit());
+    world.ok(&owner, second.commit());
+    world.end_epoch();
+    assert_eq!(
+        world.fails(&owner, first.reveal()),
+        "ModelDecryptionKeyCommitmentMismatch"
+    );
+    world.ok(&owner, second.reveal());
+}
+
+#[test]
+fn only_the_owner_acts_for_a_model() {
+    let mut world = World::with_targets();
+    let (owner, stranger) = (world.users[0], world.users[1]);
+    let model = world.model_of(&owner);
+    let secrets = ModelSecrets::new(model, 1, axis(DIM, 1));
+    let commission_bps = 1;
+    let attempts = [
+        secrets.commit(),
+        secrets.reveal(),
+        TransactionKind::SetModelCommission {
+            model,
+            commission_bps,
+        },
+        TransactionKind::DeactivateModel { model },
+    ];
+    for kind in attempts {
+        assert_eq!(world.fails(&stranger, kind), "NotModelOwner");
+    }
+}
+
+#[test]
+fn a_model_needs_its_stake_architecture_and_a_commission_of_at_most_all() {
+    let mut world = World::new();
+    let owner = world.users[0];
+    let short = create_model(Shannons(soma(1).0 - 1), 0);
+    assert_eq!(world.fails(&owner, short), "ModelMinStakeNotMet");
+    let greedy = create_model(soma(1), 10_001);
+    assert_eq!(world.fails(&owner, greedy), "ModelCommissionRateTooHigh");
+    let other = TransactionKind::CreateModel {
+        architecture_version: 2,
+        stake: soma(1),
+        commission_bps: 0,
+    };
+    assert_eq!(
+        world.fails(&owner, other),
+        "ModelArchitectureVersionMismatch"
+    );
+    world.create_model(&owner, soma(1), 10_000);
+}
+
+#[test]
+fn a_models_commission_changes_with_the_next_epoch() {
+    let mut world = World::with_targets();
+    let owner = world.users[0];
+    let model = world.model_of(&owner);
+    let commission_bps = 2_500;
+    world.ok(
+        &owner,
+        TransactionKind::SetModelCommission {
+            model,
+            commission_bps,
+        },
+    );
+    assert_eq!(world.model(&model).commission.get(), 1_000);
+    world.end_epoch();
+    assert_eq!(world.model(&model).commission.get(), 2_500);
+    let commission_bps = 10_001;
+    let kind = TransactionKind::SetModelCommission {
+        model,
+        commission_bps,
+    };
+    assert_eq!(world.fails(&owner, kind), "ModelCommissionRateTooHigh");
+}

@@ -1,0 +1,210 @@
+//! Stake: shares of a pool, slashed together, and out after a full epoch.
+
+use soma_tests::model_secrets::ModelSecrets;
+use soma_tests::scenes::{DIM, soma};
+use soma_tests::world::{World, axis};
+use soma_types::{
+    Address, ModelFault, ModelId, ModelStatus, PoolStatus, Shannons, StakePosition, StakeState,
+    TransactionKind,
+};
+
+fn unstake(stake: &StakePosition) -> TransactionKind {
+    TransactionKind::Unstake { stake: stake.id }
+}
+
+/// Balance that a transaction leaves, without its fee.
+fn before_fee(world: &mut World, sender: &Address, kind: TransactionKind) -> u64 {
+    let fee = world.ok(sender, kind).fee.total().0;
+    world.balance(sender).0 + fee
+}
+
+/// A model with 10 SOMA of its owner and 30 of another, which will miss its commit.
+fn late_model(world: &mut World) -> (ModelId, Address, Address) {
+    let [owner, other] = [world.users[0], world.users[1]];
+    let model = world.create_model(&owner, soma(10), 0);
+    let amount = soma(30);
+    world.ok(&other, TransactionKind::StakeToModel { model, amount });
+    (model, owner, other)
+}
+
+#[test]
+fn d04_slashed_stake_goes_to_the_emission_pool_and_every_staker_shares_the_loss() {
+    let mut world = World::new();
+    let (model, owner, other) = late_model(&mut world);
+    world.end_epoch();
+    let (pool, staked) = (
+        world.chain.system().emission_pool.0,
+        world.model_pool(&model).soma,
+    );
+    assert_eq!(staked, soma(40));
+    world.end_epoch();
+    // Half of 40 SOMA is slashed; 1,370 leave for the next epoch's budget.
+    assert_eq!(
+        world.chain.system().emission_pool.0,
+        pool + soma(20).0 - soma(1_370).0
+    );
+    assert_eq!(world.model_pool(&model).soma, soma(20));
+    let (first, second) = (world.stakes(&owner)[0], world.stakes(&other)[0]);
+    assert_eq!(
+        (world.worth(&first), world.worth(&second)),
+        (soma(5), soma(15))
+    );
+}
+
+#[test]
+fn d04b_a_withdrawal_after_a_slash_pays_what_the_shares_are_worth() {
+    let mut world = World::new();
+    let (model, owner, other) = late_model(&mut world);
+    world.end_epochs(2);
+    let (first, second) = (world.stakes(&owner)[0], world.stakes(&other)[0]);
+    assert_eq!(second.principal, soma(30));
+    world.ok(&owner, unstake(&first));
+    world.ok(&other, unstake(&second));
+    let balances = [owner, other].map(|who| world.balance(&who).0);
+    world.end_epochs(2);
+    assert_eq!(world.balance(&owner).0, balances[0] + soma(5).0);
+    assert_eq!(world.balance(&other).0, balances[1] + soma(15).0);
+    let pool = world.model_pool(&model);
+    assert_eq!(
+        (pool.soma, pool.unbonding_soma),
+        (Shannons::ZERO, Shannons::ZERO)
+    );
+    assert!(world.stakes(&owner).is_empty());
+}
+
+#[test]
+fn d09_stake_can_be_taken_back_in_the_epoch_in_which_it_was_given() {
+    let mut world = World::new();
+    // A pool that is not active yet: the stake counts at once, and unbonds.
+    let (model, _, other) = late_model(&mut world);
+    let stake = world.stakes(&other)[0];
+    world.ok(&other, unstake(&stake));
+    let pool = world.model_pool(&model);
+    assert_eq!((pool.soma, pool.unbonding_soma), (soma(10), soma(30)));
+
+    // An active pool: the stake waits for the next epoch, and is paid back at once.
+    let (user, validator) = (world.users[2], world.validators[0]);
+    let balance = world.balance(&user).0;
+    let amount = soma(7);
+    let kind = TransactionKind::Stake { validator, amount };
+    assert_eq!(
+        before_fee(&mut world, &user, kind.clone()),
+        balance - amount.0
+    );
+    assert_eq!(world.validator_pool(&validator).pending, amount);
+    let stake = world.stakes(&user)[0];
+    let balance = world.balance(&user).0;
+    assert_eq!(
+        before_fee(&mut world, &user, unstake(&stake)),
+        balance + amount.0
+    );
+    assert_eq!(world.validator_pool(&validator).pending, Shannons::ZERO);
+    assert!(world.stakes(&user).is_empty());
+}
+
+#[test]
+fn d10_stake_that_had_not_started_is_refunded_in_full_when_the_model_ends() {
+    let mut world = World::with_targets();
+    let (owner, user) = (world.users[0], world.users[6]);
+    let model = world.model_of(&owner);
+    let amount = soma(5);
+    world.ok(&user, TransactionKind::StakeToModel { model, amount });
+    let reason = ModelFault::InvalidWeights;
+    for reporter in world.validators.clone() {
+        world.ok(&reporter, TransactionKind::ReportModel { model, reason });
+    }
+    world.end_epochs(2);
+    let pool = world.model_pool(&model);
+    assert!(matches!(pool.status, PoolStatus::Inactive { .. }));
+    assert_eq!((pool.soma.0, pool.pending), (soma(10).0 / 20, amount));
+    let stake = world.stakes(&user)[0];
+    assert_eq!(world.worth(&stake), amount);
+    let balance = world.balance(&user).0;
+    assert_eq!(
+        before_fee(&mut world, &user, unstake(&stake)),
+        balance + amount.0
+    );
+    assert_eq!(world.model_pool(&model).pending, Shannons::ZERO);
+}
+
+#[test]
+fn d10_a_deactivated_model_refunds_at_once_what_had_not_started() {
+    let mut world = World::with_targets();
+    let (owner, user) = (world.users[0], world.users[6]);
+    let model = world.model_of(&owner);
+    let amount = soma(5);
+    world.ok(&user, TransactionKind::StakeToModel { model, amount });
+    world.ok(&owner, TransactionKind::DeactivateModel { model });
+    let late = world.fails(&user, TransactionKind::StakeToModel { model, amount });
+    assert_eq!(late, "ModelAlreadyInactive");
+    let (balance, stake) = (world.balance(&user).0, world.stakes(&user)[0]);
+    assert_eq!(
+        before_fee(&mut world, &user, unstake(&stake)),
+        balance + amount.0
+    );
+}
+
+#[test]
+fn d41_unbonding_takes_a_full_epoch_in_which_stake_earns_nothing() {
+    let mut world = World::new();
+    let address = world.validators[0];
+    let stake = world.stakes(&address)[0];
+    world.ok(&address, unstake(&stake));
+    let again = world.fails(&address, unstake(&stake));
+    assert_eq!(again, "StakeAlreadyUnbonding");
+    let balance = world.balance(&address);
+    let leaving = world.read().stake(&stake.id).expect("readable");
+    let release = soma_types::Epoch(2);
+    assert!(matches!(
+        leaving.expect("waits").state,
+        StakeState::Unbonding { release: at, .. } if at == release
+    ));
+    world.end_epoch();
+    assert_eq!(world.balance(&address), balance);
+    assert_eq!(world.worth(&stake), soma(1_000));
+    world.end_epoch();
+    assert_eq!(world.balance(&address).0, balance.0 + soma(1_000).0);
+}
+
+#[test]
+fn d41_stake_on_its_way_out_is_still_slashed() {
+    let mut world = World::with_targets();
+    let owner = world.users[0];
+    let model = world.model_of(&owner);
+    let stake = world.stakes(&owner)[0];
+    world.ok(&owner, unstake(&stake));
+    world.end_epoch();
+    // Without its stake the model ended with the epoch; a report still reaches it.
+    assert!(matches!(
+        world.model(&model).status,
+        ModelStatus::Inactive { .. }
+    ));
+    let reason = ModelFault::Undecryptable;
+    for reporter in world.validators.clone() {
+        world.ok(&reporter, TransactionKind::ReportModel { model, reason });
+    }
+    let balance = world.balance(&owner).0;
+    world.end_epoch();
+    assert_eq!(world.balance(&owner).0, balance + soma(10).0 / 20);
+}
+
+#[test]
+fn d41_a_model_below_the_minimum_stake_ends_with_the_epoch() {
+    let mut world = World::with_targets();
+    let owner = world.users[0];
+    let model = world.model_of(&owner);
+    let stake = world.stakes(&owner)[0];
+    world.ok(&owner, unstake(&stake));
+    assert_eq!(world.model(&model).status, ModelStatus::Active);
+    world.end_epoch();
+    assert!(matches!(
+        world.model(&model).status,
+        ModelStatus::Inactive { .. }
+    ));
+    assert_eq!(world.chain.active_models(), 2);
+    let secrets = ModelSecrets::new(model, 1, axis(DIM, 0));
+    assert_eq!(
+        world.fails(&owner, secrets.commit()),
+        "ModelAlreadyInactive"
+    );
+}

@@ -1,0 +1,122 @@
+//! Weights: hidden until their reveal, and nobody earns with an exact copy.
+
+use soma_tests::model_secrets::ModelSecrets;
+use soma_tests::scenes::{DIM, soma};
+use soma_tests::world::{World, axis};
+use soma_types::{Address, ModelStatus, TransactionKind};
+
+/// Models of users 0 and 1 with the same weights; the first commits a block earlier.
+fn two_of_a_kind() -> (World, [(Address, ModelSecrets); 2]) {
+    let mut world = World::new();
+    let owners = [world.users[0], world.users[1]];
+    let pair = owners.map(|owner| {
+        let model = world.create_model(&owner, soma(10), 0);
+        (owner, ModelSecrets::new(model, 1, axis(DIM, 1)))
+    });
+    for (owner, secrets) in &pair {
+        world.ok(owner, secrets.commit());
+    }
+    world.end_epoch();
+    (world, pair)
+}
+
+#[test]
+fn d27_a_copy_of_revealed_weights_is_refused() {
+    let (mut world, [(first, original), (second, copy)]) = two_of_a_kind();
+    world.ok(&first, original.reveal());
+    assert_eq!(
+        world.fails(&second, copy.reveal()),
+        "WeightsAlreadyRevealed"
+    );
+    // It can never be revealed, so it ends as any model that misses its reveal.
+    world.end_epoch();
+    assert!(matches!(
+        world.model(&copy.model).status,
+        ModelStatus::Inactive { .. }
+    ));
+    assert_eq!(world.model_pool(&copy.model).soma, soma(5));
+    assert_eq!(world.model_pool(&original.model).soma, soma(10));
+}
+
+#[test]
+fn d27_the_earlier_commit_wins_even_when_it_is_revealed_later() {
+    let (mut world, [(first, original), (second, copy)]) = two_of_a_kind();
+    world.ok(&second, copy.reveal());
+    assert_eq!(world.model(&copy.model).status, ModelStatus::Active);
+    world.ok(&first, original.reveal());
+    assert_eq!(world.model(&original.model).status, ModelStatus::Active);
+    assert!(matches!(
+        world.model(&copy.model).status,
+        ModelStatus::Inactive { .. }
+    ));
+    assert_eq!(world.chain.active_models(), 1);
+}
+
+#[test]
+fn d27_an_update_to_the_weights_of_another_owner_is_refused() {
+    let (mut world, [(first, original), (second, _)]) = two_of_a_kind();
+    world.ok(&first, original.reveal());
+    let model = world.create_model(&second, soma(10), 0);
+    let copy = ModelSecrets::new(model, 1, axis(DIM, 2));
+    world.ok(&second, copy.commit());
+    world.end_epoch();
+    assert_eq!(
+        world.fails(&second, copy.reveal()),
+        "WeightsAlreadyRevealed"
+    );
+    // The owner may use its own weights again.
+    let model = world.create_model(&first, soma(10), 0);
+    let again = ModelSecrets::new(model, 1, axis(DIM, 2));
+    world.commit_and_reveal(&first, &again);
+}
+
+#[test]
+fn d27_a_commit_hides_the_weights_and_cannot_be_used_for_another_model() {
+    let mut world = World::new();
+    let (owner, copyist) = (world.users[0], world.users[1]);
+    let model = world.create_model(&owner, soma(10), 0);
+    let secrets = ModelSecrets::new(model, 1, axis(DIM, 1));
+    let TransactionKind::CommitModel { commit, .. } = secrets.commit() else {
+        panic!("a commit");
+    };
+    assert_ne!(commit.masked_plaintext_checksum.0, secrets.plaintext.0);
+    world.ok(&owner, secrets.commit());
+
+    let model = world.create_model(&copyist, soma(10), 0);
+    world.ok(&copyist, TransactionKind::CommitModel { model, commit });
+    world.end_epoch();
+    world.ok(&owner, secrets.reveal());
+    // The key is known to all by now, and opens nothing for another model.
+    let copied = ModelSecrets { model, ..secrets };
+    assert_eq!(
+        world.fails(&copyist, copied.reveal()),
+        "ModelDecryptionKeyCommitmentMismatch"
+    );
+}
+
+#[test]
+fn d27_a_reveal_must_open_what_was_committed() {
+    let mut world = World::new();
+    let owner = world.users[0];
+    let model = world.create_model(&owner, soma(10), 0);
+    let secrets = ModelSecrets::new(model, 1, axis(DIM, 1));
+    world.ok(&owner, secrets.commit());
+    world.end_epoch();
+    let mut other_key = secrets.clone();
+    other_key.key.0[31] ^= 1;
+    assert_eq!(
+        world.fails(&owner, other_key.reveal()),
+        "ModelDecryptionKeyCommitmentMismatch"
+    );
+    let elsewhere = ModelSecrets {
+        embedding: axis(DIM, 2),
+        ..secrets.clone()
+    };
+    assert_eq!(
+        world.fails(&owner, elsewhere.reveal()),
+        "ModelEmbeddingCommitmentMismatch"
+    );
+    world.ok(&owner, secrets.reveal());
+    let stands = world.read().model_embedding(&model).expect("readable");
+    assert_eq!(stands, Some(axis(DIM, 1)));
+}
