@@ -1,8 +1,6 @@
 //! Blocks that may not be executed, and what happens to the chain then: nothing.
 
-use std::sync::Arc;
-
-use soma_chain::{BlockError, Chain, ChainConfig, ChainError, InvalidTransaction, MemoryStore};
+use soma_chain::{BlockError, Chain, ChainConfig, InvalidTransaction, MemoryStore};
 use soma_crypto::transaction::{VerifiedTransaction, sign, verify};
 use soma_tests::model_secrets::ModelSecrets;
 use soma_tests::scenes::{DIM, soma};
@@ -225,47 +223,4 @@ fn a_node_stops_at_a_protocol_version_that_it_does_not_know() {
     let text = "protocol version 2 is not supported; this build supports 1 to 1; \
                 install a newer build and start again";
     assert_eq!(error.to_string(), text);
-}
-
-#[test]
-fn only_a_block_that_was_executed_on_the_head_can_be_committed() {
-    let mut world = World::new();
-    let [one, other] = [0, 1].map(|number| {
-        let proposal = world.proposal(vec![signed(&world, |t| t.expiry_height += 0)]);
-        let mut proposal = proposal;
-        proposal.time_ms += number;
-        world.chain.execute(&proposal).expect("valid")
-    });
-    let before = world.dump();
-    assert_ne!(one.digest, other.digest);
-    let committed = world.chain.commit(one).expect("in memory");
-    assert_eq!(world.chain.head().digest, committed.digest);
-    assert_ne!(world.dump(), before);
-    let after = world.dump();
-    let stale = world
-        .chain
-        .commit(other)
-        .expect_err("executed on the block before");
-    assert!(
-        matches!(
-            stale,
-            ChainError::StaleBlock {
-                got: 1,
-                expected: 2
-            }
-        ),
-        "{stale}"
-    );
-    assert!(world.dump() == after);
-    world.tick();
-}
-
-#[test]
-fn a_store_belongs_to_one_chain() {
-    let world = World::new();
-    let mut genesis = world.genesis.clone();
-    genesis.time_ms += 1;
-    let opened = Chain::open(Arc::clone(&world.store), &genesis, ChainConfig::default());
-    let error = opened.err().expect("another chain");
-    assert!(matches!(error, ChainError::OtherChain { .. }), "{error}");
 }

@@ -1,7 +1,9 @@
 //! Tests of the chain through its public interface.
 
 mod blocks;
+mod commits;
 mod defects;
+mod genesis;
 mod proofs;
 mod properties;
 mod replay;
