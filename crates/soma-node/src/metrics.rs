@@ -81,7 +81,11 @@ impl Default for Metrics {
             registry: Registry::default(),
         };
         let r = &mut registry;
-        r.register("height", "Height of the newest block", metrics.height.clone());
+        r.register(
+            "height",
+            "Height of the newest block",
+            metrics.height.clone(),
+        );
         r.register("epoch", "The current epoch", metrics.epoch.clone());
         r.register(
             "transactions",

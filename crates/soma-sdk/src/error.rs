@@ -141,14 +141,13 @@ impl SdkError {
 
     /// True for trouble on the way or of the moment, which waiting a little may end.
     pub(crate) fn is_transient(&self) -> bool {
-        use ErrorCode::{Internal, MempoolFull, Overloaded, RateLimited, SenderLimit, Unavailable};
+        use ErrorCode::{MempoolFull, Overloaded, RateLimited, SenderLimit, Unavailable};
         match self {
             Self::Transport { .. } | Self::Timeout { .. } => true,
             Self::Api { .. } => matches!(
                 self.api_code(),
                 Some(
-                    Internal
-                        | MempoolFull
+                    MempoolFull
                         | Overloaded
                         | RateLimited
                         | SenderLimit

@@ -144,9 +144,7 @@ async fn wait_until(
     found.ok().map(|now| Arc::clone(&now))
 }
 
-async fn advance_epoch(
-    State(admin): State<Admin>,
-) -> Result<Json<AdvanceEpochResponse>, ApiError> {
+async fn advance_epoch(State(admin): State<Admin>) -> Result<Json<AdvanceEpochResponse>, ApiError> {
     admin.advance_epoch().await.map(Json)
 }
 
@@ -154,7 +152,9 @@ async fn advance_epoch(
 /// name that was made to point here sends that name as `Host`.
 async fn refuse_web_pages(request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let is_local = host.is_none_or(|host| {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
         matches!(name, "localhost" | "[::1]") || name.starts_with("127.")

@@ -8,7 +8,7 @@ use soma_chain::{BlockError, ChainError, CommittedBlock, ExecutedBlock, Verified
 use soma_types::time::Height;
 use soma_types::{ExecutionStatus, Receipt, TimestampMs};
 
-use super::{Application, Now, NodeChain, ProduceError};
+use super::{Application, NodeChain, Now, ProduceError};
 use crate::mempool::PickLimits;
 use crate::metrics::OutcomeLabels;
 
@@ -78,9 +78,9 @@ impl Application {
             bytes: limit(now.parameters.max_block_bytes),
         };
         let reader = self.chain.reader();
-        let transactions = self
-            .mempool
-            .pick(limits, |sender| reader.account(sender).ok().map(|a| a.nonce));
+        let transactions = self.mempool.pick(limits, |sender| {
+            reader.account(sender).ok().map(|a| a.nonce)
+        });
         // A validator that left still may be the only one that makes blocks.
         let committee = reader.committee(now.system.epoch)?;
         let members = committee.as_ref().map_or(&[][..], |c| &c.members);

@@ -170,9 +170,7 @@ impl Pool {
         let freed = replaced.map_or(0, |entry| entry.transaction.size_bytes());
         let others = queue.map_or(0, Queue::len) - usize::from(replaced.is_some());
         let is_free = sender.is_validator && body.kind.is_validator_duty();
-        let waiting = u64::try_from(others)
-            .unwrap_or(u64::MAX)
-            .saturating_add(1);
+        let waiting = u64::try_from(others).unwrap_or(u64::MAX).saturating_add(1);
         let needed = chain.base_fee.checked_mul(waiting);
         if !is_free && needed.is_none_or(|needed| needed > sender.balance) {
             return Err(MempoolError::InsufficientGas {
@@ -319,7 +317,9 @@ impl Pool {
     }
 
     fn take_out(&mut self, address: Address, nonce: u64) {
-        let gone = self.change(address, 0, |queue| queue.remove(nonce).into_iter().collect());
+        let gone = self.change(address, 0, |queue| {
+            queue.remove(nonce).into_iter().collect()
+        });
         gone.iter().for_each(|entry| self.forget(entry));
     }
 
@@ -350,5 +350,25 @@ impl Pool {
         self.by_digest.remove(&entry.transaction.digest());
         self.by_expiry
             .remove(&(entry.until, body.sender, body.nonce));
+    }
+}
+
+#[cfg(test)]
+impl Pool {
+    /// Recounts everything that is kept as a sum.
+    pub(super) fn check_sums(&self, height: Height) {
+        let sum = |of: fn(&Queue) -> usize| self.queues.values().map(of).sum::<usize>();
+        assert_eq!(self.by_digest.len(), sum(Queue::len));
+        assert_eq!(self.by_expiry.len(), sum(Queue::len));
+        assert_eq!(self.bytes, sum(Queue::bytes));
+        assert_eq!(self.ready, sum(Queue::ready));
+        assert!(self.queues.values().all(|queue| queue.len() > 0));
+        for (digest, (sender, nonce)) in &self.by_digest {
+            let entry = self.queues[sender].get(*nonce).unwrap();
+            assert_eq!(entry.transaction.digest(), *digest);
+            assert!(entry.until > height, "expired entries are gone");
+            let key = (entry.until, *sender, *nonce);
+            assert!(self.by_expiry.contains(&key));
+        }
     }
 }

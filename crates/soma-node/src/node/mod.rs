@@ -40,10 +40,7 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError`].
-    pub async fn start_with(
-        genesis: Genesis,
-        config: NodeConfig,
-    ) -> Result<NodeHandle, NodeError> {
+    pub async fn start_with(genesis: Genesis, config: NodeConfig) -> Result<NodeHandle, NodeError> {
         // The port first: a second node must not wait for the store's lock to be told.
         let listener = bind(config.rpc.address).await?;
         let chain = open_chain(genesis, &config).await?;

@@ -135,7 +135,11 @@ async fn step(
         "block"
     );
     if before.system.epoch != after.system.epoch {
-        tracing::info!(epoch = after.system.epoch.0, height = header.height, "epoch");
+        tracing::info!(
+            epoch = after.system.epoch.0,
+            height = header.height,
+            "epoch"
+        );
     }
     Ok(())
 }

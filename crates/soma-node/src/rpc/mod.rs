@@ -42,11 +42,7 @@ struct Shared {
 
 impl Rpc {
     /// The API over `application`. Event streams end with `stop`.
-    pub fn new(
-        application: Arc<Application>,
-        config: RpcConfig,
-        stop: CancellationToken,
-    ) -> Self {
+    pub fn new(application: Arc<Application>, config: RpcConfig, stop: CancellationToken) -> Self {
         let streams = Arc::new(Semaphore::new(config.max_event_streams));
         Self {
             shared: Arc::new(Shared {

@@ -37,11 +37,7 @@ pub(super) fn page_limit(
 }
 
 /// A full page has a next one, which may turn out to be empty; a short one is the last.
-pub(super) fn page<T>(
-    items: Vec<T>,
-    limit: usize,
-    cursor: impl FnOnce(&T) -> String,
-) -> Page<T> {
+pub(super) fn page<T>(items: Vec<T>, limit: usize, cursor: impl FnOnce(&T) -> String) -> Page<T> {
     let next_cursor = match items.last() {
         Some(last) if items.len() >= limit => Some(cursor(last)),
         _ => None,

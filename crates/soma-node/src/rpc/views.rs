@@ -87,10 +87,7 @@ pub(super) fn validator(
     Ok(ValidatorView::new(validator, power, pool.as_ref()))
 }
 
-pub(super) fn stake(
-    reader: &Reads<'_>,
-    position: &StakePosition,
-) -> Result<StakeView, ChainError> {
+pub(super) fn stake(reader: &Reads<'_>, position: &StakePosition) -> Result<StakeView, ChainError> {
     let value = reader.stake_value(position)?;
     // A position without its pool cannot be; its own id then says that nothing is known.
     let owner = reader

@@ -57,7 +57,10 @@ async fn models(
             let known = STATUSES.into_iter().find(|status| *status == text);
             let refuse = || {
                 let shown: String = text.chars().take(40).collect();
-                ApiError::invalid(format!("bad `status`: `{shown}`; use {}", STATUSES.join(", ")))
+                ApiError::invalid(format!(
+                    "bad `status`: `{shown}`; use {}",
+                    STATUSES.join(", ")
+                ))
             };
             Some(known.ok_or_else(refuse)?)
         }

@@ -11,9 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::{ApiError, PathText, Query, parse};
+use crate::rpc::Rpc;
 use crate::rpc::paging::Include;
 use crate::rpc::views::{self, Reads};
-use crate::rpc::Rpc;
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new().routes(routes!(object))

@@ -145,7 +145,9 @@ impl Listing {
                 for target in &found.targets {
                     items.push(views::target(reader, target, Include::default())?.into());
                 }
-                Ok(found.next.map(|TargetCursor(bytes)| bytes_to_cursor(&bytes)))
+                Ok(found
+                    .next
+                    .map(|TargetCursor(bytes)| bytes_to_cursor(&bytes)))
             }
             ObjectType::Validator => {
                 if let Some(validator) = reader.validator(owner)? {

@@ -13,9 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::{ApiError, Query, parse};
+use crate::rpc::Rpc;
 use crate::rpc::events::{Feed, Types};
 use crate::rpc::routes::blocks::missing_block;
-use crate::rpc::Rpc;
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new().routes(routes!(events))

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use soma_api::{
-    ErrorBody, ErrorCode, ReceiptView, SimulateRequest, SubmitRequest, SubmitResponse,
-};
+use soma_api::{ErrorBody, ErrorCode, ReceiptView, SimulateRequest, SubmitRequest, SubmitResponse};
 use soma_types::codec::DecodeError;
 use soma_types::{SignedTransaction, Transaction};
 use utoipa_axum::router::OpenApiRouter;

@@ -69,7 +69,9 @@ async fn targets(
             .iter()
             .map(|target| views::target(&reader, target, include))
             .collect();
-        let next_cursor = found.next.map(|TargetCursor(bytes)| bytes_to_cursor(&bytes));
+        let next_cursor = found
+            .next
+            .map(|TargetCursor(bytes)| bytes_to_cursor(&bytes));
         Ok(Page {
             items: items?,
             next_cursor,
