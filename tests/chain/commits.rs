@@ -49,6 +49,22 @@ fn only_a_block_that_was_executed_on_the_head_can_be_committed() {
 }
 
 #[test]
+fn a_block_of_another_branch_is_not_committed_at_the_same_height() {
+    let (mut here, mut there) = (World::new(), World::new());
+    here.tick();
+    let transaction = there.sign(&there.users[0], transfer(&there), 0);
+    there.block(vec![transaction]);
+    let next = there.chain.execute(&there.proposal(Vec::new()));
+    let stale = here.chain.commit(next.expect("valid there"));
+    let error = stale.expect_err("built on another block");
+    assert!(
+        matches!(error, ChainError::StaleBlock { got: 2, .. }),
+        "{error}"
+    );
+    assert_eq!(here.chain.head().header.height, 1);
+}
+
+#[test]
 fn a_store_belongs_to_one_chain() {
     let world = World::new();
     let mut genesis = world.genesis.clone();
