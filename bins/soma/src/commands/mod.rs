@@ -1,0 +1,54 @@
+//! The commands, one file for each group.
+
+pub mod balance;
+pub mod completions;
+pub mod env;
+pub mod faucet;
+pub mod model;
+pub mod network;
+pub mod objects;
+pub mod send;
+pub mod stake;
+pub mod start;
+pub mod status;
+pub mod target;
+pub mod tx;
+pub mod validator;
+pub mod wallet;
+
+use serde_json::json;
+
+use crate::arguments::Command;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::Output;
+
+/// Does what the command says.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(context: Context, command: Command) -> Result<Output, CliError> {
+    match command {
+        Command::Balance(command) => command.run(&context).await,
+        Command::Send(command) => command.run(&context).await,
+        Command::Pay(command) => command.run(&context).await,
+        Command::Stake(command) => command.run(&context).await,
+        Command::Unstake(command) => command.run(&context).await,
+        Command::Faucet(command) => command.run(&context).await,
+        Command::MergeCoins => Ok(Output::new(
+            &json!({ "merged": 0 }),
+            "Nothing to merge: an account's balance is one coin.",
+        )),
+        Command::Status => status::run(&context).await,
+        Command::Objects(command) => command.run(&context).await,
+        Command::Tx(command) => command.run(&context).await,
+        Command::Wallet(command) => command.run(&context),
+        Command::Env(command) => command.run(&context).await,
+        Command::Model(command) => command.run(&context).await,
+        Command::Target(command) => command.run(&context).await,
+        Command::Validator(command) => command.run(&context).await,
+        Command::Network(command) => command.run(&context).await,
+        Command::Start(command) => command.run(&context).await,
+        Command::Completions(command) => command.run(),
+    }
+}

@@ -1,0 +1,199 @@
+//! `soma model`.
+
+mod own;
+mod show;
+
+use clap::{Args, Subcommand};
+use soma_crypto::keystore::KeyIdentity;
+use soma_sdk::types::{ModelId, Shannons, TransactionKind, WeightsKey};
+
+use crate::arguments::either;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::Output;
+use crate::transaction::{TransactionOptions, process};
+
+pub(super) use own::read_embedding;
+
+/// Show models, and manage your own
+#[derive(Clone, Debug, Args)]
+pub struct Model {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ModelCommand,
+}
+
+either!(
+    /// The model. Also `--model-id`
+    ModelArgument, ModelId, "MODEL_ID", "model-id", required
+);
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ModelCommand {
+    /// List models
+    List {
+        /// Only models of this address or alias
+        #[arg(long, value_name = "ADDRESS")]
+        owner: Option<KeyIdentity>,
+        /// Only models with this status
+        #[arg(long, short, value_parser = ["created", "pending", "active", "inactive"])]
+        status: Option<String>,
+    },
+    /// Show a model
+    Info {
+        /// Which.
+        #[command(flatten)]
+        model: ModelArgument,
+    },
+    /// Create a model with its first stake
+    Create {
+        /// First stake in SOMA; default the network's minimum
+        #[arg(long, alias = "stake", value_name = "AMOUNT")]
+        stake_amount: Option<Shannons>,
+        /// Your share of what the model earns, in basis points
+        #[arg(long, alias = "rate", value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+        commission_rate: u16,
+        /// Architecture of its weights; default the network's
+        #[arg(long, value_name = "VERSION")]
+        architecture_version: Option<u64>,
+        /// Options of the transaction.
+        #[command(flatten)]
+        options: TransactionOptions,
+    },
+    /// Commit to sealed weights, to be revealed in the next epoch
+    Commit {
+        /// Which.
+        #[command(flatten)]
+        model: ModelArgument,
+        /// The sealed file; checksums are computed from it
+        #[arg(long, alias = "encrypted-weights", value_name = "FILE")]
+        weights_file: std::path::PathBuf,
+        /// Where others download it
+        #[arg(long, value_name = "URL")]
+        weights_url: String,
+        /// The key that opens it, in Base58
+        #[arg(long, value_name = "KEY")]
+        decryption_key: WeightsKey,
+        /// Where the model stands: numbers separated by commas, or `@FILE`
+        #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+        embedding: String,
+        /// Options of the transaction.
+        #[command(flatten)]
+        options: TransactionOptions,
+    },
+    /// Reveal the weights committed in the epoch before
+    Reveal {
+        /// Which.
+        #[command(flatten)]
+        model: ModelArgument,
+        /// The key of the sealed weights, in Base58
+        #[arg(long, value_name = "KEY")]
+        decryption_key: WeightsKey,
+        /// The committed embedding: numbers separated by commas, or `@FILE`
+        #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+        embedding: String,
+        /// Options of the transaction.
+        #[command(flatten)]
+        options: TransactionOptions,
+    },
+    /// End a model
+    Deactivate {
+        /// Which.
+        #[command(flatten)]
+        model: ModelArgument,
+        /// Options of the transaction.
+        #[command(flatten)]
+        options: TransactionOptions,
+    },
+    /// Change a model's commission from the next epoch on
+    SetCommissionRate {
+        /// Which.
+        #[command(flatten)]
+        model: ModelArgument,
+        /// In basis points
+        #[arg(long, alias = "rate", value_name = "BPS", value_parser = clap::value_parser!(u16).range(0..=10_000))]
+        commission_rate: u16,
+        /// Options of the transaction.
+        #[command(flatten)]
+        options: TransactionOptions,
+    },
+}
+
+impl Model {
+    pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
+        match self.command {
+            ModelCommand::List { owner, status } => {
+                let wallet = context.wallet()?;
+                let owner = owner.map(|owner| wallet.address(&owner)).transpose()?;
+                show::list(&context.client()?, owner, status).await
+            }
+            ModelCommand::Info { model } => show::info(&context.client()?, model.value()?).await,
+            ModelCommand::Create {
+                stake_amount,
+                commission_rate,
+                architecture_version,
+                options,
+            } => {
+                let client = context.client()?;
+                let kind =
+                    own::create(&client, stake_amount, commission_rate, architecture_version);
+                own::process_create(context, &options, kind.await?).await
+            }
+            ModelCommand::Commit {
+                model,
+                weights_file,
+                weights_url,
+                decryption_key,
+                embedding,
+                options,
+            } => {
+                let kind = own::commit(
+                    model.value()?,
+                    &weights_file,
+                    &weights_url,
+                    decryption_key,
+                    &read_embedding(&embedding)?,
+                )?;
+                let output = process(context, &options, kind).await?;
+                if options.sends() {
+                    context.say("Reveal it in the next epoch with `soma model reveal`.");
+                }
+                Ok(output)
+            }
+            ModelCommand::Reveal {
+                model,
+                decryption_key,
+                embedding,
+                options,
+            } => {
+                let kind = TransactionKind::RevealModel {
+                    model: model.value()?,
+                    key: decryption_key,
+                    embedding: soma_sdk::account::raw_embedding(&read_embedding(&embedding)?)?,
+                };
+                process(context, &options, kind).await
+            }
+            ModelCommand::Deactivate { model, options } => {
+                let model = model.value()?;
+                process(
+                    context,
+                    &options,
+                    TransactionKind::DeactivateModel { model },
+                )
+                .await
+            }
+            ModelCommand::SetCommissionRate {
+                model,
+                commission_rate,
+                options,
+            } => {
+                let kind = TransactionKind::SetModelCommission {
+                    model: model.value()?,
+                    commission_bps: commission_rate,
+                };
+                process(context, &options, kind).await
+            }
+        }
+    }
+}

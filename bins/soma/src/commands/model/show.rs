@@ -1,0 +1,68 @@
+//! Models as they are.
+
+use serde_json::json;
+use soma_sdk::api::ModelView;
+use soma_sdk::pages::collect;
+use soma_sdk::types::{Address, ModelId};
+use soma_sdk::{Client, ModelFilter};
+
+use crate::error::CliError;
+use crate::output::{Fields, Output, percent, table_or};
+
+pub(super) async fn list(
+    client: &Client,
+    owner: Option<Address>,
+    status: Option<String>,
+) -> Result<Output, CliError> {
+    let filter = ModelFilter {
+        owner,
+        status,
+        with_embedding: false,
+    };
+    let models = collect(None, async |page| client.models(&filter, &page).await).await?;
+    let rows: Vec<_> = models
+        .iter()
+        .map(|model| {
+            [
+                model.id.to_string(),
+                model.status.clone(),
+                model.stake.to_string(),
+                percent(model.commission_bps),
+                model.owner.to_string(),
+            ]
+        })
+        .collect();
+    let head = ["ID", "STATUS", "STAKE", "COMMISSION", "OWNER"];
+    let text = table_or(head, &rows, "No models.");
+    Ok(Output::new(&json!({ "models": models }), text))
+}
+
+pub(super) async fn info(client: &Client, id: ModelId) -> Result<Output, CliError> {
+    let model = client.model(&id, false).await?;
+    Ok(Output::new(&model, text(&model)))
+}
+
+fn text(model: &ModelView) -> String {
+    let mut fields = Fields::new()
+        .with("Model", model.id)
+        .with("Status", &model.status)
+        .with("Owner", model.owner)
+        .with("Architecture", model.architecture_version)
+        .with("Stake", model.stake)
+        .with("Commission", percent(model.commission_bps));
+    if model.next_commission_bps != model.commission_bps {
+        fields = fields.with("Next commission", percent(model.next_commission_bps));
+    }
+    if let Some(weights) = &model.weights {
+        fields = fields
+            .with("Weights", &weights.url)
+            .with("Checksum", weights.checksum)
+            .with("Size", format!("{} bytes", weights.size));
+    }
+    if let Some(pending) = &model.pending {
+        fields = fields
+            .with("Pending weights", &pending.url)
+            .with("Reveal in epoch", pending.reveal_epoch);
+    }
+    fields.text()
+}

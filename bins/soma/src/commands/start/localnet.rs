@@ -1,0 +1,225 @@
+//! `soma start localnet`.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+use soma_node::localnet::{Localnet, LocalnetConfig};
+use soma_node::logging::{LogConfig, init};
+use soma_node::node::stop_signal;
+use soma_sdk::types::Shannons;
+
+use crate::config::{ClientConfig, Env, LOCALNET};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::Output;
+use crate::wallet::WalletEntry;
+
+/// Run a network of one validator with a faucet, until Ctrl-C
+#[derive(Clone, Debug, Args)]
+pub struct LocalnetArguments {
+    /// Start over: forget the chain and its keys
+    #[arg(long)]
+    pub force_regenesis: bool,
+    /// Length of an epoch in milliseconds; fixed by the genesis. Default 24 hours
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub epoch_duration_ms: Option<u64>,
+    /// Use the small model: embeddings of 16 numbers; fixed by the genesis
+    #[arg(long)]
+    pub small_model: bool,
+    /// Port of the node; 0 takes a free one
+    #[arg(long, alias = "rpc-port", value_name = "PORT", default_value_t = 9_000)]
+    pub fullnode_rpc_port: u16,
+    /// Port of the faucet; 0 takes a free one
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["no_faucet", "with_faucet"])]
+    pub faucet_port: Option<u16>,
+    /// Where the faucet listens
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:9123", conflicts_with = "no_faucet")]
+    pub with_faucet: Option<SocketAddr>,
+    /// Run no faucet
+    #[arg(long)]
+    pub no_faucet: bool,
+    /// Port of the admin routes, on this machine only; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 9_125)]
+    pub admin_port: u16,
+    /// Where chain and keys are kept; default `localnet` in the settings folder
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The same as `--data-dir`, for a network that is there already
+    #[arg(long = "network.config", value_name = "DIR", conflicts_with_all = ["data_dir", "force_regenesis"])]
+    pub network_config: Option<PathBuf>,
+    /// What to log, such as `warn`, `info` or `soma_node=debug`
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub log_level: String,
+}
+
+impl LocalnetArguments {
+    pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
+        init(&LogConfig {
+            filter: self.log_level.clone(),
+            ..LogConfig::default()
+        });
+        // Both before the start: a Ctrl-C stops cleanly from now on, and settings that cannot be
+        // read leave no network running.
+        let stopped = tokio::spawn(stop_signal());
+        context.config()?;
+        let net = Localnet::start(self.config(context)).await?;
+        let announced = announce(context, &net);
+        if let Err(error) = announced {
+            net.shutdown().await?;
+            return Err(error);
+        }
+        let ended = net.stop().clone();
+        tokio::select! {
+            _ = stopped => context.say("Stopping."),
+            () = ended.cancelled() => {}
+        }
+        net.shutdown().await?;
+        Ok(Output::nothing())
+    }
+
+    fn config(&self, context: &Context) -> LocalnetConfig {
+        let mut config = LocalnetConfig {
+            force_regenesis: self.force_regenesis,
+            epoch_duration_ms: self.epoch_duration_ms,
+            small_model: self.small_model,
+            ..LocalnetConfig::default()
+        };
+        let named = self
+            .data_dir
+            .clone()
+            .or_else(|| self.network_config.clone());
+        let dir = named.unwrap_or_else(|| context.dir.dir().join("localnet"));
+        // A file of a network stands for its folder.
+        config.data_dir = match (dir.is_file(), dir.parent()) {
+            (true, Some(parent)) => Some(parent.to_owned()),
+            _ => Some(dir),
+        };
+        config.node.rpc.address.set_port(self.fullnode_rpc_port);
+        if let Some(admin) = &mut config.admin {
+            admin.address.set_port(self.admin_port);
+        }
+        if let Some(faucet) = &mut config.faucet {
+            if let Some(port) = self.faucet_port {
+                faucet.address.set_port(port);
+            }
+            if let Some(address) = self.with_faucet {
+                faucet.address = address;
+            }
+        }
+        if self.no_faucet {
+            config.faucet = None;
+        }
+        config
+    }
+}
+
+/// Makes the network and its accounts usable by this client, and says how.
+fn announce(context: &Context, net: &Localnet) -> Result<(), CliError> {
+    let keys = net.keys().accounts.iter();
+    let keys: Vec<_> = keys.map(|account| account.secret_key.clone()).collect();
+    let mut wallet = context.wallet()?;
+    let gone: Vec<_> = wallet.entries().iter().map(|entry| entry.address).collect();
+    let entries = wallet.put_localnet(&keys)?;
+    let left: Vec<_> = wallet.entries().iter().map(|entry| entry.address).collect();
+    let config = context.change_config(|config| {
+        config.put_env(Env {
+            name: LOCALNET.to_owned(),
+            rpc: net.rpc_url(),
+            faucet: net.faucet_url(),
+            admin: net.admin_url(),
+            chain_id: Some(net.application().chain().chain_id()),
+        });
+        config.active_env.get_or_insert_with(|| LOCALNET.to_owned());
+        // A key of a localnet that was started over is worth nothing.
+        let is_stale = |address| gone.contains(&address) && !left.contains(&address);
+        if config.active_address.is_none_or(is_stale) {
+            config.active_address = entries.first().map(|entry| entry.address);
+        }
+        Ok(config.clone())
+    })?;
+    let text = match context.options.json {
+        true => as_json(net, &entries),
+        false => panel(net, &entries, &config)?,
+    };
+    let mut out = std::io::stdout();
+    // Who started this may have closed its output; the network runs on.
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    Ok(())
+}
+
+fn as_json(net: &Localnet, entries: &[WalletEntry]) -> String {
+    let now = net.application().now();
+    json!({
+        "rpc_url": net.rpc_url(),
+        "faucet_url": net.faucet_url(),
+        "admin_url": net.admin_url(),
+        "data_dir": net.data_dir(),
+        "chain_id": net.application().chain().chain_id(),
+        "height": now.height(),
+        "epoch": now.system.epoch,
+        "is_new": net.is_new(),
+        "accounts": entries,
+    })
+    .to_string()
+}
+
+fn panel(
+    net: &Localnet,
+    entries: &[WalletEntry],
+    config: &ClientConfig,
+) -> Result<String, CliError> {
+    let now = net.application().now();
+    let mut lines = vec![format!(
+        "Localnet is ready: epoch {}, block {}{}",
+        now.system.epoch,
+        now.height(),
+        if net.is_new() { ", new" } else { "" }
+    )];
+    let mut line = |label: &str, value: Option<String>| {
+        if let Some(value) = value {
+            lines.push(format!("  {label:<8} {value}"));
+        }
+    };
+    line("RPC:", Some(net.rpc_url()));
+    line("Faucet:", net.faucet_url());
+    line("Admin:", net.admin_url());
+    line("Data:", net.data_dir().map(|dir| dir.display().to_string()));
+    if let Some(first) = entries.first() {
+        let reader = net.application().chain().reader();
+        let balance = reader
+            .account(&first.address)
+            .map(|account| account.balance);
+        let balance = balance.unwrap_or(Shannons::ZERO);
+        line(
+            "Account:",
+            Some(format!("{} {} ({balance})", first.alias, first.address)),
+        );
+    }
+    lines.push("Try in another terminal:".to_owned());
+    for command in next_commands(config, entries) {
+        lines.push(format!("  {command}"));
+    }
+    lines.push("Press Ctrl-C to stop.".to_owned());
+    Ok(lines.join("\n"))
+}
+
+/// Three commands that work now.
+fn next_commands(config: &ClientConfig, entries: &[WalletEntry]) -> [String; 3] {
+    let env = match config.active_env.as_deref() == Some(LOCALNET) {
+        true => "",
+        false => " --env localnet",
+    };
+    let is_active = |entry: &WalletEntry| config.active_address == Some(entry.address);
+    let sender = match entries.first().is_some_and(is_active) {
+        true => "",
+        false => " --sender localnet-1",
+    };
+    [
+        format!("soma status{env}"),
+        format!("soma send 1.5 --to localnet-2{sender}{env}"),
+        format!("soma objects list localnet-2{env}"),
+    ]
+}

@@ -1,0 +1,34 @@
+//! `soma start`.
+
+mod localnet;
+
+use clap::{Args, Subcommand};
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::Output;
+
+pub use localnet::LocalnetArguments;
+
+/// Run a network on this machine
+#[derive(Clone, Debug, Args)]
+pub struct Start {
+    /// What to start.
+    #[command(subcommand)]
+    pub command: StartCommand,
+}
+
+/// What to start.
+#[derive(Clone, Debug, Subcommand)]
+pub enum StartCommand {
+    /// Run a network of one validator with a faucet, until Ctrl-C
+    Localnet(LocalnetArguments),
+}
+
+impl Start {
+    pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
+        match self.command {
+            StartCommand::Localnet(arguments) => arguments.run(context).await,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What can go wrong, with a stable code and a hint.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use soma_crypto::SecretKeyError;
+use soma_crypto::keystore::{AliasError, KeystoreError};
+use soma_crypto::mnemonic::MnemonicError;
+use soma_crypto::password::PasswordError;
+use soma_node::localnet::LocalnetError;
+use soma_sdk::SdkError;
+use soma_sdk::api::ReceiptView;
+use thiserror::Error;
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// The network, the node or the chain.
+    #[error(transparent)]
+    Sdk(#[from] SdkError),
+    /// The wallet's file.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// A password could not be had.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// A name that is neither alias nor address.
+    #[error(transparent)]
+    Alias(#[from] AliasError),
+    /// A recovery phrase or derivation path.
+    #[error(transparent)]
+    Mnemonic(#[from] MnemonicError),
+    /// A secret key.
+    #[error(transparent)]
+    SecretKey(#[from] SecretKeyError),
+    /// A localnet could not start, or stopped.
+    #[error(transparent)]
+    Localnet(#[from] LocalnetError),
+    /// A file could not be read or written.
+    #[error("cannot use {}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A password is needed, and nobody is there to type it.
+    #[error("the keystore {} is encrypted, and there is no terminal to ask for its password", .0.display())]
+    PasswordNeeded(PathBuf),
+    /// No key to act with.
+    #[error("no active address")]
+    NoActiveAddress,
+    /// No environment of this name.
+    #[error("no environment `{0}`")]
+    UnknownEnv(String),
+    /// Arguments that parse but make no sense together.
+    #[error("{0}")]
+    Usage(String),
+    /// Bytes that are not what they should be.
+    #[error("{0}")]
+    Invalid(String),
+    /// A simulated transaction would fail.
+    #[error("the transaction would fail: {code}: {message}")]
+    WouldFail {
+        /// Stable name of the error.
+        code: String,
+        /// A sentence for people.
+        message: String,
+    },
+    /// The runtime could not start.
+    #[error("cannot start: {0}")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl CliError {
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |error| Self::File {
+            path,
+            reason: error.to_string(),
+        }
+    }
+
+    /// 2 for arguments that make no sense, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// A stable name for scripts.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Sdk(error) => error.name(),
+            Self::Keystore(KeystoreError::NotFound(_)) => "KeyNotFound",
+            Self::Keystore(KeystoreError::WrongPassword) => "WrongPassword",
+            Self::Keystore(_) => "Keystore",
+            Self::Password(_) | Self::PasswordNeeded(_) => "Password",
+            Self::Alias(_) => "InvalidAlias",
+            Self::Mnemonic(_) => "InvalidMnemonic",
+            Self::SecretKey(_) => "InvalidSecretKey",
+            Self::Localnet(_) => "Localnet",
+            Self::File { .. } => "File",
+            Self::NoActiveAddress => "NoActiveAddress",
+            Self::UnknownEnv(_) => "UnknownEnv",
+            Self::Usage(_) => "Usage",
+            Self::Invalid(_) => "Invalid",
+            Self::WouldFail { code, .. } => code,
+            Self::Runtime(_) => "Runtime",
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self.code() {
+            "Transport" => {
+                "start a local network with `soma start localnet`, or choose another with \
+                 `soma env switch`"
+            }
+            "NoActiveAddress" => {
+                "make a key with `soma wallet new`, or choose one with `soma wallet switch`"
+            }
+            "UnknownEnv" => "list them with `soma env list`, add one with `soma env new`",
+            "KeyNotFound" => "list the keys with `soma wallet list`",
+            "Password" => {
+                "give the password with `--password-file FILE` or in the variable SOMA_PASSWORD"
+            }
+            "InsufficientGas" | "InsufficientCoinBalance" | "InsufficientBond" => {
+                "ask the faucet for money with `soma faucet`"
+            }
+            "ModelNotFound" => "list the models with `soma model list`",
+            "TargetNotFound" => "list the targets with `soma target list`",
+            "CommissionRateTooHigh" => "a commission is at most 10000 basis points",
+            "NotConfigured" => "set the URL in the environment: `soma env new NAME --rpc URL …`",
+            "TransactionExpired" => "build and sign the transaction again",
+            _ => return self.hint_by_text(),
+        };
+        Some(text.to_owned())
+    }
+
+    fn hint_by_text(&self) -> Option<String> {
+        let text = self.to_string();
+        let hint = if text.contains("must be exactly 32 bytes") {
+            "ids and addresses are 0x and 64 hex digits"
+        } else if text.contains("Address already in use") || text.contains("address in use") {
+            "another program listens there; choose another port, see `soma start localnet --help`"
+        } else {
+            return None;
+        };
+        Some(hint.to_owned())
+    }
+
+    /// What the transaction did, when it failed on chain.
+    pub fn failed_receipt(&self) -> Option<&ReceiptView> {
+        match self {
+            Self::Sdk(SdkError::TransactionFailed { receipt, .. }) => Some(receipt),
+            _ => None,
+        }
+    }
+
+    /// Prints to standard error.
+    pub fn print(&self, as_json: bool) {
+        let hint = self.hint();
+        if as_json {
+            let body = json!({ "code": self.code(), "message": self.to_string(), "hint": hint });
+            eprintln!("{body:#}");
+            return;
+        }
+        eprintln!("Error: {self}");
+        if let Some(hint) = hint {
+            eprintln!("Hint: {hint}");
+        }
+    }
+}
