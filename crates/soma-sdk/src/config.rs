@@ -155,7 +155,8 @@ impl ClientBuilder {
         self
     }
 
-    /// For how many blocks a transaction can be executed after it was built. Default 10,000.
+    /// For at least how many blocks a transaction can be executed after it was built; some thousand
+    /// random ones are added. Default 10,000.
     #[must_use]
     pub fn expiry_blocks(mut self, blocks: u64) -> Self {
         self.expiry_blocks = blocks;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rand_core::{OsRng, RngCore};
 use soma_api::{Base64, ErrorCode, ReceiptView, SimulateRequest, SubmitRequest, SubmitResponse};
 use soma_crypto::SecretKey;
 use soma_crypto::transaction::{sign, transaction_digest};
@@ -18,8 +19,18 @@ const NONCE_TRIES: u32 = 8;
 /// The longest wait for a receipt that one request asks for.
 const WAIT_PER_REQUEST: Duration = Duration::from_secs(10);
 
+/// The most blocks added to an expiry.
+const EXPIRY_JITTER: u32 = 4_096;
+
 /// Pause after trouble while waiting for a receipt.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// A random number of blocks added to each expiry. Two programs that make the same payment with one
+/// key at the same time would otherwise sign the same transaction, which is executed once, and
+/// both would take its receipt for theirs.
+fn jitter() -> u64 {
+    u64::from(OsRng.next_u32() % EXPIRY_JITTER)
+}
 
 impl Client {
     /// The next transaction of `sender`, unsigned: for this chain, with the next nonce, and an
@@ -39,7 +50,10 @@ impl Client {
             chain_id,
             sender,
             nonce: account.next_nonce,
-            expiry_height: account.height.saturating_add(blocks),
+            expiry_height: account
+                .height
+                .saturating_add(blocks)
+                .saturating_add(jitter()),
             kind,
         })
     }

@@ -64,15 +64,16 @@ async fn concurrent_transactions_of_one_account_do_not_collide() {
     let recipient = Address([7; 32]);
     let tasks: Vec<_> = (0..40)
         .map(|n| {
-            let account = accounts[n % 2].clone();
-            tokio::spawn(async move { account.transfer(recipient, soma("1")).await })
+            // The two send different amounts: equal transactions would be one.
+            let (account, amount) = (accounts[n % 2].clone(), ["1", "2"][n % 2]);
+            tokio::spawn(async move { account.transfer(recipient, soma(amount)).await })
         })
         .collect();
     for task in tasks {
         task.await.unwrap().unwrap();
     }
     let balance = client.balance(&recipient).await.unwrap();
-    assert_eq!(balance.balance, soma("40"));
+    assert_eq!(balance.balance, soma("60"));
     net.shutdown().await.unwrap();
 }
 
