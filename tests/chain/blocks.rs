@@ -51,6 +51,13 @@ fn a_block_has_the_next_height_the_heads_digest_and_a_later_time() {
         });
         assert!(matches!(error, BlockError::TimeNotLater { .. }), "{error}");
     }
+    for ahead_ms in [soma_chain::header::MAX_TIME_STEP_MS + 1, u64::MAX] {
+        let error = refused(&mut world, |world, proposal| {
+            let parent = world.chain.head().header.time_ms;
+            proposal.time_ms = parent.saturating_add(ahead_ms);
+        });
+        assert!(matches!(error, BlockError::TimeTooFar { .. }), "{error}");
+    }
     world.tick();
 }
 

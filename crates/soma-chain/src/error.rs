@@ -71,6 +71,16 @@ pub enum BlockError {
         /// The parent's time.
         parent: TimestampMs,
     },
+    /// Too long after its parent.
+    #[error(
+        "block time {got} ms is more than a year after its parent's; it may be at most {latest} ms"
+    )]
+    TimeTooFar {
+        /// The block's time.
+        got: TimestampMs,
+        /// The latest time allowed.
+        latest: TimestampMs,
+    },
     /// Too many transactions.
     #[error("block has {got} transactions, at most {max} are allowed")]
     TooManyTransactions {

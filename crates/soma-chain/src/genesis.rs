@@ -188,6 +188,7 @@ fn add_validator(state: &mut State<'_>, genesis: &GenesisValidator) -> Step<()> 
         next_commission: genesis.commission,
         low_stake_epochs: 0,
         misbehaved: false,
+        punished_height: state.height,
         announced_version: state.system.protocol_version,
     });
     Ok(())

@@ -12,6 +12,11 @@ use crate::chain::Head;
 use crate::error::BlockError;
 use crate::execute::VerifiedProposal;
 
+/// The most that a block's time may be after its parent's: one year. The chain has no clock to hold
+/// a time against, but a time without any limit could leave no room for later blocks. How far a
+/// proposal may be ahead of their own clocks is for validators to check before they vote.
+pub const MAX_TIME_STEP_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
+
 /// The digest of a header: the block's id.
 pub fn digest(header: &Header) -> Digest {
     Digest(hash(Domain::Block, encode(header)))
@@ -72,6 +77,11 @@ pub(crate) fn check_place(parent: &Head, proposal: &VerifiedProposal) -> Result<
             got: proposal.time_ms,
             parent,
         });
+    }
+    let latest = parent.header.time_ms.saturating_add(MAX_TIME_STEP_MS);
+    if proposal.time_ms > latest {
+        let got = proposal.time_ms;
+        return Err(BlockError::TimeTooFar { got, latest });
     }
     Ok(())
 }

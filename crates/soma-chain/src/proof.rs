@@ -18,10 +18,12 @@ pub struct StateProof {
     /// The header whose state root the proof leads to.
     pub header: Header,
     /// The entry's key: [`Key::to_bytes`].
+    #[serde(deserialize_with = "soma_types::bounded::unreserved")]
     pub key: Vec<u8>,
     /// The canonical encoding of the entry's value; none when there is no entry.
     pub value: Option<Vec<u8>>,
     /// The path through the tree.
+    #[serde(deserialize_with = "soma_types::bounded::unreserved")]
     pub proof: Vec<u8>,
 }
 

@@ -47,6 +47,19 @@ impl<'de> Deserialize<'de> for ByteVec {
     }
 }
 
+/// Reads a list without reserving memory by its claimed length: for lists that have no limit of
+/// their own. Use as `#[serde(deserialize_with = "soma_types::bounded::unreserved")]`.
+///
+/// # Errors
+/// What the deserializer finds wrong.
+pub fn unreserved<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    BoundedVec::<T, { usize::MAX }>::deserialize(deserializer).map(BoundedVec::into_vec)
+}
+
 /// More items or bytes than allowed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("{got} {what}, but at most {max} are allowed")]

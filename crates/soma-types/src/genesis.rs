@@ -32,10 +32,13 @@ pub struct Genesis {
     /// Whether a forced epoch releases a whole emission instead of its pro-rata part.
     pub full_emission_on_forced_epochs: bool,
     /// Funded accounts, in order of address.
+    #[serde(deserialize_with = "crate::bounded::unreserved")]
     pub accounts: Vec<GenesisAccount>,
     /// The first committee, in order of address.
+    #[serde(deserialize_with = "crate::bounded::unreserved")]
     pub validators: Vec<GenesisValidator>,
     /// Models that are active from the start.
+    #[serde(deserialize_with = "crate::bounded::unreserved")]
     pub models: Vec<GenesisModel>,
 }
 

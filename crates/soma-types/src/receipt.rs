@@ -123,12 +123,16 @@ pub struct Receipt {
     /// What it cost.
     pub fee: Fee,
     /// Objects made.
+    #[serde(deserialize_with = "crate::bounded::unreserved")]
     pub created: Vec<ObjectRef>,
     /// Objects changed.
+    #[serde(deserialize_with = "crate::bounded::unreserved")]
     pub mutated: Vec<ObjectRef>,
     /// Objects removed.
+    #[serde(deserialize_with = "crate::bounded::unreserved")]
     pub deleted: Vec<ObjectRef>,
     /// Changes of balances, by address.
+    #[serde(deserialize_with = "crate::bounded::unreserved")]
     pub balance_changes: Vec<BalanceChange>,
 }
 

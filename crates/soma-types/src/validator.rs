@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounded::BoundedText;
 use crate::id::{Address, PoolId, PublicKey, Signature};
 use crate::money::{Bps, Shannons};
-use crate::time::Epoch;
+use crate::time::{Epoch, Height};
 
 /// Voting power of a whole committee.
 pub const TOTAL_VOTING_POWER: u64 = 10_000;
@@ -118,6 +118,8 @@ pub struct Validator {
     pub low_stake_epochs: u64,
     /// True when it proposed an invalid block or signed twice in this epoch.
     pub misbehaved: bool,
+    /// The height of the newest evidence that it was punished for; older evidence is ignored.
+    pub punished_height: Height,
     /// The newest protocol version that it announced.
     pub announced_version: u64,
 }
@@ -141,6 +143,7 @@ pub struct Committee {
     /// The epoch.
     pub epoch: Epoch,
     /// The members, in order of address.
+    #[serde(deserialize_with = "crate::bounded::unreserved")]
     pub members: Vec<CommitteeMember>,
 }
 

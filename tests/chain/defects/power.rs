@@ -86,6 +86,32 @@ fn a_validator_that_signs_twice_loses_its_reward_and_a_twentieth_of_its_stake() 
 }
 
 #[test]
+fn evidence_counts_once_and_only_while_it_is_fresh() {
+    let mut world = World::new();
+    let guilty = world.validators[1];
+    let evidence = equivocation(guilty);
+    world.end_epoch_with(vec![evidence]);
+    let soma_then = world.validator_pool(&guilty).soma;
+    let mut stale = evidence;
+    let mut future = evidence;
+    future.height = u64::MAX;
+    for _ in 0..3 {
+        // The same again, one that has not happened, and one of an epoch long past.
+        stale.height = world.chain.head().header.height;
+        let next = world.proposal(Vec::new());
+        for _ in 0..2 {
+            world.end_epoch();
+        }
+        assert!(next.height > stale.height);
+        let emission_before = world.chain.system().emission_pool;
+        world.end_epoch_with(vec![evidence, future, stale]);
+        let released = emission_before.0 - world.chain.system().emission_pool.0;
+        assert!(released <= soma(1_370).0, "nothing was slashed");
+        assert!(world.validator_pool(&guilty).soma >= soma_then);
+    }
+}
+
+#[test]
 fn a_validator_with_too_little_stake_leaves_after_the_grace_period() {
     let setup = Setup::default()
         .with("validator_low_stake_grace_epochs", 2)

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use soma_crypto::transaction::VerifiedTransaction;
 use soma_targets::ModelIndex;
 use soma_types::{
-    Address, Digest, Event, Height, Misbehavior, MisbehaviorKind, Parameters, Receipt, Supply,
-    SystemState, TimestampMs, ValidatorStatus,
+    Address, Digest, EpochSummary, Event, Height, Misbehavior, MisbehaviorKind, Parameters,
+    Receipt, Supply, SystemState, TimestampMs, ValidatorStatus,
 };
 
 use crate::epoch;
@@ -222,16 +222,21 @@ fn check_sequence(
     Ok(())
 }
 
-/// Slashes a validator once in an epoch; it also gets no reward for the epoch.
+/// Slashes a validator once in an epoch; it also gets no reward for the epoch. Evidence counts once,
+/// and only for a height of this epoch or the one before: later the committee has moved on.
 fn punish(state: &mut State<'_>, evidence: &Misbehavior) -> Step<()> {
     let (MisbehaviorKind::Equivocation | MisbehaviorKind::InvalidBlock) = evidence.kind;
     let Some(mut validator) = state.validator(&evidence.validator)? else {
         return Ok(());
     };
-    if validator.misbehaved || matches!(validator.status, ValidatorStatus::Pending { .. }) {
+    let known = evidence.height <= validator.punished_height;
+    let in_time = (oldest_evidence(state)?..=state.height).contains(&evidence.height);
+    let member = !matches!(validator.status, ValidatorStatus::Pending { .. });
+    if validator.misbehaved || known || !in_time || !member {
         return Ok(());
     }
     validator.misbehaved = true;
+    validator.punished_height = evidence.height;
     state.save_validator(&validator);
     let rate = soma_types::Bps::try_from(state.parameters.validator_slash_rate_bps);
     models::slash_pool(
@@ -240,4 +245,14 @@ fn punish(state: &mut State<'_>, evidence: &Misbehavior) -> Step<()> {
         validator.address,
         rate.unwrap_or_default(),
     )
+}
+
+/// The first height of the epoch before the current one.
+fn oldest_evidence(state: &State<'_>) -> Step<Height> {
+    let current = state.system.epoch_start_height;
+    let Some(before) = state.epoch().minus(1) else {
+        return Ok(current);
+    };
+    let summary: Option<EpochSummary> = state.load(Key::EpochSummary(before))?;
+    Ok(summary.map_or(current, |summary| summary.first_height))
 }

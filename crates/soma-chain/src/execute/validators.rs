@@ -161,6 +161,7 @@ pub(crate) fn add(state: &mut State<'_>, call: Call, candidate: &ValidatorCandid
         next_commission: commission,
         low_stake_epochs: 0,
         misbehaved: false,
+        punished_height: state.height,
         announced_version: state.system.protocol_version,
     });
     Ok(())
