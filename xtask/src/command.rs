@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 /// Runs `cargo` with these arguments; fails when it does.
-fn cargo(arguments: &[&str]) -> Result<()> {
+pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     let line = format!("cargo {}", arguments.join(" "));
     println!("$ {line}");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

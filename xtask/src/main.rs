@@ -3,6 +3,9 @@
 
 mod bench;
 mod command;
+mod crash;
+mod plot;
+mod python;
 mod soak;
 
 use anyhow::Result;
@@ -30,6 +33,10 @@ enum Task {
     Ci,
     /// Play random transactions of all kinds on the chain and check the rules after every block.
     Soak(soak::Soak),
+    /// Kill a node at random moments under load and check that nothing acknowledged is lost.
+    Crash(crash::Crash),
+    /// Draw the plots of the documentation.
+    Plot,
     /// Measure, as ratios within one run.
     Bench(bench::Bench),
 }
@@ -40,8 +47,12 @@ fn main() -> Result<()> {
         Task::Test => command::test(),
         Task::Ci => command::ci(),
         // A measurement of unoptimised code says nothing.
-        Task::Bench(_) | Task::Soak(_) if cfg!(debug_assertions) => command::again_in_release(),
+        Task::Bench(_) | Task::Soak(_) | Task::Crash(_) if cfg!(debug_assertions) => {
+            command::again_in_release()
+        }
         Task::Bench(bench) => bench.run(),
         Task::Soak(soak) => soak.run(),
+        Task::Plot => plot::difficulty(),
+        Task::Crash(crash) => crash.run(),
     }
 }

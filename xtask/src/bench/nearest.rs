@@ -1,7 +1,6 @@
 //! Exact nearest models against numpy's brute force in 32-bit floats, on the same threads.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
@@ -51,7 +50,7 @@ struct Peer {
 
 impl Peer {
     fn start(threads: usize, models: usize, dim: usize) -> Result<Self> {
-        let python = venv()?;
+        let python = crate::python::with("numpy")?;
         let mut command = Command::new(python);
         command.args([
             "-c",
@@ -97,38 +96,6 @@ impl Drop for Peer {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// A virtual environment with numpy, made once beside the build.
-fn venv() -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-    let folder = target.join("bench-venv");
-    let python = folder.join("bin/python");
-    if !python.exists() {
-        let made = Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(&folder)
-            .status()?;
-        ensure!(
-            made.success(),
-            "cannot make a virtual environment; install python3 with venv"
-        );
-    }
-    let has = Command::new(&python)
-        .args(["-c", "import numpy"])
-        .stderr(Stdio::null())
-        .status()?;
-    if !has.success() {
-        let installed = Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "numpy"])
-            .status()?;
-        ensure!(
-            installed.success(),
-            "cannot install numpy into {}",
-            folder.display()
-        );
-    }
-    Ok(python)
 }
 
 fn random_embedding(seed: u64, dim: usize) -> Result<Embedding> {

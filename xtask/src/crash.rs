@@ -1,0 +1,253 @@
+//! The crash task: a real node is killed at random moments under load, again and again. Every
+//! transaction that it acknowledged must be there after each restart, and in the end the chain on
+//! disk must equal a replay of its own blocks.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use rand_core::{OsRng, RngCore};
+use soma_chain::{Chain, ChainConfig, MemoryStore, SledStore, VerifiedProposal};
+use soma_crypto::SecretKey;
+use soma_sdk::Client;
+use soma_types::{Digest, Genesis, Shannons};
+use tokio::runtime::Runtime;
+
+/// Tasks that send transfers.
+const SENDERS: usize = 4;
+/// The longest a restart may take.
+const RESTART_LIMIT: Duration = Duration::from_secs(2);
+/// Acknowledged transactions looked up after each restart, the newest first.
+const CHECKED_PER_RESTART: usize = 200;
+
+/// How often to kill.
+#[derive(Args)]
+pub(crate) struct Crash {
+    /// Kills by SIGKILL.
+    #[arg(long, default_value_t = 100)]
+    kills: usize,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+type Acknowledged = Arc<Mutex<Vec<Digest>>>;
+
+impl Crash {
+    /// Kills and checks.
+    pub(crate) fn run(self) -> Result<()> {
+        crate::command::cargo(&["build", "--quiet", "--release", "--package", "soma"])?;
+        let runtime = Runtime::new()?;
+        let folder = tempfile::tempdir()?;
+        let bar = ProgressBar::new(self.kills as u64);
+        bar.set_style(ProgressStyle::with_template(
+            "{bar:40} {pos}/{len} kills, {eta} left",
+        )?);
+        let acknowledged = Acknowledged::default();
+        let mut slowest = Duration::ZERO;
+        for kill in 0..=self.kills {
+            let (mut node, client, restart) = Node::start(folder.path(), &runtime)?;
+            if kill > 0 {
+                slowest = slowest.max(restart);
+            }
+            runtime.block_on(check(&client, &acknowledged))?;
+            if kill == self.kills {
+                node.stop()?;
+                break;
+            }
+            let keys = node.keys()?;
+            runtime.block_on(async {
+                let load: Vec<_> = keys
+                    .into_iter()
+                    .take(SENDERS)
+                    .map(|key| tokio::spawn(send(client.account(key), Arc::clone(&acknowledged))))
+                    .collect();
+                let wait = Duration::from_millis(20 + u64::from(OsRng.next_u32() % 800));
+                tokio::time::sleep(wait).await;
+                let killed = node.kill();
+                for task in load {
+                    // A sender ends when its node is gone.
+                    task.abort();
+                }
+                killed
+            })?;
+            bar.inc(1);
+        }
+        bar.finish();
+        let blocks = replay(folder.path())?;
+        let count = lock(&acknowledged).len();
+        let slowest_ms = slowest.as_millis();
+        ensure!(
+            count > self.kills,
+            "only {count} transactions were acknowledged"
+        );
+        ensure!(slowest < RESTART_LIMIT, "a restart took {slowest_ms} ms");
+        match self.json {
+            true => println!(
+                "{}",
+                serde_json::json!({
+                    "kills": self.kills, "acknowledged": count, "blocks": blocks,
+                    "slowest_restart_ms": u64::try_from(slowest_ms)?, "passed": true,
+                })
+            ),
+            false => println!(
+                "passed: {} kills, {count} acknowledged transactions all there, {blocks} blocks \
+                 replayed to the same roots, slowest restart {slowest_ms} ms",
+                self.kills
+            ),
+        }
+        Ok(())
+    }
+}
+
+fn lock(acknowledged: &Acknowledged) -> std::sync::MutexGuard<'_, Vec<Digest>> {
+    acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sends transfers until the node is gone; notes each that was acknowledged.
+async fn send(account: soma_sdk::Account, acknowledged: Acknowledged) {
+    let recipient = SecretKey::generate().address();
+    while let Ok(receipt) = account.transfer(recipient, Shannons(1)).await {
+        lock(&acknowledged).push(receipt.transaction);
+    }
+}
+
+/// The newest acknowledged transactions are there.
+async fn check(client: &Client, acknowledged: &Acknowledged) -> Result<()> {
+    let newest: Vec<Digest> = lock(acknowledged)
+        .iter()
+        .rev()
+        .take(CHECKED_PER_RESTART)
+        .copied()
+        .collect();
+    for digest in newest {
+        let found = client.transaction(&digest).await;
+        found.with_context(|| format!("acknowledged transaction {digest} is lost"))?;
+    }
+    Ok(())
+}
+
+/// A localnet in a process of its own.
+struct Node {
+    process: Child,
+    data: PathBuf,
+}
+
+impl Node {
+    /// Starts the node and waits until it answers; gives the time that took.
+    fn start(folder: &Path, runtime: &Runtime) -> Result<(Self, Client, Duration)> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let data = folder.join("localnet");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
+        let started = Instant::now();
+        let process = Command::new(target.join("release/soma"))
+            .env("SOMA_CONFIG_DIR", folder.join("settings"))
+            .args(["start", "localnet", "--no-faucet", "--admin-port", "0"])
+            .args([
+                "--log-level",
+                "error",
+                "--fullnode-rpc-port",
+                &port.to_string(),
+            ])
+            .arg("--data-dir")
+            .arg(&data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("cannot start the node")?;
+        let url = format!("http://127.0.0.1:{port}");
+        let client = Client::builder().rpc_url(url).retries(0).build()?;
+        let mut node = Self { process, data };
+        runtime.block_on(async {
+            while !client.health().await.unwrap_or(false) {
+                ensure!(
+                    node.process.try_wait()?.is_none(),
+                    "the node ended by itself"
+                );
+                ensure!(
+                    started.elapsed() < 30 * RESTART_LIMIT,
+                    "the node does not answer"
+                );
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Ok(())
+        })?;
+        Ok((node, client, started.elapsed()))
+    }
+
+    fn keys(&self) -> Result<Vec<SecretKey>> {
+        let text = std::fs::read_to_string(self.data.join("keys.json"))?;
+        let keys: serde_json::Value = serde_json::from_str(&text)?;
+        let accounts = keys["accounts"].as_array().context("no accounts")?;
+        let read = |key: &serde_json::Value| Ok(SecretKey::from_hex(key.as_str().unwrap_or(""))?);
+        accounts.iter().map(read).collect()
+    }
+
+    /// Ends the process at once: nothing of it runs any more.
+    fn kill(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+
+    /// Asks the process to end, as Ctrl-C does.
+    fn stop(&mut self) -> Result<()> {
+        let pid = self.process.id().to_string();
+        Command::new("kill").args(["-INT", &pid]).status()?;
+        let status = self.process.wait()?;
+        ensure!(status.success(), "the node did not stop cleanly: {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // A task that failed leaves no node behind; one that is gone already is fine.
+        let _ = self.kill();
+    }
+}
+
+/// Executes the blocks on disk anew; gives their number.
+fn replay(folder: &Path) -> Result<u64> {
+    let data = folder.join("localnet");
+    let genesis: Genesis = serde_json::from_slice(&std::fs::read(data.join("genesis.json"))?)?;
+    let store = SledStore::open(data.join("chain"), 64 << 20)?;
+    let chain = Chain::open(store, &genesis, ChainConfig::default())?;
+    let anew = Chain::open(MemoryStore::new(), &genesis, ChainConfig::default())?;
+    let last = chain.head().header.height;
+    for height in 1..=last {
+        let block = chain
+            .reader()
+            .block(height)?
+            .context("a block is missing")?;
+        let verify = |signed: &soma_types::SignedTransaction| {
+            soma_crypto::transaction::verify(signed.clone())
+        };
+        let proposal = VerifiedProposal {
+            height,
+            time_ms: block.header.time_ms,
+            parent: block.header.parent,
+            proposer: block.header.proposer,
+            transactions: block
+                .transactions
+                .iter()
+                .map(verify)
+                .collect::<Result<_, _>>()?,
+            misbehavior: block.misbehavior.to_vec(),
+            end_epoch: block.end_epoch,
+        };
+        let executed = anew.execute(&proposal)?;
+        ensure!(
+            executed.block.header == block.header,
+            "block {height} replays differently"
+        );
+        anew.commit(executed)?;
+    }
+    ensure!(anew.head() == chain.head(), "the replay ends elsewhere");
+    Ok(last)
+}
