@@ -16,8 +16,12 @@ use crate::http::Repeat;
 /// Tries when another program takes the nonce.
 const NONCE_TRIES: u32 = 8;
 
+/// The wait for a receipt that the first request asks for; each further one asks for twice as long.
+/// Between two requests shows whether another transaction took the nonce.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
 /// The longest wait for a receipt that one request asks for.
-const WAIT_PER_REQUEST: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The most blocks added to an expiry.
 const EXPIRY_JITTER: u32 = 4_096;
@@ -129,12 +133,15 @@ impl Client {
         let after = self.shared.settings.execution_timeout;
         let deadline = Instant::now() + after;
         let digest = transaction_digest(&signed.transaction);
+        let mut wait = FIRST_WAIT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(SdkError::NotExecuted { digest, after });
             }
-            let receipt = match self.send(signed, left.min(WAIT_PER_REQUEST)).await {
+            let asked = left.min(wait);
+            wait = (wait * 2).min(LONGEST_WAIT);
+            let receipt = match self.send(signed, asked).await {
                 Ok(answer) => answer.receipt,
                 // The nonce is used: by this transaction, or by another.
                 Err(error) if error.is_nonce_conflict() => match self.lookup(&digest).await? {

@@ -44,7 +44,7 @@ impl Network {
             .with("Protocol version", chain.protocol_version)
             .with("Epoch", system.epoch)
             .with("Validators", members)
-            .with("Open reward per target", system.reward_per_target)
+            .with("Reward per target", system.reward_per_target)
             .with(
                 "Distance threshold",
                 format!("{:.6}", system.difficulty.distance_threshold),

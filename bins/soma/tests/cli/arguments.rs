@@ -1,0 +1,113 @@
+//! Exit codes and errors without a node.
+
+use serde_json::Value;
+
+use crate::program::{Soma, masked};
+
+const ID: &str = "0x0101010101010101010101010101010101010101010101010101010101010101";
+
+#[test]
+fn arguments_that_make_no_sense_give_code_2() {
+    let soma = Soma::new();
+    for line in [
+        "",
+        "nonsense",
+        "send 1",
+        "send -1 --to bob",
+        "send 1.0000000001 --to bob",
+        "send 0 --to 0x0101010101010101010101010101010101010101010101010101010101010101",
+        "balance 0x12",
+        "pay --recipients localnet-1 --amounts 1 2",
+        "stake 1",
+        "tx",
+        "target list --status nonsense",
+        "model create --commission-rate 20000",
+        "wallet new --key-scheme ed25519",
+        "wallet new --word-length 13",
+        "start localnet --epoch-duration-ms 0",
+        "start localnet --network.config a --force-regenesis",
+        "completions nonsense",
+    ] {
+        let ran = soma.run(line);
+        assert_eq!(ran.code, 2, "`soma {line}`: {}{}", ran.out, ran.err);
+        assert!(ran.out.is_empty(), "`soma {line}`: {}", ran.out);
+        assert!(!ran.err.is_empty(), "`soma {line}`");
+    }
+}
+
+#[test]
+fn errors_are_json_on_request() {
+    let soma = Soma::new();
+    for (line, code, name) in [
+        ("balance", 1, "NoActiveAddress"),
+        ("wallet switch bob", 1, "KeyNotFound"),
+        ("env switch nowhere", 1, "UnknownEnv"),
+        ("network --env nowhere", 1, "UnknownEnv"),
+        ("wallet new", 1, "Password"),
+        ("wallet import 0x12 --unencrypted", 1, "InvalidSecretKey"),
+        ("tx execute-combined-signed AAAA", 1, "Invalid"),
+        ("send 1", 2, "Usage"),
+    ] {
+        let ran = soma.run(&format!("--json {line}"));
+        assert_eq!(ran.code, code, "`soma {line}`: {}", ran.err);
+        let error: Value = serde_json::from_str(&ran.err).unwrap_or_else(|_| panic!("{}", ran.err));
+        assert_eq!(error["code"], name, "`soma {line}`: {error}");
+        assert!(error["message"].is_string());
+        assert!(ran.out.is_empty());
+    }
+}
+
+#[test]
+fn errors_for_people_have_a_hint() {
+    let soma = Soma::new();
+    soma.ok("env list");
+    let ran = soma.run("balance");
+    insta::assert_snapshot!(ran.err, @"
+    Error: no active address
+    Hint: make a key with `soma wallet new`, or choose one with `soma wallet switch`
+    ");
+    let ran = soma.run(&format!("balance {ID} --rpc-url http://127.0.0.1:1"));
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"
+    Error: cannot reach the node at http://127.0.0.1:1: Connection refused (os error 111)
+    Hint: start a local network with `soma start localnet`, or choose another with `soma env switch`
+    ");
+}
+
+#[test]
+fn the_first_use_says_what_it_made() {
+    let soma = Soma::new();
+    let dir = soma.dir().display().to_string();
+    let ran = soma.run("env active");
+    assert_eq!((ran.code, ran.out.as_str()), (0, "localnet\n"));
+    insta::assert_snapshot!(masked(&ran.err, &[(&dir, "DIR")]), @"
+    Created DIR/client.toml with the environment `localnet` (http://127.0.0.1:9000).
+    ");
+    assert!(soma.run("env active").err.is_empty());
+}
+
+#[test]
+fn environments_are_added_chosen_and_removed() {
+    let soma = Soma::new();
+    soma.ok("env new far --rpc https://node.example --offline");
+    soma.ok("env switch far");
+    insta::assert_snapshot!(soma.ok("env list"), @"
+       NAME      RPC                    FAUCET                 ADMIN
+       localnet  http://127.0.0.1:9000  http://127.0.0.1:9123  http://127.0.0.1:9125
+    *  far       https://node.example   -                      -
+    ");
+    assert_eq!(soma.json("env list")["active_env"], "far");
+    soma.ok("env remove far");
+    assert_eq!(soma.json("env active")["active_env"], Value::Null);
+    assert_eq!(soma.fails("env new x --rpc nonsense")["code"], "InvalidUrl");
+    let closed = soma.fails("env new x --rpc http://127.0.0.1:1");
+    assert_eq!(closed["code"], "Transport");
+}
+
+#[test]
+fn status_answers_when_the_node_does_not() {
+    let mut soma = Soma::new();
+    soma.use_rpc("http://127.0.0.1:1".to_owned());
+    assert_eq!(soma.json("status")["server_reachable"], false);
+    assert!(soma.ok("status").contains("Reachable: no: cannot reach"));
+}

@@ -1,0 +1,8 @@
+//! The program as a user runs it.
+
+mod arguments;
+mod help;
+mod localnet;
+mod program;
+mod start;
+mod wallet;

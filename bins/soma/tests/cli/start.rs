@@ -1,0 +1,138 @@
+//! A network that the program runs itself.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::program::{Soma, masked};
+
+const START: &str =
+    "start localnet --small-model --fullnode-rpc-port 0 --faucet-port 0 --admin-port 0";
+
+/// Ends the program as Ctrl-C does; its exit code.
+fn interrupt(mut child: Child) -> Option<i32> {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+    assert!(sent.success());
+    child.wait().unwrap().code()
+}
+
+fn start(soma: &Soma, line: &str) -> (Child, BufReader<std::process::ChildStdout>) {
+    let mut child = soma
+        .command(line)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    (child, out)
+}
+
+fn start_json(soma: &Soma, line: &str) -> (Child, Value) {
+    let (child, mut out) = start(soma, &format!("{line} --json"));
+    let mut text = String::new();
+    out.read_line(&mut text).unwrap();
+    (child, serde_json::from_str(&text).unwrap())
+}
+
+#[test]
+fn a_localnet_is_usable_at_once_and_keeps_its_data() {
+    let soma = Soma::new();
+    let (child, first) = start_json(&soma, START);
+    assert_eq!(first["is_new"], true);
+    let sent = soma.json("send 1.5 --to localnet-2");
+    assert_eq!(sent["status"], "success");
+    assert_eq!(interrupt(child), Some(0));
+
+    let (child, second) = start_json(&soma, START);
+    assert_eq!(second["is_new"], false);
+    assert_eq!(second["chain_id"], first["chain_id"]);
+    let balance = soma.json("balance localnet-2");
+    assert_eq!(balance["total_balance"], 300_001_500_000_000_u64);
+    assert_eq!(interrupt(child), Some(0));
+
+    // What the genesis fixed cannot be changed by an option.
+    let changed = soma.fails(&format!("{START} --epoch-duration-ms 5000"));
+    assert!(
+        changed["message"]
+            .as_str()
+            .unwrap()
+            .contains("--force-regenesis")
+    );
+
+    let line = format!("{START} --epoch-duration-ms 5000 --force-regenesis");
+    let (child, third) = start_json(&soma, &line);
+    assert_ne!(third["chain_id"], first["chain_id"]);
+    // The keys of the network before are gone, and the active address moved on.
+    assert_eq!(
+        soma.json("wallet active")["address"],
+        third["accounts"][0]["address"]
+    );
+    assert_eq!(soma.json("send 1 --to localnet-2")["status"], "success");
+    assert_eq!(interrupt(child), Some(0));
+}
+
+#[test]
+fn a_localnet_says_where_it_is_and_what_to_try() {
+    let soma = Soma::new();
+    let (child, out) = start(
+        &soma,
+        &format!("{START} --data-dir {}/net", soma.dir().display()),
+    );
+    let mut lines = Vec::new();
+    for line in out.lines() {
+        let line = line.unwrap();
+        let is_last = line.contains("Ctrl-C");
+        lines.push(line);
+        if is_last {
+            break;
+        }
+    }
+    let dir = soma.dir().display().to_string();
+    let text = lines
+        .iter()
+        .map(|line| match line.split_once("http://127.0.0.1:") {
+            Some((label, _)) => format!("{label}http://127.0.0.1:PORT"),
+            None => line.clone(),
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    insta::assert_snapshot!(masked(&text, &[(&dir, "DIR")]), @"
+    Localnet is ready: epoch 0, block 0, new
+      RPC:     http://127.0.0.1:PORT
+      Faucet:  http://127.0.0.1:PORT
+      Admin:   http://127.0.0.1:PORT
+      Data:    DIR/net
+      Account: localnet-1 [id 1] (300000 SOMA)
+    Try in another terminal:
+      soma status
+      soma send 1.5 --to localnet-2
+      soma objects list localnet-2
+    Press Ctrl-C to stop.
+    ");
+    for command in [
+        "status",
+        "send 1.5 --to localnet-2",
+        "objects list localnet-2",
+    ] {
+        soma.ok(command);
+    }
+    assert_eq!(interrupt(child), Some(0));
+}
+
+#[test]
+fn a_port_in_use_is_said_so() {
+    let soma = Soma::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let line = format!("start localnet --fullnode-rpc-port {port} --no-faucet --admin-port 0");
+    let error = soma.fails(&line);
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains(&port.to_string()),
+        "{error}"
+    );
+}
