@@ -20,6 +20,8 @@ use crate::select::{Candidates, Coarse, weight};
 
 /// Models in a block: one piece of work for a thread.
 const BLOCK: usize = 512;
+/// Models in a run: what a group of directions meets in one go.
+const RUN: usize = 64;
 
 /// A model near a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,22 +212,24 @@ impl ModelIndex {
         let chunks = coarse::chunks(self.dim);
         let count = block.scales.len();
         let row = |at: usize| &block.chunks[at * chunks..(at + 1) * chunks];
-        for start in (0..count).step_by(MODELS) {
-            let models: [&[ModelChunk]; MODELS] =
-                std::array::from_fn(|offset| row((start + offset).min(count - 1)));
-            let present = MODELS.min(count - start);
+        // A group of directions stays in the first-level cache while it meets a run of models.
+        for run in (0..count).step_by(RUN) {
             for (group, seen) in queries.chunks(QUERIES).zip(seen.chunks_mut(QUERIES)) {
-                let tile = self.products(models, group);
-                for (offset, dots) in tile.iter().take(present).enumerate() {
-                    let at = start + offset;
-                    for ((query, seen), dot) in group.iter().zip(seen.iter_mut()).zip(dots) {
-                        let coarse = Coarse {
-                            dot: *dot,
-                            scale: block.scales[at],
-                            error: query.error_bound(block.residuals[at]),
-                            weight: block.weights[at],
-                        };
-                        seen.see((number * BLOCK + at) as u32, coarse);
+                for start in (run..count.min(run + RUN)).step_by(MODELS) {
+                    let models: [&[ModelChunk]; MODELS] =
+                        std::array::from_fn(|offset| row((start + offset).min(count - 1)));
+                    let present = MODELS.min(count - start);
+                    let tile = self.products(models, group);
+                    for (at, dots) in (start..start + present).zip(&tile) {
+                        for ((query, seen), dot) in group.iter().zip(seen.iter_mut()).zip(dots) {
+                            let coarse = Coarse {
+                                dot: *dot,
+                                scale: block.scales[at],
+                                error: query.error_bound(block.residuals[at]),
+                                weight: block.weights[at],
+                            };
+                            seen.see((number * BLOCK + at) as u32, coarse);
+                        }
                     }
                 }
             }

@@ -14,6 +14,9 @@ pub(crate) type Tile = [[i32; QUERIES]; MODELS];
 /// The widest instructions that the CPU has, found once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kernel {
+    /// 512-bit vectors, multiplied and added up in one instruction.
+    #[cfg(target_arch = "x86_64")]
+    V4Vnni(x86::Vnni, pulp::x86::V4),
     /// 512-bit vectors.
     #[cfg(target_arch = "x86_64")]
     V4(pulp::x86::V4),
@@ -35,7 +38,10 @@ impl Kernel {
         let mut kernels = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            kernels.extend(pulp::x86::V4::try_new().map(Self::V4));
+            let v4 = pulp::x86::V4::try_new();
+            let vnni = x86::Vnni::try_new();
+            kernels.extend(vnni.zip(v4).map(|(vnni, v4)| Self::V4Vnni(vnni, v4)));
+            kernels.extend(v4.map(Self::V4));
             kernels.extend(pulp::x86::V3::try_new().map(Self::V3));
         }
         kernels.push(Self::Portable);
@@ -50,6 +56,12 @@ impl Kernel {
         queries: [&[QueryChunk]; QUERIES],
     ) -> Tile {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::V4Vnni(vnni, simd) => vnni.vectorize(x86::V4Tile {
+                simd,
+                models,
+                queries,
+            }),
             #[cfg(target_arch = "x86_64")]
             Self::V4(simd) => simd.vectorize(x86::V4Tile {
                 simd,
@@ -74,7 +86,7 @@ impl Kernel {
     ) -> [i32; MODELS] {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::V4(simd) => simd.vectorize(x86::V4Column {
+            Self::V4Vnni(_, simd) | Self::V4(simd) => simd.vectorize(x86::V4Column {
                 simd,
                 models,
                 query,
@@ -114,6 +126,18 @@ mod x86 {
     use super::{MODELS, QUERIES, Tile};
     use crate::coarse::{ModelChunk, QueryChunk};
 
+    pulp::simd_type! {
+        /// What a multiply-and-add of 512-bit vectors in one instruction needs.
+        pub(crate) struct Vnni {
+            avx2: "avx2",
+            avx512f: "avx512f",
+            avx512bw: "avx512bw",
+            avx512dq: "avx512dq",
+            avx512vl: "avx512vl",
+            avx512vnni: "avx512vnni",
+        }
+    }
+
     fn sum<const N: usize>(lanes: [i32; N]) -> i32 {
         lanes.iter().fold(0, |sum, lane| sum.wrapping_add(*lane))
     }
@@ -127,6 +151,7 @@ mod x86 {
     impl NullaryFnOnce for V4Tile<'_> {
         type Output = Tile;
 
+        // Plain loops: a closure would not be compiled for this instruction set.
         #[inline(always)]
         fn call(self) -> Tile {
             let Self {
@@ -134,12 +159,21 @@ mod x86 {
                 models,
                 queries,
             } = self;
+            let zero = simd.avx512f._mm512_setzero_si512();
+            let mut sums = [[zero; QUERIES]; MODELS];
             let chunks = models[0].len();
-            let models = models.map(|model| &model[..chunks]);
-            let queries = queries.map(|query| &query[..chunks]);
-            let mut sums = [[simd.avx512f._mm512_setzero_si512(); QUERIES]; MODELS];
+            let (mut models, mut queries) = (models, queries);
+            for row in &mut models {
+                *row = &row[..chunks];
+            }
+            for row in &mut queries {
+                *row = &row[..chunks];
+            }
             for chunk in 0..chunks {
-                let right = queries.map(|query| cast::<QueryChunk, __m512i>(query[chunk]));
+                let mut right = [zero; QUERIES];
+                for (right, query) in right.iter_mut().zip(queries) {
+                    *right = cast::<QueryChunk, __m512i>(query[chunk]);
+                }
                 for (sums, model) in sums.iter_mut().zip(models) {
                     let narrow = cast::<ModelChunk, __m256i>(model[chunk]);
                     let left = simd.avx512bw._mm512_cvtepi8_epi16(narrow);
