@@ -277,7 +277,8 @@ impl<S: Store> Chain<S> {
         };
         let mut batch = Batch::default();
         write_block(&mut batch, &block, &transactions, &diff);
-        committed.tree.absorb(tree, height, self.config.keep_states);
+        let keep = self.config.keep_states;
+        committed.tree.absorb(&self.store, tree, height, keep)?;
         if committed.tree.write(&mut batch, height, false) {
             committed.tree_height = height;
         }
@@ -363,7 +364,7 @@ fn start<S: Store>(store: &S, genesis: &Genesis, rules: &Rules) -> Result<Commit
     let mut tree = StateTree::default();
     let update = tree.update(store, &diff.new)?;
     let head = header::genesis(rules.chain_id, genesis.time_ms, update.root);
-    tree.absorb(update, 0, 0);
+    tree.absorb(store, update, 0, 0)?;
     let mut batch = Batch::default();
     diff.write_entries(&mut batch);
     diff.write_indexes(&mut batch);
@@ -451,7 +452,7 @@ fn catch_up<S: Store>(
     }
     if to > from {
         let update = tree.update(store, &changed)?;
-        tree.absorb(update, to, 0);
+        tree.absorb(store, update, to, 0)?;
     }
     Ok(())
 }

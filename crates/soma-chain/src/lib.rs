@@ -23,7 +23,7 @@
 //!    kinds of transactions.
 //! 3. [`epoch`]: the epoch change, step by step.
 //! 4. [`pool`]: share arithmetic of stake. `supply.rs`: the audit of the money.
-//! 5. [`chain`], `commit.rs`, `tree.rs`, [`store`]: what is written, and the Merkle tree over it.
+//! 5. [`chain`], `commit.rs`, `tree`, [`store`]: what is written, and the Merkle tree over it.
 //! 6. [`reader`], [`target_query`], [`proof`]: what can be read and proven.
 //!
 //! # Example

@@ -1,14 +1,15 @@
 //! The Merkle tree over the whole state (`jmt`), so that clients can check an entry by a header.
 //!
-//! New nodes wait in memory and are written to the store once there are many: most are replaced
-//! before that and never reach the disk. After a crash the tree is brought up to date from the
-//! entries that changed since the last write.
+//! After a crash the tree is brought up to date from the entries that changed since its nodes
+//! were last written.
+
+mod nodes;
 
 use std::collections::BTreeMap;
 
 use jmt::proof::SparseMerkleProof;
-use jmt::storage::{LeafNode, Node, NodeKey, TreeReader, TreeUpdateBatch};
-use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, SimpleHasher, Version};
+use jmt::storage::TreeUpdateBatch;
+use jmt::{JellyfishMerkleTree, KeyHash, SimpleHasher, Version};
 use soma_crypto::{Domain, Hasher, hash};
 use soma_types::{Digest, Height};
 
@@ -16,9 +17,7 @@ use crate::error::ChainError;
 use crate::rows;
 use crate::state::Changes;
 use crate::store::{Batch, Store};
-
-/// Nodes in memory before they are written to the store.
-const NODES_IN_MEMORY: usize = 16_384;
+use nodes::Nodes;
 
 /// The tree's hash: SHA3-256 under the domain of tree nodes.
 #[derive(Clone)]
@@ -60,12 +59,7 @@ pub(crate) struct TreeUpdate {
 pub(crate) struct StateTree {
     /// The newest version; none for the empty tree.
     version: Option<Version>,
-    /// Nodes not written yet.
-    nodes: BTreeMap<NodeKey, Node>,
-    /// Replaced nodes by the version that replaced them.
-    stale: BTreeMap<Version, Vec<NodeKey>>,
-    /// Nodes in the store that nothing needs any more.
-    dead: Vec<NodeKey>,
+    nodes: Nodes,
     /// The version of each height whose state is kept.
     heights: BTreeMap<Height, Version>,
 }
@@ -75,45 +69,6 @@ pub(crate) struct StateTree {
 struct Checkpoint {
     height: Height,
     version: Option<Version>,
-    /// Stale nodes that the store still has, encoded.
-    stale: Vec<Vec<u8>>,
-}
-
-/// Nodes of an update being made, then those in memory, then the store.
-struct Nodes<'a> {
-    store: &'a dyn Store,
-    memory: &'a BTreeMap<NodeKey, Node>,
-    fresh: Option<&'a BTreeMap<NodeKey, Node>>,
-    value: Option<(KeyHash, OwnedValue)>,
-}
-
-impl TreeReader for Nodes<'_> {
-    fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<Node>> {
-        if let Some(node) = self.fresh.and_then(|fresh| fresh.get(key)) {
-            return Ok(Some(node.clone()));
-        }
-        if let Some(node) = self.memory.get(key) {
-            return Ok(Some(node.clone()));
-        }
-        let stored = self.store.get(&rows::node(&borsh::to_vec(key)?))?;
-        Ok(stored.map(|bytes| borsh::from_slice(&bytes)).transpose()?)
-    }
-
-    fn get_value_option(
-        &self,
-        _max_version: Version,
-        key: KeyHash,
-    ) -> anyhow::Result<Option<OwnedValue>> {
-        Ok(self
-            .value
-            .as_ref()
-            .filter(|(known, _)| *known == key)
-            .map(|(_, v)| v.clone()))
-    }
-
-    fn get_rightmost_leaf(&self) -> anyhow::Result<Option<(NodeKey, LeafNode)>> {
-        Ok(None)
-    }
 }
 
 impl StateTree {
@@ -124,31 +79,11 @@ impl StateTree {
         };
         let checkpoint: Checkpoint =
             soma_types::codec::decode("the tree checkpoint", &bytes).map_err(tree_error)?;
-        let decode = |bytes: &Vec<u8>| borsh::from_slice(bytes).map_err(tree_error);
-        let dead = checkpoint
-            .stale
-            .iter()
-            .map(decode)
-            .collect::<Result<_, _>>()?;
         let tree = Self {
             version: checkpoint.version,
-            dead,
             ..Self::default()
         };
         Ok((tree, checkpoint.height))
-    }
-
-    fn nodes<'a>(
-        &'a self,
-        store: &'a dyn Store,
-        fresh: Option<&'a BTreeMap<NodeKey, Node>>,
-    ) -> Nodes<'a> {
-        Nodes {
-            store,
-            memory: &self.nodes,
-            fresh,
-            value: None,
-        }
     }
 
     /// Root of the newest version.
@@ -156,7 +91,7 @@ impl StateTree {
         let Some(version) = self.version else {
             return Ok(empty_root());
         };
-        let nodes = self.nodes(store, None);
+        let nodes = self.nodes.above(store);
         let tree = JellyfishMerkleTree::<_, NodeHasher>::new(&nodes);
         tree.get_root_hash(version)
             .map(|root| Digest(root.0))
@@ -189,7 +124,7 @@ impl StateTree {
             return Ok(update);
         }
         if !removed.is_empty() {
-            let nodes = self.nodes(store, None);
+            let nodes = self.nodes.above(store);
             let tree = JellyfishMerkleTree::<_, NodeHasher>::new(&nodes);
             let (root, batch) = tree.put_value_set(removed, next).map_err(tree_error)?;
             update.root = Digest(root.0);
@@ -198,11 +133,8 @@ impl StateTree {
             next += 1;
         }
         if !put.is_empty() {
-            let fresh = update
-                .batches
-                .first()
-                .map(|batch| batch.node_batch.nodes().clone());
-            let nodes = self.nodes(store, fresh.as_ref());
+            let mut nodes = self.nodes.above(store);
+            nodes.update = update.batches.first().map(|batch| batch.node_batch.nodes());
             let tree = JellyfishMerkleTree::<_, NodeHasher>::new(&nodes);
             let (roots, batch) = tree
                 .batch_put_value_sets(vec![put], None, next)
@@ -216,57 +148,38 @@ impl StateTree {
     }
 
     /// Takes an update of `height` in. `keep` past heights stay readable.
-    pub(crate) fn absorb(&mut self, update: TreeUpdate, height: Height, keep: u64) {
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn absorb(
+        &mut self,
+        store: &dyn Store,
+        update: TreeUpdate,
+        height: Height,
+        keep: u64,
+    ) -> Result<(), ChainError> {
         for batch in update.batches {
-            for (key, node) in batch.node_batch.nodes() {
-                self.nodes.insert(key.clone(), node.clone());
-            }
-            for stale in batch.stale_node_index_batch {
-                self.stale
-                    .entry(stale.stale_since_version)
-                    .or_default()
-                    .push(stale.node_key);
-            }
+            self.nodes.absorb(store, batch)?;
             self.version = Some(update.version);
         }
-        self.heights
-            .insert(height, self.version.unwrap_or_default());
-        let oldest = height.saturating_sub(keep);
-        self.heights = self.heights.split_off(&oldest);
+        self.note_height(height);
+        self.heights = self.heights.split_off(&height.saturating_sub(keep));
         if let Some(version) = self.heights.values().next() {
-            let kept = self.stale.split_off(&(version + 1));
-            for key in std::mem::replace(&mut self.stale, kept)
-                .into_values()
-                .flatten()
-            {
-                if self.nodes.remove(&key).is_none() {
-                    self.dead.push(key);
-                }
-            }
+            self.nodes.forget_before(*version);
         }
+        Ok(())
     }
 
     /// Adds the nodes in memory to `batch` when there are many, or when `force` asks for it.
     /// True when it did.
     pub(crate) fn write(&mut self, batch: &mut Batch, height: Height, force: bool) -> bool {
-        if self.nodes.len() < NODES_IN_MEMORY && !force {
+        if !self.nodes.many() && !force {
             return false;
         }
-        let encode = |key: &NodeKey| borsh::to_vec(key).unwrap_or_default();
-        for (key, node) in std::mem::take(&mut self.nodes) {
-            batch.put(
-                rows::node(&encode(&key)),
-                borsh::to_vec(&node).unwrap_or_default(),
-            );
-        }
-        for key in std::mem::take(&mut self.dead) {
-            batch.remove(rows::node(&encode(&key)));
-        }
-        let stale = self.stale.values().flatten().map(encode).collect();
+        self.nodes.write(batch);
         let checkpoint = Checkpoint {
             height,
             version: self.version,
-            stale,
         };
         batch.put(rows::TREE.to_vec(), soma_types::codec::encode(&checkpoint));
         true
@@ -277,9 +190,8 @@ impl StateTree {
         let Some(version) = self.version else {
             return Ok(false);
         };
-        let mut nodes = self.nodes(store, None);
+        let mut nodes = self.nodes.above(store);
         let place = key_hash(key);
-        // The tree asks for a value only when it found a leaf for the key.
         nodes.value = Some((place, Vec::new()));
         let tree = JellyfishMerkleTree::<_, NodeHasher>::new(&nodes);
         let (found, _) = tree.get_with_proof(place, version).map_err(tree_error)?;
@@ -308,7 +220,7 @@ impl StateTree {
                 oldest: self.oldest(),
             })?;
         let place = key_hash(key);
-        let mut nodes = self.nodes(store, None);
+        let mut nodes = self.nodes.above(store);
         nodes.value = value.map(|value| (place, value.to_vec()));
         let tree = JellyfishMerkleTree::<_, NodeHasher>::new(&nodes);
         tree.get_with_proof(place, *version)
