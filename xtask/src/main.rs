@@ -11,6 +11,10 @@ mod soak;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+/// Blocks are many small allocations, which this allocator is quick at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Tasks of the SOMA workspace.
 #[derive(Parser)]
 #[command(name = "cargo xtask", version)]

@@ -10,6 +10,10 @@ use soma_node::node::run_until_signal;
 use soma_node::{NodeConfig, NodeError};
 use soma_types::Address;
 
+/// Blocks are many small allocations, which this allocator is quick at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs a node of the SOMA network.
 #[derive(Debug, Parser)]
 #[command(name = "soma-node", version)]

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Blocks are many small allocations, which this allocator is quick at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     soma_cli::run(std::env::args_os().collect())
 }
