@@ -2,11 +2,9 @@
 //! transaction that it acknowledged must be there after each restart, and in the end the chain on
 //! disk must equal a replay of its own blocks.
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -17,6 +15,8 @@ use soma_crypto::SecretKey;
 use soma_sdk::Client;
 use soma_types::{Digest, Genesis, Shannons};
 use tokio::runtime::Runtime;
+
+use crate::process::Localnet;
 
 /// Tasks that send transfers.
 const SENDERS: usize = 4;
@@ -41,7 +41,7 @@ type Acknowledged = Arc<Mutex<Vec<Digest>>>;
 impl Crash {
     /// Kills and checks.
     pub(crate) fn run(self) -> Result<()> {
-        crate::command::cargo(&["build", "--quiet", "--release", "--package", "soma"])?;
+        crate::process::build()?;
         let runtime = Runtime::new()?;
         let folder = tempfile::tempdir()?;
         let bar = ProgressBar::new(self.kills as u64);
@@ -51,7 +51,7 @@ impl Crash {
         let acknowledged = Acknowledged::default();
         let mut slowest = Duration::ZERO;
         for kill in 0..=self.kills {
-            let (mut node, client, restart) = Node::start(folder.path(), &runtime)?;
+            let (mut node, client, restart) = Localnet::start(folder.path(), &runtime)?;
             if kill > 0 {
                 slowest = slowest.max(restart);
             }
@@ -130,86 +130,6 @@ async fn check(client: &Client, acknowledged: &Acknowledged) -> Result<()> {
         found.with_context(|| format!("acknowledged transaction {digest} is lost"))?;
     }
     Ok(())
-}
-
-/// A localnet in a process of its own.
-struct Node {
-    process: Child,
-    data: PathBuf,
-}
-
-impl Node {
-    /// Starts the node and waits until it answers; gives the time that took.
-    fn start(folder: &Path, runtime: &Runtime) -> Result<(Self, Client, Duration)> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let data = folder.join("localnet");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-        let started = Instant::now();
-        let process = Command::new(target.join("release/soma"))
-            .env("SOMA_CONFIG_DIR", folder.join("settings"))
-            .args(["start", "localnet", "--no-faucet", "--admin-port", "0"])
-            .args([
-                "--log-level",
-                "error",
-                "--fullnode-rpc-port",
-                &port.to_string(),
-            ])
-            .arg("--data-dir")
-            .arg(&data)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .context("cannot start the node")?;
-        let url = format!("http://127.0.0.1:{port}");
-        let client = Client::builder().rpc_url(url).retries(0).build()?;
-        let mut node = Self { process, data };
-        runtime.block_on(async {
-            while !client.health().await.unwrap_or(false) {
-                ensure!(
-                    node.process.try_wait()?.is_none(),
-                    "the node ended by itself"
-                );
-                ensure!(
-                    started.elapsed() < 30 * RESTART_LIMIT,
-                    "the node does not answer"
-                );
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            Ok(())
-        })?;
-        Ok((node, client, started.elapsed()))
-    }
-
-    fn keys(&self) -> Result<Vec<SecretKey>> {
-        let text = std::fs::read_to_string(self.data.join("keys.json"))?;
-        let keys: serde_json::Value = serde_json::from_str(&text)?;
-        let accounts = keys["accounts"].as_array().context("no accounts")?;
-        let read = |key: &serde_json::Value| Ok(SecretKey::from_hex(key.as_str().unwrap_or(""))?);
-        accounts.iter().map(read).collect()
-    }
-
-    /// Ends the process at once: nothing of it runs any more.
-    fn kill(&mut self) -> Result<()> {
-        self.process.kill()?;
-        self.process.wait()?;
-        Ok(())
-    }
-
-    /// Asks the process to end, as Ctrl-C does.
-    fn stop(&mut self) -> Result<()> {
-        let pid = self.process.id().to_string();
-        Command::new("kill").args(["-INT", &pid]).status()?;
-        let status = self.process.wait()?;
-        ensure!(status.success(), "the node did not stop cleanly: {status}");
-        Ok(())
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // A task that failed leaves no node behind; one that is gone already is fine.
-        let _ = self.kill();
-    }
 }
 
 /// Executes the blocks on disk anew; gives their number.

@@ -5,6 +5,7 @@ mod bench;
 mod command;
 mod crash;
 mod plot;
+mod process;
 mod python;
 mod soak;
 
@@ -13,7 +14,7 @@ use clap::{Parser, Subcommand};
 
 /// Blocks are many small allocations, which this allocator is quick at.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Tasks of the SOMA workspace.
 #[derive(Parser)]

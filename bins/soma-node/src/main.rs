@@ -12,7 +12,7 @@ use soma_types::Address;
 
 /// Blocks are many small allocations, which this allocator is quick at.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Runs a node of the SOMA network.
 #[derive(Debug, Parser)]

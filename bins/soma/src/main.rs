@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// Blocks are many small allocations, which this allocator is quick at.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     soma_cli::run(std::env::args_os().collect())

@@ -1,6 +1,7 @@
 //! Benchmarks: every claim is a ratio between two measurements of one run.
 
 mod accounts;
+mod memory;
 mod nearest;
 mod transfers;
 
@@ -50,6 +51,9 @@ struct Chain {
     /// Accounts of the largest state.
     #[arg(long, default_value_t = 1_000_000)]
     accounts: usize,
+    /// Transactions that a node process takes for the measure of its memory; 0 leaves it out.
+    #[arg(long, default_value_t = 100_000)]
+    transactions: usize,
     /// End with one line of JSON for each measure.
     #[arg(long)]
     json: bool,
@@ -77,6 +81,9 @@ impl Bench {
             Suite::Chain(chain) => {
                 let mut measures = transfers::measure(chain.threads, chain.transfers)?;
                 measures.extend(accounts::measure(chain.threads, chain.accounts)?);
+                if chain.transactions > 0 {
+                    measures.extend(memory::measure(chain.transactions)?);
+                }
                 (measures, chain.json)
             }
             Suite::Targets(t) => (nearest::measure(t.threads, t.models, t.dim)?, t.json),

@@ -61,6 +61,9 @@ pub enum ProduceError {
     /// The chain cannot be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The system gives no thread to make blocks on.
+    #[error("no thread for making blocks: {0}; raise the limit of threads of this user")]
+    Thread(#[from] std::io::Error),
     /// Block production ended with a panic: a bug.
     #[error("block production panicked; please report the log above this line")]
     Panicked,

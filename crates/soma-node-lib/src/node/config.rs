@@ -25,7 +25,7 @@ pub struct NodeConfig {
     pub keep_blocks: Option<u64>,
     /// Past heights whose state can be proven. Default 16.
     pub keep_states: u64,
-    /// Memory for the store's cache in bytes. Default 256 MiB.
+    /// Memory for the store's cache in bytes. Default 32 MiB.
     pub cache_bytes: u64,
     /// The API.
     pub rpc: RpcConfig,
@@ -45,7 +45,7 @@ impl Default for NodeConfig {
             proposer: None,
             keep_blocks: None,
             keep_states: 16,
-            cache_bytes: 256 << 20,
+            cache_bytes: 32 << 20,
             rpc: RpcConfig::default(),
             mempool: MempoolConfig::default(),
             producer: ProducerConfig::default(),

@@ -6,6 +6,7 @@
 
 mod plan;
 mod sequencer;
+mod worker;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::worker::Worker;
 use super::{Consensus, Plan, Situation, plan};
 use crate::application::{Application, ProduceError, wall_clock_ms};
 
@@ -57,6 +58,7 @@ impl Consensus for LoneSequencer {
         application: Arc<Application>,
         stop: CancellationToken,
     ) -> Result<(), ProduceError> {
+        let worker = Worker::start()?;
         let mut memory = Memory {
             last_block: Instant::now(),
             draws_stuck: false,
@@ -65,7 +67,7 @@ impl Consensus for LoneSequencer {
         while !stop.is_cancelled() {
             let situation = look(&application, &memory);
             match plan(&situation, &self.config) {
-                Plan::Produce => step(&application, &situation, &mut memory).await?,
+                Plan::Produce => step(&application, &worker, &situation, &mut memory).await?,
                 Plan::Wait(time) => {
                     tokio::select! {
                         () = stop.cancelled() => {}
@@ -92,9 +94,10 @@ fn look(application: &Application, memory: &Memory) -> Situation {
     }
 }
 
-/// Makes one block on a blocking thread.
+/// Makes one block on the worker's thread.
 async fn step(
     application: &Arc<Application>,
+    worker: &Worker,
     situation: &Situation,
     memory: &mut Memory,
 ) -> Result<(), ProduceError> {
@@ -105,17 +108,16 @@ async fn step(
         && situation.clock_ms < situation.epoch_end_ms;
     let before = application.now();
     let begin = Instant::now();
-    let worker = Arc::clone(application);
-    let made = tokio::task::spawn_blocking(move || {
-        let proposal = worker.build(wall_clock_ms())?;
+    let chain = Arc::clone(application);
+    let made = worker.run(move || {
+        let proposal = chain.build(wall_clock_ms())?;
         if only_transactions && proposal.transactions.is_empty() {
             return Ok(None);
         }
-        worker.produce(proposal).map(Some)
-    })
-    .await
-    .map_err(|_| ProduceError::Panicked)??;
-    let Some(block) = made else {
+        chain.produce(proposal).map(Some)
+    });
+    let made: Result<_, ProduceError> = made.await.map_err(|_| ProduceError::Panicked)?;
+    let Some(block) = made? else {
         memory.starved = true;
         return Ok(());
     };
