@@ -6,11 +6,21 @@ use anyhow::{Context, Result, bail};
 
 /// Runs `cargo` with these arguments; fails when it does.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
+    cargo_with(&[], arguments)
+}
+
+/// Runs `cargo` with these arguments and environment variables; fails when it does.
+fn cargo_with(environment: &[(&str, &str)], arguments: &[&str]) -> Result<()> {
     let line = format!("cargo {}", arguments.join(" "));
-    println!("$ {line}");
+    let set: String = environment
+        .iter()
+        .map(|(k, v)| format!("{k}='{v}' "))
+        .collect();
+    println!("$ {set}{line}");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(arguments)
+        .envs(environment.iter().copied())
         .status()
         .with_context(|| format!("cannot run `{line}`"))?;
     if !status.success() {
@@ -46,6 +56,21 @@ pub(crate) fn localnet(arguments: &[String]) -> Result<()> {
 pub(crate) fn test() -> Result<()> {
     cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])?;
     cargo(&["test", "--quiet", "--workspace", "--doc"])
+}
+
+/// Replays recorded blocks, on one thread and on two, as built in the dev and the release profile,
+/// for any CPU and for this one: all must give the state root that is written down.
+pub(crate) fn replay() -> Result<()> {
+    let run = ["nextest", "run", "--package", "soma-tests", "replay"];
+    cargo(&run)?;
+    let release = [&run[..], &["--release"]].concat();
+    cargo(&release)?;
+    // Flags are part of what a build folder holds: this build has one of its own.
+    let native = [&release[..], &["--target-dir"]].concat();
+    let folder = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let folder = format!("{folder}/native");
+    let native = [&native[..], &[folder.as_str()]].concat();
+    cargo_with(&[("RUSTFLAGS", "-C target-cpu=native")], &native)
 }
 
 /// Runs what must pass before a change lands.

@@ -40,6 +40,8 @@ enum Task {
     Soak(soak::Soak),
     /// Kill a node at random moments under load and check that nothing acknowledged is lost.
     Crash(crash::Crash),
+    /// Replay recorded blocks with other build profiles, thread counts and CPU features.
+    Replay,
     /// Draw the plots of the documentation.
     Plot,
     /// Measure, as ratios within one run.
@@ -57,6 +59,7 @@ fn main() -> Result<()> {
         }
         Task::Bench(bench) => bench.run(),
         Task::Soak(soak) => soak.run(),
+        Task::Replay => command::replay(),
         Task::Plot => plot::difficulty(),
         Task::Crash(crash) => crash.run(),
     }
