@@ -1,6 +1,9 @@
 //! Structured logs to standard error, as text or as one JSON object a line.
 
+use std::io::IsTerminal;
+
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
@@ -35,15 +38,37 @@ impl Default for LogConfig {
     }
 }
 
+/// A filter that cannot be read.
+#[derive(Debug, Error)]
+#[error("log filter `{filter}`: {reason}; write levels such as `info` or `soma_node=debug`")]
+pub struct InvalidFilter {
+    filter: String,
+    reason: String,
+}
+
 /// Starts logging for the whole process. A second call changes nothing.
-pub fn init(config: &LogConfig) {
-    let filter = EnvFilter::try_from_default_env()
-        .or_else(|_| EnvFilter::try_new(&config.filter))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+///
+/// # Errors
+/// [`InvalidFilter`].
+pub fn init(config: &LogConfig) -> Result<(), InvalidFilter> {
+    let text = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let text = if text.is_empty() {
+        &config.filter
+    } else {
+        &text
+    };
+    let filter = EnvFilter::try_new(text).map_err(|error| InvalidFilter {
+        filter: text.clone(),
+        reason: error.to_string(),
+    })?;
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // An error means that the program has a subscriber already, which is then kept.
     let _ = match config.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+    Ok(())
 }

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::application::ProduceError;
 use crate::http::BindError;
+use crate::logging::InvalidFilter;
 
 /// Why a node cannot start, or why it stopped.
 #[derive(Debug, Error)]
@@ -27,6 +28,9 @@ pub enum NodeError {
         /// What is wrong.
         reason: String,
     },
+    /// The log's settings are wrong.
+    #[error(transparent)]
+    Log(#[from] InvalidFilter),
     /// Neither a genesis file nor a data folder was named.
     #[error("no genesis: name it with `--genesis FILE` or `genesis = \"FILE\"` in the config")]
     NoGenesis,

@@ -34,7 +34,7 @@ pub async fn stop_signal() {
 /// # Errors
 /// Why the node could not start, or why it stopped by itself.
 pub fn run_until_signal(config: NodeConfig) -> Result<(), NodeError> {
-    logging::init(&config.log);
+    logging::init(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

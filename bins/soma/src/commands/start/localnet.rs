@@ -60,7 +60,8 @@ impl LocalnetArguments {
         init(&LogConfig {
             filter: self.log_level.clone(),
             ..LogConfig::default()
-        });
+        })
+        .map_err(|error| CliError::Usage(error.to_string()))?;
         // Both before the start: a Ctrl-C stops cleanly from now on, and settings that cannot be
         // read leave no network running.
         let stopped = tokio::spawn(stop_signal());
@@ -217,9 +218,24 @@ fn next_commands(config: &ClientConfig, entries: &[WalletEntry]) -> [String; 3] 
         true => "",
         false => " --sender localnet-1",
     };
+    let soma = program();
     [
-        format!("soma status{env}"),
-        format!("soma send 1.5 --to localnet-2{sender}{env}"),
-        format!("soma objects list localnet-2{env}"),
+        format!("{soma} status{env}"),
+        format!("{soma} send 1.5 --to localnet-2{sender}{env}"),
+        format!("{soma} objects list localnet-2{env}"),
     ]
+}
+
+/// How to call this program: by its name when a shell would find it, else by its path.
+fn program() -> String {
+    let name = env!("CARGO_PKG_NAME");
+    let Ok(this) = std::env::current_exe() else {
+        return name.to_owned();
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    match found {
+        true => name.to_owned(),
+        false => this.display().to_string(),
+    }
 }
