@@ -98,6 +98,8 @@ fn a_localnet_says_where_it_is_and_what_to_try() {
         })
         .collect::<Vec<_>>()
         .join("\n");
+    // The program is called by its path where a shell would not find it.
+    let text = text.replace(env!("CARGO_BIN_EXE_soma"), "soma");
     insta::assert_snapshot!(masked(&text, &[(&dir, "DIR")]), @"
     Localnet is ready: epoch 0, block 0, new
       RPC:     http://127.0.0.1:PORT
