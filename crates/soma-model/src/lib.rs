@@ -1,0 +1,52 @@
+//! The model of the SOMA network: a byte-level transformer, its loss and its weights files.
+//!
+//! # Place
+//! Depends on `soma-crypto` and `soma-targets` for the noise that everybody shares, and on burn.
+//! Generic over burn's backends: the CPU is the default (`flex`), `wgpu` and `cuda` are features.
+//! Knows nothing of the chain.
+//!
+//! # From bytes to a loss
+//! ```text
+//! data ─tokenizer─▶ batches of 16 sequences ─V1Model::encode─▶ representations ─▶ SIGReg
+//!                                                                │    └─▶ embedding
+//!                                                                └ predict ─▶ logits ─▶ cross-entropy
+//! ```
+//!
+//! # Reading order
+//! [`config`], [`tokenizer`], [`v1`], [`backend`], [`sigreg`], [`loss`], [`evaluate`], [`weights`];
+//! `cpu/` holds the kernels of the CPU backend.
+//!
+//! # Example
+//! ```
+//! use soma_model::{Cpu, EvaluateOptions, ModelConfig, weights};
+//!
+//! let device = Default::default();
+//! let model = weights::random::<Cpu>(&ModelConfig::SMALL, 7, &device);
+//! let result = model.evaluate(b"some bytes", &EvaluateOptions::default(), &device)?;
+//! assert!(result.loss > 0.0 && result.embedding.len() == 16);
+//! # Ok::<(), soma_model::EmptyData>(())
+//! ```
+#![deny(unsafe_code)]
+
+pub mod backend;
+pub mod check;
+pub mod config;
+#[cfg(feature = "flex")]
+mod cpu;
+pub mod evaluate;
+pub mod loss;
+pub mod noise;
+mod rotary;
+pub mod sigreg;
+pub mod tokenizer;
+pub mod v1;
+pub mod weights;
+
+pub use backend::ModelBackend;
+pub use config::{ConfigError, ModelConfig};
+pub use evaluate::{BatchLoss, EmptyData, EvaluateOptions, Evaluation};
+pub use v1::{Batch, V1Model};
+
+/// The backend for the CPU.
+#[cfg(feature = "flex")]
+pub type Cpu = burn_flex::Flex;

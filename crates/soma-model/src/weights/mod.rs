@@ -1,0 +1,60 @@
+//! Weights files: the published safetensors layout.
+//!
+//! Linear maps are stored as `[in, out]`, layer norms as `gamma` and `beta`. [`tensors`] lists all
+//! names and shapes.
+
+mod assemble;
+mod error;
+mod init;
+mod read;
+mod write;
+
+use crate::config::{ModelConfig, VOCAB_SIZE};
+
+pub use error::WeightsError;
+pub use init::random;
+pub use read::read;
+pub use write::write;
+
+/// One tensor of a weights file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
+/// All tensors of a model of this size, in the order of the architecture.
+pub fn tensors(config: &ModelConfig) -> Vec<TensorSpec> {
+    let (d, h) = (config.embedding_dim, config.hidden_dim);
+    let mut list = Vec::with_capacity(16 * config.layers + 5);
+    let mut add = |name: String, shape: &[usize]| {
+        let shape = shape.to_vec();
+        list.push(TensorSpec { name, shape });
+    };
+    add("embedding.weight".to_owned(), &[VOCAB_SIZE, d]);
+    for layer in 0..config.layers {
+        let name = |part: &str| format!("encoder.layers.{layer}.{part}");
+        add(name("norm_1.gamma"), &[d]);
+        add(name("norm_1.beta"), &[d]);
+        for map in ["query", "key", "value", "output"] {
+            add(name(&format!("attention.{map}.weight")), &[d, d]);
+            add(name(&format!("attention.{map}.bias")), &[d]);
+        }
+        add(name("norm_2.gamma"), &[d]);
+        add(name("norm_2.beta"), &[d]);
+        add(name("pwff.linear_inner.weight"), &[d, h]);
+        add(name("pwff.linear_inner.bias"), &[h]);
+        add(name("pwff.linear_outer.weight"), &[h, d]);
+        add(name("pwff.linear_outer.bias"), &[d]);
+    }
+    add("final_norm.gamma".to_owned(), &[d]);
+    add("final_norm.beta".to_owned(), &[d]);
+    add("predictor.weight".to_owned(), &[d, VOCAB_SIZE]);
+    add("predictor.bias".to_owned(), &[VOCAB_SIZE]);
+    list
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Reading a weights file from front to back, one tensor in memory beside the model.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use burn::tensor::{Tensor, TensorData};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+
+use super::assemble::assemble;
+use super::{TensorSpec, WeightsError, tensors};
+use crate::backend::ModelBackend;
+use crate::config::ModelConfig;
+use crate::v1::V1Model;
+
+/// The longest header that is read, in bytes: far above that of the largest model.
+const MAX_HEADER_BYTES: u64 = 8 << 20;
+/// Bytes that are converted at a time.
+const PART_BYTES: usize = 1 << 20;
+
+/// Reads a model of size `config`.
+///
+/// The file must have exactly the tensors of [`tensors`], with their shapes, in F32, BF16 or F16,
+/// all numbers finite. Nothing is believed before it is checked: memory follows from `config`, not
+/// from what the file claims.
+///
+/// # Errors
+/// [`WeightsError`], which names the tensor.
+pub fn read<B: ModelBackend>(
+    mut file: impl Read,
+    config: &ModelConfig,
+    device: &B::Device,
+) -> Result<V1Model<B>, WeightsError> {
+    let plan = plan(&header(&mut file)?, config)?;
+    let mut ready: BTreeMap<String, Tensor<B, 1>> = BTreeMap::new();
+    for (tensor, dtype) in plan {
+        let count = tensor.shape.iter().product();
+        let values = values(&mut file, &tensor.name, count, dtype)?;
+        let data = TensorData::new(values, [count]);
+        ready.insert(tensor.name, Tensor::from_data(data, device));
+    }
+    if file.read(&mut [0])? != 0 {
+        let problem = "longer than its header says";
+        return Err(WeightsError::WrongLength { problem });
+    }
+    let mut take = |name: &str| {
+        ready
+            .remove(name)
+            .ok_or_else(|| WeightsError::MissingTensor {
+                name: name.to_owned(),
+                shape: Vec::new(),
+            })
+    };
+    assemble(config, device, &mut take)
+}
+
+fn header(file: &mut impl Read) -> Result<Metadata, WeightsError> {
+    let malformed = |reason: String| WeightsError::Malformed { reason };
+    let mut length = [0; 8];
+    fill(file, &mut length)?;
+    let length = u64::from_le_bytes(length);
+    if length > MAX_HEADER_BYTES {
+        let reason =
+            format!("it claims a header of {length} bytes; at most {MAX_HEADER_BYTES} can be");
+        return Err(malformed(reason));
+    }
+    let mut text = Vec::new();
+    file.take(length).read_to_end(&mut text)?;
+    if text.len() as u64 != length {
+        return Err(cut());
+    }
+    serde_json::from_slice(&text).map_err(|error| malformed(format!("its header: {error}")))
+}
+
+/// The tensors in the order of the file, with their types.
+fn plan(header: &Metadata, config: &ModelConfig) -> Result<Vec<(TensorSpec, Dtype)>, WeightsError> {
+    let mut found: BTreeMap<String, &TensorInfo> = header.tensors().into_iter().collect();
+    let mut plan = Vec::new();
+    for tensor in tensors(config) {
+        let TensorSpec { name, shape } = tensor;
+        let Some(info) = found.remove(&name) else {
+            return Err(WeightsError::MissingTensor { name, shape });
+        };
+        if info.shape != shape {
+            let got = info.shape.clone();
+            let expected = shape;
+            return Err(WeightsError::WrongShape {
+                name,
+                got,
+                expected,
+            });
+        }
+        if !matches!(info.dtype, Dtype::F32 | Dtype::BF16 | Dtype::F16) {
+            let got = format!("{:?}", info.dtype);
+            return Err(WeightsError::WrongType { name, got });
+        }
+        plan.push((info.data_offsets, TensorSpec { name, shape }, info.dtype));
+    }
+    if let Some(name) = found.into_keys().next() {
+        return Err(WeightsError::UnexpectedTensor { name });
+    }
+    plan.sort_by_key(|(offsets, ..)| *offsets);
+    let mut end = 0;
+    for ((start, stop), tensor, dtype) in &plan {
+        let bytes = tensor.shape.iter().product::<usize>() * width(*dtype);
+        if *start != end || stop.checked_sub(*start) != Some(bytes) {
+            let (name, bytes) = (&tensor.name, end..end + bytes);
+            let reason = format!("tensor `{name}` is not at bytes {bytes:?} of its data");
+            return Err(WeightsError::Malformed { reason });
+        }
+        end = *stop;
+    }
+    let rest = plan.into_iter();
+    Ok(rest.map(|(_, tensor, dtype)| (tensor, dtype)).collect())
+}
+
+/// Bytes of a number.
+fn width(dtype: Dtype) -> usize {
+    if dtype == Dtype::F32 { 4 } else { 2 }
+}
+
+fn values(
+    file: &mut impl Read,
+    name: &str,
+    count: usize,
+    dtype: Dtype,
+) -> Result<Vec<f32>, WeightsError> {
+    let width = width(dtype);
+    let mut values = Vec::with_capacity(count);
+    let mut part = vec![0; PART_BYTES.min(count * width)];
+    while values.len() < count {
+        let bytes = part.len().min((count - values.len()) * width);
+        let bytes = &mut part[..bytes];
+        fill(file, bytes)?;
+        let start = values.len();
+        match dtype {
+            Dtype::F32 => values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
+            Dtype::BF16 => values.extend(
+                (bytes.as_chunks().0.iter()).map(|b| half::bf16::from_le_bytes(*b).to_f32()),
+            ),
+            _ => values.extend(
+                (bytes.as_chunks().0.iter()).map(|b| half::f16::from_le_bytes(*b).to_f32()),
+            ),
+        }
+        let added = &values[start..];
+        if let Some(at) = added.iter().position(|value| !value.is_finite()) {
+            return Err(WeightsError::NotFinite {
+                name: name.to_owned(),
+                place: start + at,
+                value: added[at],
+            });
+        }
+    }
+    Ok(values)
+}
+
+fn cut() -> WeightsError {
+    let problem = "cut off before its end";
+    WeightsError::WrongLength { problem }
+}
+
+fn fill(file: &mut impl Read, bytes: &mut [u8]) -> Result<(), WeightsError> {
+    file.read_exact(bytes).map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => cut(),
+        _ => WeightsError::Io(error),
+    })
+}
