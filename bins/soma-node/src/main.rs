@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use soma_node::logging::LogFormat;
 use soma_node::node::run_until_signal;
 use soma_node::{NodeConfig, NodeError};
+use soma_service::logging::LogFormat;
 use soma_types::Address;
 
 /// Blocks are many small allocations, which this allocator is quick at.

@@ -25,7 +25,7 @@
 //! - Admin routes listen on loopback addresses only.
 //!
 //! # Reading order
-//! [`mempool`], [`application`], [`producer`], [`http`], [`rpc`], [`faucet`], [`admin`], [`node`],
+//! [`mempool`], [`application`], [`producer`], [`rpc`], [`faucet`], [`admin`], [`node`],
 //! [`localnet`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -36,9 +36,7 @@
 pub mod admin;
 pub mod application;
 pub mod faucet;
-pub mod http;
 pub mod localnet;
-pub mod logging;
 pub mod mempool;
 pub mod metrics;
 pub mod node;

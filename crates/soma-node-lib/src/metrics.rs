@@ -3,24 +3,12 @@
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-
-/// Labels of an HTTP request.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RequestLabels {
-    /// The route as written in the router, such as `/v1/models/{id}`; never the raw path, so that
-    /// no client can make new series.
-    pub route: String,
-    /// The method.
-    pub method: &'static str,
-    /// The HTTP status.
-    pub status: u16,
-}
+use soma_service::{RequestMetrics, encoded};
 
 /// Labels of executed transactions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -54,10 +42,8 @@ pub struct Metrics {
     pub mempool_bytes: SignedGauge,
     /// Transactions refused by the mempool.
     pub mempool_refused: Counter,
-    /// Requests by route, method and status.
-    pub requests: Family<RequestLabels, Counter>,
-    /// Time to answer a request.
-    pub request_seconds: Histogram,
+    /// Requests of the RPC service.
+    pub requests: RequestMetrics,
     /// Open event streams.
     pub event_streams: SignedGauge,
 }
@@ -75,8 +61,7 @@ impl Default for Metrics {
             mempool_transactions: SignedGauge::default(),
             mempool_bytes: SignedGauge::default(),
             mempool_refused: Counter::default(),
-            requests: Family::default(),
-            request_seconds: seconds(),
+            requests: RequestMetrics::registered(&mut registry),
             event_streams: SignedGauge::default(),
             registry: Registry::default(),
         };
@@ -120,17 +105,6 @@ impl Default for Metrics {
             metrics.mempool_refused.clone(),
         );
         r.register(
-            "rpc_requests",
-            "Requests by route, method and status",
-            metrics.requests.clone(),
-        );
-        r.register_with_unit(
-            "rpc_request",
-            "Time to answer a request",
-            Unit::Seconds,
-            metrics.request_seconds.clone(),
-        );
-        r.register(
             "event_streams",
             "Open event streams",
             metrics.event_streams.clone(),
@@ -145,10 +119,7 @@ impl Default for Metrics {
 impl Metrics {
     /// All metrics as OpenMetrics text.
     pub fn encode(&self) -> String {
-        let mut text = String::new();
-        // Writing into a string cannot fail.
-        let _ = encode(&mut text, &self.registry);
-        text
+        encoded(&self.registry)
     }
 }
 

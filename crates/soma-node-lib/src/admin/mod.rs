@@ -15,12 +15,12 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use soma_api::{AdvanceEpochResponse, ErrorCode};
+use soma_service::{ApiError, GuardConfig, ServeConfig, guarded};
 use soma_types::Epoch;
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use crate::application::{Application, Now};
-use crate::http::{ApiError, GuardConfig, ServeConfig, guarded};
 
 /// Settings of the admin routes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use serde::{Deserialize, Serialize};
 use soma_types::Shannons;
 
-use crate::http::{GuardConfig, RateConfig, ServeConfig};
+use soma_service::{GuardConfig, RateConfig, ServeConfig};
 
 /// Settings of the faucet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

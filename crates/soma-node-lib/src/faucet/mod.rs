@@ -16,11 +16,11 @@ use axum::routing::post;
 use axum::{Extension, Json};
 use soma_api::{ErrorCode, FaucetRequest, FaucetResponse};
 use soma_crypto::SecretKey;
+use soma_service::{ApiError, Body, RateLimit, guarded, rate_key};
 use soma_types::Address;
 use tokio::sync::Mutex;
 
 use crate::application::Application;
-use crate::http::{ApiError, Body, RateLimit, guarded, rate_key};
 
 pub use config::FaucetConfig;
 

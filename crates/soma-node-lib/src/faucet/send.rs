@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use soma_api::{ErrorCode, FaucetResponse};
 use soma_crypto::transaction::sign;
+use soma_service::ApiError;
 use soma_types::{
     Address, ExecutionError, ExecutionStatus, Receipt, Shannons, Transaction, TransactionKind,
 };
 
 use super::{Faucet, Shared};
 use crate::application::{SubmitError, Submitted};
-use crate::http::ApiError;
 
 /// Tries after somebody else used the faucet's nonce.
 const NONCE_TRIES: usize = 5;

@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use soma_service::RateConfig;
 use soma_types::{Address, Genesis, ParameterOverrides, Shannons};
 
 use super::LocalnetError;
 use crate::admin::AdminConfig;
 use crate::faucet::FaucetConfig;
-use crate::http::RateConfig;
 use crate::node::NodeConfig;
 
 /// Embedding dimension of the small model.

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use soma_service::{BindError, ServeConfig, Server, bind};
 use soma_types::Genesis;
 use thiserror::Error;
 use tokio::task::JoinHandle;
@@ -19,7 +20,6 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{Admin, NotLoopback};
 use crate::application::Application;
 use crate::faucet::Faucet;
-use crate::http::{BindError, ServeConfig, Server, bind};
 use crate::node::{Node, NodeError, NodeHandle};
 
 pub use config::LocalnetConfig;

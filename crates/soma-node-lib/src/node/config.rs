@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use soma_service::logging::LogConfig;
 use soma_types::{Address, Genesis};
 
 use super::NodeError;
-use crate::logging::LogConfig;
 use crate::mempool::MempoolConfig;
 use crate::producer::ProducerConfig;
 use crate::rpc::RpcConfig;

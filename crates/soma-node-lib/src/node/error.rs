@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use soma_chain::{ChainError, StoreError};
+use soma_service::BindError;
 use thiserror::Error;
 
 use crate::application::ProduceError;
-use crate::http::BindError;
-use crate::logging::InvalidFilter;
+use soma_service::logging::InvalidFilter;
 
 /// Why a node cannot start, or why it stopped.
 #[derive(Debug, Error)]

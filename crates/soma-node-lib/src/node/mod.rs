@@ -8,20 +8,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use soma_chain::{ChainConfig, SledStore};
+use soma_service::{BindError, Server, bind};
 use soma_types::{Address, Genesis};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::application::{Application, NodeChain, ProduceError};
-use crate::http::{BindError, Server, bind};
 use crate::producer::{Consensus, LoneSequencer};
 use crate::rpc::{Rpc, RpcConfig};
 use crate::store::NodeStore;
 
 pub use config::NodeConfig;
 pub use error::NodeError;
-pub use signal::{run_until_signal, stop_signal};
+pub use signal::run_until_signal;
 
 /// A node.
 pub struct Node;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::http::{GuardConfig, ServeConfig};
+use soma_service::{GuardConfig, ServeConfig};
 
 /// Settings of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@
 //! values to the API's), `paging`, `events` (the stream).
 
 mod config;
+mod error;
 mod events;
 mod openapi;
 mod paging;
@@ -17,14 +18,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use soma_api::ErrorCode;
+use soma_service::{ApiError, guarded};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::application::Application;
-use crate::http::{ApiError, guarded};
-use crate::metrics::Metrics;
 
 pub use config::RpcConfig;
+pub use error::RpcError;
 pub use openapi::{openapi, openapi_json};
 
 /// What handlers work with.
@@ -65,8 +66,8 @@ impl Rpc {
     /// Runs `read` on a blocking thread: chain reads wait for commits and for the disk.
     async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Application) -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
+        read: impl FnOnce(&Application) -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
         let application = Arc::clone(self.application());
         tokio::task::spawn_blocking(move || read(&application))
             .await
@@ -81,18 +82,9 @@ impl Rpc {
 
     /// The routes with all limits around them.
     pub fn router(self) -> Router {
-        let metrics = MetricsOf(Arc::clone(self.application()));
+        let metrics = self.application().metrics().requests.clone();
         let config = self.config().guard.clone();
         let (router, _) = openapi::documented().split_for_parts();
-        guarded(router.with_state(self), &config, Some(Arc::new(metrics)))
-    }
-}
-
-/// Lets the guard count without knowing the application.
-struct MetricsOf(Arc<Application>);
-
-impl AsRef<Metrics> for MetricsOf {
-    fn as_ref(&self) -> &Metrics {
-        self.0.metrics()
+        guarded(router.with_state(self), &config, Some(metrics))
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 use soma_api::{DEFAULT_PAGE, Page};
+use soma_service::ApiError;
 use utoipa::IntoParams;
 
 use super::RpcConfig;
-use crate::http::ApiError;
 
 /// The page to give.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use soma_node::localnet::{Localnet, LocalnetConfig};
-use soma_node::logging::{LogConfig, init};
-use soma_node::node::stop_signal;
 use soma_sdk::types::Shannons;
+use soma_service::logging::{LogConfig, init};
+use soma_service::stop_signal;
 
 use crate::config::{ClientConfig, Env, LOCALNET};
 use crate::context::Context;

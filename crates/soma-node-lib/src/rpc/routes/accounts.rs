@@ -4,14 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use soma_api::{Balance, ErrorBody, EventId, LedgerEntryView, ObjectView, Page, StakeView};
 use soma_chain::LedgerCursor;
+use soma_service::{PathText, Query, parse};
 use soma_types::{Address, StakeId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::owned::{self, OwnedQuery};
-use crate::http::{ApiError, PathText, Query, parse};
 use crate::rpc::paging::{PageQuery, page, page_limit};
-use crate::rpc::{Rpc, views};
+use crate::rpc::{Rpc, RpcError, views};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
@@ -28,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Rpc> {
 async fn balance(
     State(rpc): State<Rpc>,
     PathText(address): PathText,
-) -> Result<Json<Balance>, ApiError> {
+) -> Result<Json<Balance>, RpcError> {
     let address: Address = parse("address", &address)?;
     let balance = rpc.read(move |application| {
         let reader = application.chain().reader();
@@ -52,7 +52,7 @@ async fn objects(
     State(rpc): State<Rpc>,
     PathText(address): PathText,
     Query(query): Query<OwnedQuery>,
-) -> Result<Json<Page<ObjectView>>, ApiError> {
+) -> Result<Json<Page<ObjectView>>, RpcError> {
     let address: Address = parse("address", &address)?;
     let listing = owned::Listing::new(address, &query, rpc.config())?;
     let page = rpc.read(move |application| listing.page(&application.chain().reader()));
@@ -67,7 +67,7 @@ async fn stakes(
     State(rpc): State<Rpc>,
     PathText(address): PathText,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<StakeView>>, ApiError> {
+) -> Result<Json<Page<StakeView>>, RpcError> {
     let address: Address = parse("address", &address)?;
     let limit = page_limit(query.limit, rpc.config(), false)?;
     let after: Option<StakeId> = query
@@ -94,7 +94,7 @@ async fn earnings(
     State(rpc): State<Rpc>,
     PathText(address): PathText,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<LedgerEntryView>>, ApiError> {
+) -> Result<Json<Page<LedgerEntryView>>, RpcError> {
     let address: Address = parse("address", &address)?;
     let limit = page_limit(query.limit, rpc.config(), false)?;
     // A place in the ledger is a height and an index, as a place in the event stream is.

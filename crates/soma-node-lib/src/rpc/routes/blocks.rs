@@ -4,15 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use soma_api::{BlockView, ErrorBody, ErrorCode, ReceiptView, TransactionRecord};
+use soma_service::{ApiError, PathText, Query, parse};
 use soma_types::{Digest, Height};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::application::Application;
-use crate::http::{ApiError, PathText, Query, parse};
 use crate::rpc::paging::Include;
-use crate::rpc::{Rpc, views};
+use crate::rpc::{Rpc, RpcError, views};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
@@ -47,7 +47,7 @@ impl BlockName {
         parse("block", text).map(Self::Digest)
     }
 
-    fn height(&self, application: &Application) -> Result<Height, ApiError> {
+    fn height(&self, application: &Application) -> Result<Height, RpcError> {
         match self {
             Self::Latest => Ok(application.now().height()),
             Self::Height(height) => Ok(*height),
@@ -55,7 +55,7 @@ impl BlockName {
                 .chain()
                 .reader()
                 .block_height(digest)?
-                .ok_or_else(|| ApiError::not_found("block", digest)),
+                .ok_or_else(|| ApiError::not_found("block", digest).into()),
         }
     }
 }
@@ -68,14 +68,14 @@ async fn block(
     State(rpc): State<Rpc>,
     PathText(name): PathText,
     Query(query): Query<BlockQuery>,
-) -> Result<Json<BlockView>, ApiError> {
+) -> Result<Json<BlockView>, RpcError> {
     let name = BlockName::parse(&name)?;
     let include = Include::parse(query.include.as_deref(), &["transactions", "receipts"])?;
     let block = rpc.read(move |application| {
         let height = name.height(application)?;
         match application.block(height)? {
             Some(block) => Ok(views::block(&block, include)),
-            None => Err(missing_block(application, height)?),
+            None => Err(missing_block(application, height)?.into()),
         }
     });
     Ok(Json(block.await?))
@@ -85,7 +85,7 @@ async fn block(
 pub(in crate::rpc) fn missing_block(
     application: &Application,
     height: Height,
-) -> Result<ApiError, ApiError> {
+) -> Result<ApiError, RpcError> {
     let lowest = application.chain().reader().lowest_block()?;
     if height > 0 && height < lowest {
         let text = format!("block {height} was dropped; the oldest here is {lowest}");
@@ -103,7 +103,7 @@ pub(in crate::rpc) fn missing_block(
 async fn transaction(
     State(rpc): State<Rpc>,
     PathText(digest): PathText,
-) -> Result<Json<TransactionRecord>, ApiError> {
+) -> Result<Json<TransactionRecord>, RpcError> {
     let digest: Digest = parse("digest", &digest)?;
     let record = rpc.read(move |application| {
         // The mempool first: a transaction that leaves it meanwhile is then in the chain.
@@ -130,11 +130,11 @@ async fn transaction(
 async fn receipt(
     State(rpc): State<Rpc>,
     PathText(digest): PathText,
-) -> Result<Json<ReceiptView>, ApiError> {
+) -> Result<Json<ReceiptView>, RpcError> {
     let digest: Digest = parse("digest", &digest)?;
     let receipt = rpc.read(move |application| {
         let receipt = application.receipt(&digest)?;
-        receipt.ok_or_else(|| ApiError::not_found("receipt of transaction", digest))
+        receipt.ok_or_else(|| ApiError::not_found("receipt of transaction", digest).into())
     });
     Ok(Json(ReceiptView::from(&receipt.await?)))
 }

@@ -7,8 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::application::{Application, Now};
-use crate::http::ApiError;
-use crate::rpc::Rpc;
+use crate::rpc::{Rpc, RpcError};
 
 const SERVER_VERSION: &str = concat!("soma-node/", env!("CARGO_PKG_VERSION"));
 
@@ -23,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Rpc> {
 /// How the node is: height, epoch, waiting transactions.
 #[utoipa::path(get, path = "/v1/status", tag = "chain", responses(
     (status = 200, body = Status), (status = "default", body = ErrorBody)))]
-async fn status(State(rpc): State<Rpc>) -> Result<Json<Status>, ApiError> {
+async fn status(State(rpc): State<Rpc>) -> Result<Json<Status>, RpcError> {
     let status = rpc.read(|application| {
         let lowest_height = application.chain().reader().lowest_block()?;
         let now = application.now();

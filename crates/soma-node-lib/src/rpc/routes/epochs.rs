@@ -7,8 +7,8 @@ use soma_types::Epoch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::{ApiError, PathText, parse};
-use crate::rpc::Rpc;
+use crate::rpc::{Rpc, RpcError};
+use soma_service::{ApiError, PathText, parse};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
@@ -25,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Rpc> {
 async fn epoch(
     State(rpc): State<Rpc>,
     PathText(name): PathText,
-) -> Result<Json<EpochView>, ApiError> {
+) -> Result<Json<EpochView>, RpcError> {
     let asked: Option<Epoch> = match name.as_str() {
         "current" => None,
         number => Some(parse("epoch", number)?),
@@ -53,7 +53,7 @@ async fn system(State(rpc): State<Rpc>) -> Json<SystemView> {
 /// Where all SOMA are now: every pool and the sum.
 #[utoipa::path(get, path = "/v1/supply", tag = "chain", responses(
     (status = 200, body = SupplyView), (status = "default", body = ErrorBody)))]
-async fn supply(State(rpc): State<Rpc>) -> Result<Json<SupplyView>, ApiError> {
+async fn supply(State(rpc): State<Rpc>) -> Result<Json<SupplyView>, RpcError> {
     let view = rpc.read(|application| {
         let reader = application.chain().reader();
         let (epoch, height) = (reader.system().epoch, reader.head().header.height);
@@ -69,7 +69,7 @@ async fn supply(State(rpc): State<Rpc>) -> Result<Json<SupplyView>, ApiError> {
 async fn supply_certificate(
     State(rpc): State<Rpc>,
     PathText(epoch): PathText,
-) -> Result<Json<SupplyView>, ApiError> {
+) -> Result<Json<SupplyView>, RpcError> {
     let epoch: Epoch = parse("epoch", &epoch)?;
     let view = rpc.read(move |application| {
         let certificate = application

@@ -4,15 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use soma_api::{ErrorBody, ModelView, Page};
+use soma_service::{ApiError, PathText, Query, parse};
 use soma_types::{Address, Model, ModelId};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::owned::scan_models;
-use crate::http::{ApiError, PathText, Query, parse};
 use crate::rpc::paging::{Include, page_limit};
-use crate::rpc::{Rpc, views};
+use crate::rpc::{Rpc, RpcError, views};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
@@ -44,7 +44,7 @@ const STATUSES: [&str; 4] = ["created", "pending", "active", "inactive"];
 async fn models(
     State(rpc): State<Rpc>,
     Query(query): Query<ModelsQuery>,
-) -> Result<Json<Page<ModelView>>, ApiError> {
+) -> Result<Json<Page<ModelView>>, RpcError> {
     let include = Include::parse(query.include.as_deref(), &["embedding"])?;
     let limit = page_limit(query.limit, rpc.config(), include.embedding)?;
     let after: Option<ModelId> = query
@@ -98,7 +98,7 @@ async fn model(
     State(rpc): State<Rpc>,
     PathText(id): PathText,
     Query(query): Query<ModelQuery>,
-) -> Result<Json<ModelView>, ApiError> {
+) -> Result<Json<ModelView>, RpcError> {
     let id: ModelId = parse("id", &id)?;
     let include = Include::parse(query.include.as_deref(), &["embedding"])?;
     let view = rpc.read(move |application| {

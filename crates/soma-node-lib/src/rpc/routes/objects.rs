@@ -10,10 +10,10 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::{ApiError, PathText, Query, parse};
-use crate::rpc::Rpc;
 use crate::rpc::paging::Include;
 use crate::rpc::views::{self, Reads};
+use crate::rpc::{Rpc, RpcError};
+use soma_service::{ApiError, PathText, Query, parse};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new().routes(routes!(object))
@@ -38,7 +38,7 @@ async fn object(
     State(rpc): State<Rpc>,
     PathText(id): PathText,
     Query(query): Query<ObjectQuery>,
-) -> Result<Json<ObjectView>, ApiError> {
+) -> Result<Json<ObjectView>, RpcError> {
     let id: ObjectId = parse("id", &id)?;
     let only: Option<ObjectType> = query
         .kind
@@ -57,7 +57,7 @@ async fn object(
                 return Ok(view);
             }
         }
-        Err(ApiError::not_found("object", id))
+        Err(ApiError::not_found("object", id).into())
     });
     Ok(Json(found.await?))
 }

@@ -7,8 +7,8 @@ use soma_api::{ErrorBody, ErrorCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::ApiError;
 use crate::rpc::{Rpc, openapi_json};
+use soma_service::{ApiError, metrics_response};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
@@ -34,9 +34,7 @@ async fn health(State(rpc): State<Rpc>) -> Result<&'static str, ApiError> {
 #[utoipa::path(get, path = "/metrics", tag = "chain", responses(
     (status = 200, body = String), (status = "default", body = ErrorBody)))]
 async fn metrics(State(rpc): State<Rpc>) -> Response {
-    const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let text = rpc.application().metrics().encode();
-    ([(header::CONTENT_TYPE, KIND)], text).into_response()
+    metrics_response(rpc.application().metrics().encode())
 }
 
 /// This description.

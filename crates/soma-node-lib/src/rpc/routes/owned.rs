@@ -6,11 +6,12 @@
 use serde::Deserialize;
 use soma_api::{ObjectType, ObjectView, Page};
 use soma_chain::{ChainError, TargetCursor, TargetFilter};
+use soma_service::parse;
 use soma_types::{Address, ModelId, StakeId};
 use utoipa::IntoParams;
 
-use crate::http::{ApiError, parse};
 use crate::rpc::RpcConfig;
+use crate::rpc::RpcError;
 use crate::rpc::paging::{Include, bytes_to_cursor, cursor_to_bytes, page_limit};
 use crate::rpc::views::{self, Reads};
 
@@ -53,7 +54,7 @@ impl Listing {
         owner: Address,
         query: &OwnedQuery,
         config: &RpcConfig,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<Self, RpcError> {
         let only: Option<ObjectType> = query
             .kind
             .as_deref()
@@ -80,7 +81,7 @@ impl Listing {
     }
 
     /// The page. Each section either ends, and the next begins, or gives the place to go on.
-    pub(super) fn page(mut self, reader: &Reads<'_>) -> Result<Page<ObjectView>, ApiError> {
+    pub(super) fn page(mut self, reader: &Reads<'_>) -> Result<Page<ObjectView>, RpcError> {
         let mut items = Vec::new();
         while let Some(kind) = SECTIONS.get(self.section).copied() {
             if self.only.is_none_or(|only| only == kind) {
@@ -112,7 +113,7 @@ impl Listing {
         place: Option<&str>,
         room: usize,
         items: &mut Vec<ObjectView>,
-    ) -> Result<Option<String>, ApiError> {
+    ) -> Result<Option<String>, RpcError> {
         let owner = &self.owner;
         match kind {
             ObjectType::Coin => {
@@ -167,7 +168,7 @@ impl Listing {
         after: Option<ModelId>,
         room: usize,
         items: &mut Vec<ObjectView>,
-    ) -> Result<Option<String>, ApiError> {
+    ) -> Result<Option<String>, RpcError> {
         let mut taken = 0;
         let keep = |model: &soma_types::Model| model.owner == self.owner;
         let next = scan_models(reader, after, keep, |model| {

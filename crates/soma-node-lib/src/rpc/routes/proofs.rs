@@ -10,8 +10,8 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::{ApiError, PathText, Query, parse};
-use crate::rpc::Rpc;
+use crate::rpc::{Rpc, RpcError};
+use soma_service::{ApiError, PathText, Query, parse};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
@@ -54,7 +54,7 @@ fn key(kind: &str, id: &str) -> Result<Key, ApiError> {
     })
 }
 
-async fn prove(rpc: Rpc, key: Key, height: Option<Height>) -> Result<Json<ProofView>, ApiError> {
+async fn prove(rpc: Rpc, key: Key, height: Option<Height>) -> Result<Json<ProofView>, RpcError> {
     let view = rpc.read(move |application| {
         let chain = application.chain();
         let proof = match height {
@@ -80,11 +80,11 @@ async fn proof_of_one(
     State(rpc): State<Rpc>,
     PathText(kind): PathText,
     Query(query): Query<ProofQuery>,
-) -> Result<Json<ProofView>, ApiError> {
+) -> Result<Json<ProofView>, RpcError> {
     let key = match kind.as_str() {
         "system" => Key::System,
         "supply" => Key::Supply,
-        other => return Err(unknown(other)),
+        other => return Err(unknown(other).into()),
     };
     prove(rpc, key, query.height).await
 }
@@ -97,7 +97,7 @@ async fn proof(
     State(rpc): State<Rpc>,
     path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>,
     Query(query): Query<ProofQuery>,
-) -> Result<Json<ProofView>, ApiError> {
+) -> Result<Json<ProofView>, RpcError> {
     let Path((kind, id)) = path.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
     prove(rpc, key(&kind, &id)?, query.height).await
 }

@@ -12,10 +12,10 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::{ApiError, Query, parse};
-use crate::rpc::Rpc;
 use crate::rpc::events::{Feed, Types};
 use crate::rpc::routes::blocks::missing_block;
+use crate::rpc::{Rpc, RpcError};
+use soma_service::{ApiError, Query, parse};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new().routes(routes!(events))
@@ -42,7 +42,7 @@ async fn events(
     State(rpc): State<Rpc>,
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
-) -> Result<Sse<impl Stream<Item = Result<Event, axum::Error>>>, ApiError> {
+) -> Result<Sse<impl Stream<Item = Result<Event, axum::Error>>>, RpcError> {
     let types = Types::parse(query.types.as_deref())?;
     let last = headers.get("last-event-id").map(|value| {
         let text = value.to_str().unwrap_or("?");
@@ -67,7 +67,7 @@ async fn events(
             None => missing_block(application, first).map(Some),
         });
         if let Some(error) = gone.await? {
-            return Err(error);
+            return Err(error.into());
         }
     }
     let slot = rpc.shared.streams.clone().try_acquire_owned();
@@ -102,7 +102,7 @@ fn place(text: &str) -> Result<EventId, ApiError> {
 }
 
 impl Types {
-    fn parse(text: Option<&str>) -> Result<Self, ApiError> {
+    fn parse(text: Option<&str>) -> Result<Self, RpcError> {
         let Some(text) = text else {
             return Ok(Self::all());
         };

@@ -10,9 +10,9 @@ use soma_types::{SignedTransaction, Transaction};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::{ApiError, Body};
 use crate::mempool::MempoolError;
-use crate::rpc::Rpc;
+use crate::rpc::{Rpc, RpcError};
+use soma_service::{ApiError, Body};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
@@ -31,7 +31,7 @@ fn undecodable(error: DecodeError) -> ApiError {
 async fn submit(
     State(rpc): State<Rpc>,
     Body(request): Body<SubmitRequest>,
-) -> Result<Json<SubmitResponse>, ApiError> {
+) -> Result<Json<SubmitResponse>, RpcError> {
     let signed: SignedTransaction = request
         .transaction
         .decode("a signed transaction")
@@ -54,7 +54,7 @@ async fn submit(
 async fn simulate(
     State(rpc): State<Rpc>,
     Body(request): Body<SimulateRequest>,
-) -> Result<Json<ReceiptView>, ApiError> {
+) -> Result<Json<ReceiptView>, RpcError> {
     let size = request.transaction.0.len();
     let max = rpc.application().now().parameters.max_transaction_bytes;
     if u64::try_from(size).map_or(true, |size| size > max) {

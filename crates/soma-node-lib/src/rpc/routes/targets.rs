@@ -10,9 +10,9 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::{ApiError, PathText, Query, parse};
 use crate::rpc::paging::{Include, bytes_to_cursor, cursor_to_bytes, page_limit};
-use crate::rpc::{Rpc, views};
+use crate::rpc::{Rpc, RpcError, views};
+use soma_service::{ApiError, PathText, Query, parse};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
@@ -44,7 +44,7 @@ struct TargetsQuery {
 async fn targets(
     State(rpc): State<Rpc>,
     Query(query): Query<TargetsQuery>,
-) -> Result<Json<Page<TargetView>>, ApiError> {
+) -> Result<Json<Page<TargetView>>, RpcError> {
     let include = Include::parse(query.include.as_deref(), &["embedding"])?;
     let limit = page_limit(query.limit, rpc.config(), include.embedding)?;
     let status: Option<TargetQuery> = query
@@ -96,7 +96,7 @@ async fn target(
     State(rpc): State<Rpc>,
     PathText(id): PathText,
     Query(query): Query<TargetQueryParams>,
-) -> Result<Json<TargetView>, ApiError> {
+) -> Result<Json<TargetView>, RpcError> {
     let id: TargetId = parse("id", &id)?;
     let include = Include::parse(query.include.as_deref(), &["embedding"])?;
     let view = rpc.read(move |application| {

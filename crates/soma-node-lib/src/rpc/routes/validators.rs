@@ -7,9 +7,9 @@ use soma_types::Address;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::{ApiError, PathText, Query, parse};
 use crate::rpc::paging::{PageQuery, page, page_limit};
-use crate::rpc::{Rpc, views};
+use crate::rpc::{Rpc, RpcError, views};
+use soma_service::{ApiError, PathText, Query, parse};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Rpc> {
 async fn validators(
     State(rpc): State<Rpc>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<ValidatorView>>, ApiError> {
+) -> Result<Json<Page<ValidatorView>>, RpcError> {
     let limit = page_limit(query.limit, rpc.config(), false)?;
     let after: Option<Address> = query
         .cursor
@@ -49,7 +49,7 @@ async fn validators(
 async fn validator(
     State(rpc): State<Rpc>,
     PathText(address): PathText,
-) -> Result<Json<ValidatorView>, ApiError> {
+) -> Result<Json<ValidatorView>, RpcError> {
     let address: Address = parse("address", &address)?;
     let view = rpc.read(move |application| {
         let reader = application.chain().reader();

@@ -63,7 +63,7 @@ fn refuse_body(rejection: &BytesRejection) -> ApiError {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
             ErrorCode::BodyTooLarge,
-            "the body is larger than this node takes",
+            "the body is larger than this service takes",
         ),
         _ => ApiError::new(
             ErrorCode::InvalidRequest,

@@ -16,8 +16,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{ApiError, RateConfig, RateLimit, rate_key};
-use crate::metrics::{Metrics, RequestLabels};
+use super::{ApiError, RateConfig, RateLimit, RequestLabels, RequestMetrics, rate_key};
 
 /// Limits of an HTTP service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,16 +52,12 @@ pub struct Guard {
     rate: RateLimit<IpAddr>,
     slots: Semaphore,
     timeout: Duration,
-    metrics: Option<Arc<dyn AsRef<Metrics> + Send + Sync>>,
+    metrics: Option<RequestMetrics>,
 }
 
 /// `router` with its limits, and typed errors for unknown routes and methods. Requests are
 /// counted in `metrics` when given.
-pub fn guarded(
-    router: Router,
-    config: &GuardConfig,
-    metrics: Option<Arc<dyn AsRef<Metrics> + Send + Sync>>,
-) -> Router {
+pub fn guarded(router: Router, config: &GuardConfig, metrics: Option<RequestMetrics>) -> Router {
     let guard = Arc::new(Guard {
         rate: RateLimit::new(config.rate),
         slots: Semaphore::new(config.max_concurrent_requests),
@@ -123,19 +118,18 @@ async fn stand(
             Ok(response) => response,
             Err(_) => ApiError::new(
                 ErrorCode::Timeout,
-                "the answer took longer than this node allows",
+                "the answer took longer than this service allows",
             )
             .into_response(),
         }
     } else {
         ApiError::new(
             ErrorCode::Overloaded,
-            "the node answers as many requests as it may; try again",
+            "the service answers as many requests as it may; try again",
         )
         .into_response()
     };
     if let Some(metrics) = &guard.metrics {
-        let metrics = metrics.as_ref().as_ref();
         let labels = RequestLabels {
             route: route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned()),
             method,
@@ -143,7 +137,7 @@ async fn stand(
         };
         metrics.requests.get_or_create(&labels).inc();
         let seconds = begin.elapsed().as_secs_f64();
-        metrics.request_seconds.observe(seconds);
+        metrics.seconds.observe(seconds);
     }
     response
 }

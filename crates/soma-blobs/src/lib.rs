@@ -1,0 +1,1 @@
+//! Verified fetch, upload and cache of blobs.

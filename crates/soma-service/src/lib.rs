@@ -1,0 +1,38 @@
+//! What every HTTP service of the network shares: typed errors, extractors, limits, the accept
+//! loop, counts of requests, logs and the stop signal.
+//!
+//! # Place
+//! Above `soma-api`, whose error codes it answers with. Knows nothing of what is served.
+//!
+//! # The path of a request
+//! ```text
+//! connection ─▶ serve ─▶ guard (rate, load, deadline, panics) ─▶ route ─▶ extract ─▶ handler
+//!                          └─────────────── ApiError: {code, message, details} ────────┘
+//! ```
+//!
+//! # Invariants
+//! - No request can panic a service; whatever is not a success is an
+//!   [`ErrorBody`](soma_api::ErrorBody) with a stable code.
+//! - Connections, bodies and time for an answer are bounded.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+mod error;
+mod extract;
+mod guard;
+pub mod logging;
+mod metrics;
+mod rate;
+mod serve;
+mod signal;
+
+pub use error::ApiError;
+pub use extract::{Body, PathText, Query, parse};
+pub use guard::{Guard, GuardConfig, guarded};
+pub use metrics::{RequestLabels, RequestMetrics, encoded, metrics_response};
+pub use rate::{RateConfig, RateLimit, rate_key};
+pub use serve::{BindError, ServeConfig, Server, bind};
+pub use signal::stop_signal;
