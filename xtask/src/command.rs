@@ -73,6 +73,18 @@ pub(crate) fn replay() -> Result<()> {
     cargo_with(&[("RUSTFLAGS", "-C target-cpu=native")], &native)
 }
 
+/// Compares the model with golden values on a device, building what the device needs.
+pub(crate) fn check_model(folder: &str, device: &str) -> Result<()> {
+    let kind = device.split(':').next().unwrap_or_default();
+    let mut line = vec!["run", "--package", "soma-model", "--example", "check_model"];
+    if ["wgpu", "cuda"].contains(&kind) {
+        // Much to compile, little to run: the device does the work.
+        line.extend(["--profile", "gpu", "--features", kind]);
+    }
+    line.extend(["--", folder, device]);
+    cargo(&line)
+}
+
 /// Runs what must pass before a change lands.
 pub(crate) fn ci() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;

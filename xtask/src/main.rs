@@ -42,6 +42,15 @@ enum Task {
     Crash(crash::Crash),
     /// Replay recorded blocks with other build profiles, thread counts and CPU features.
     Replay,
+    /// Compare the model with golden values: every case of a folder such as
+    /// `crates/soma-model/testdata/model-v1`.
+    CheckModel {
+        /// The folder.
+        folder: String,
+        /// Where to run: `cpu`, `wgpu`, `wgpu:N`, `cuda` or `cuda:N`.
+        #[arg(long, default_value = "cpu")]
+        device: String,
+    },
     /// Draw the plots of the documentation.
     Plot,
     /// Measure, as ratios within one run.
@@ -60,6 +69,7 @@ fn main() -> Result<()> {
         Task::Bench(bench) => bench.run(),
         Task::Soak(soak) => soak.run(),
         Task::Replay => command::replay(),
+        Task::CheckModel { folder, device } => command::check_model(&folder, &device),
         Task::Plot => plot::difficulty(),
         Task::Crash(crash) => crash.run(),
     }

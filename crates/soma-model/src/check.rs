@@ -1,7 +1,8 @@
 //! Golden values: what the model must compute, whatever the backend.
 //!
 //! A folder of golden values holds inputs, and for each size of model a folder with `cases.json`,
-//! `weights.safetensors`, `noise.safetensors` and `expected.safetensors`.
+//! `weights.safetensors`, `noise.safetensors` and `expected.safetensors`; a single size may lie in
+//! the folder itself.
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -181,10 +182,11 @@ pub fn check_folder<B: ModelBackend>(
         error,
     })?;
     let mut sizes: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    sizes.push(folder.to_owned());
     sizes.retain(|path| path.join("cases.json").is_file());
     sizes.sort();
     if sizes.is_empty() {
-        let reason = "no folder in it has a `cases.json`";
+        let reason = "neither it nor a folder in it has a `cases.json`";
         return Err(content(folder, reason));
     }
     for size in sizes {

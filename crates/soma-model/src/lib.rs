@@ -13,7 +13,7 @@
 //! ```
 //!
 //! # Reading order
-//! [`config`], [`tokenizer`], [`v1`], [`backend`], [`sigreg`], [`loss`], [`evaluate`], [`weights`];
+//! [`config`], [`tokenizer`], [`v1`], [`backend`], [`device`], [`sigreg`], [`loss`], [`evaluate`], [`weights`];
 //! `cpu/` holds the kernels of the CPU backend.
 //!
 //! # Example
@@ -33,6 +33,7 @@ pub mod check;
 pub mod config;
 #[cfg(feature = "flex")]
 mod cpu;
+pub mod device;
 pub mod evaluate;
 pub mod loss;
 pub mod noise;
@@ -44,6 +45,7 @@ pub mod weights;
 
 pub use backend::ModelBackend;
 pub use config::{ConfigError, ModelConfig};
+pub use device::{Device, DeviceError, OnDevice};
 pub use evaluate::{BatchLoss, EmptyData, EvaluateOptions, Evaluation};
 pub use v1::{Batch, V1Model};
 

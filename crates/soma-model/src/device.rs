@@ -1,0 +1,217 @@
+//! Devices by name, and running generic code on the one that was chosen.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::str::FromStr;
+
+use burn::tensor::Tensor;
+use thiserror::Error;
+
+use crate::backend::ModelBackend;
+
+/// Where a model runs: `cpu`, `wgpu`, `wgpu:N`, `cuda`, `cuda:N`, where N counts the devices of
+/// that kind from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Device {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// A GPU through Vulkan, Metal or DX12: the best one, or a discrete one by number.
+    Wgpu(Option<usize>),
+    /// An NVIDIA GPU by number.
+    Cuda(usize),
+}
+
+/// Why there is no such device.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DeviceError {
+    /// The name is none of those known.
+    #[error("no device is called `{name}`; use cpu, wgpu, wgpu:N, cuda or cuda:N")]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// The program was built without this kind of device.
+    #[error("this program was built without `{device}`; build it with `--features {feature}`")]
+    NotBuilt {
+        /// The device.
+        device: Device,
+        /// The feature that is missing.
+        feature: &'static str,
+    },
+    /// The device does not work here.
+    #[error(
+        "device `{device}` does not work on this machine: {reason}; check its driver, or use \
+         `cpu`"
+    )]
+    Unavailable {
+        /// The device.
+        device: Device,
+        /// What was tried and failed.
+        reason: String,
+    },
+}
+
+impl DeviceError {
+    /// The stable name of the error.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "UnknownDevice",
+            Self::NotBuilt { .. } => "DeviceNotBuilt",
+            Self::Unavailable { .. } => "DeviceUnavailable",
+        }
+    }
+}
+
+/// Work for any backend.
+pub trait OnDevice {
+    /// What it gives.
+    type Output;
+
+    /// Does the work on `device`.
+    fn run<B: ModelBackend>(self, device: B::Device) -> Self::Output;
+}
+
+impl Device {
+    /// Does `work` on this device.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotBuilt`].
+    pub fn run<W: OnDevice>(self, work: W) -> Result<W::Output, DeviceError> {
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Cpu => Ok(work.run::<crate::Cpu>(Default::default())),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(number) => {
+                use burn::backend::wgpu::WgpuDevice;
+                let device = number.map_or(WgpuDevice::DefaultDevice, WgpuDevice::DiscreteGpu);
+                Ok(work.run::<burn::backend::Wgpu>(device))
+            }
+            #[cfg(feature = "cuda")]
+            Self::Cuda(number) => {
+                let device = burn::backend::cuda::CudaDevice::new(number);
+                Ok(work.run::<burn::backend::Cuda>(device))
+            }
+            #[allow(unreachable_patterns)]
+            device => Err(DeviceError::NotBuilt {
+                device,
+                feature: device.feature(),
+            }),
+        }
+    }
+
+    /// Adds two numbers on the device, and says what the backend calls it.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotBuilt`] and [`DeviceError::Unavailable`].
+    pub fn probe(self) -> Result<String, DeviceError> {
+        // Backends panic where a driver is missing.
+        match catch_unwind(AssertUnwindSafe(|| self.run(Probe))) {
+            Ok(Ok(Ok(name))) => Ok(name),
+            Ok(Ok(Err(reason))) => Err(self.unavailable(reason)),
+            Ok(Err(error)) => Err(error),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|t| t.to_string()));
+                Err(self.unavailable(text.unwrap_or_else(|| "it fails to start".to_owned())))
+            }
+        }
+    }
+
+    /// True where the device's memory is that of the host.
+    pub const fn shares_host_memory(self) -> bool {
+        matches!(self, Self::Cpu)
+    }
+
+    fn unavailable(self, reason: String) -> DeviceError {
+        let reason = reason.lines().next().unwrap_or_default().to_owned();
+        DeviceError::Unavailable {
+            device: self,
+            reason,
+        }
+    }
+
+    const fn feature(self) -> &'static str {
+        match self {
+            Self::Cpu => "flex",
+            Self::Wgpu(_) => "wgpu",
+            Self::Cuda(_) => "cuda",
+        }
+    }
+}
+
+struct Probe;
+
+impl OnDevice for Probe {
+    type Output = Result<String, String>;
+
+    fn run<B: ModelBackend>(self, device: B::Device) -> Self::Output {
+        let two = Tensor::<B, 1>::from_floats([1.0, 2.0], &device).sum();
+        let sum: Vec<f32> = two.into_data().iter::<f32>().collect();
+        if sum == [3.0] {
+            Ok(B::name(&device))
+        } else {
+            Err(format!("it says that 1 + 2 is {sum:?}"))
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Wgpu(None) => f.write_str("wgpu"),
+            Self::Wgpu(Some(number)) => write!(f, "wgpu:{number}"),
+            Self::Cuda(0) => f.write_str("cuda"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = DeviceError;
+
+    fn from_str(name: &str) -> Result<Self, DeviceError> {
+        let unknown = || DeviceError::Unknown {
+            name: name.chars().take(40).collect(),
+        };
+        let (kind, number) = match name.split_once(':') {
+            Some((kind, number)) => (kind, Some(number.parse().map_err(|_| unknown())?)),
+            None => (name, None),
+        };
+        match (kind, number) {
+            ("cpu", None) => Ok(Self::Cpu),
+            ("wgpu", number) => Ok(Self::Wgpu(number)),
+            ("cuda", number) => Ok(Self::Cuda(number.unwrap_or(0))),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for name in ["cpu", "wgpu", "wgpu:1", "cuda", "cuda:3"] {
+            assert_eq!(name.parse::<Device>().unwrap().to_string(), name);
+        }
+        for name in ["", "gpu", "cpu:0", "cuda:", "cuda:-1", "wgpu:a:b"] {
+            assert_eq!(name.parse::<Device>().unwrap_err().name(), "UnknownDevice");
+        }
+    }
+
+    #[test]
+    fn the_processor_is_there() {
+        assert!(Device::Cpu.probe().is_ok());
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn a_device_that_was_not_built_in_is_named_with_its_feature() {
+        let error = Device::Cuda(0).probe().unwrap_err();
+        assert_eq!(error.name(), "DeviceNotBuilt");
+        assert!(error.to_string().contains("--features cuda"), "{error}");
+    }
+}
