@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = weights::random::<Cpu>(&config, 1, &device);
     let data: Vec<u8> = (0..count * 1_024).map(|at| (at * 31 % 251) as u8).collect();
     let sequences: Vec<_> = tokenizer::sequences(&data).collect();
+    let sequences: Vec<_> = sequences.iter().collect();
     let mut times = Vec::new();
     for _ in 0..7 {
         let start = Instant::now();

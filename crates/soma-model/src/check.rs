@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::backend::ModelBackend;
 use crate::config::{MAX_SEQ_LEN, ModelConfig, VOCAB_SIZE};
-use crate::evaluate::{EmptyData, EvaluateOptions, Evaluation, NoiseSource};
+use crate::evaluate::{EmptyData, EvaluateOptions, Evaluation, NoiseSource, TokenizedData};
 use crate::sigreg::COEFFICIENT;
 use crate::tokenizer::{self, Sequence};
 use crate::v1::{Batch, V1Model};
@@ -237,14 +237,17 @@ fn check_size<B: ModelBackend>(
             report,
         };
         judge.tokens(case, &data);
-        let batches: Vec<Vec<Sequence>> = tokenizer::batches(&data).collect();
+        let tokenized = [TokenizedData::new(&data)?];
         let options = EvaluateOptions::default();
-        let result = model.evaluate_batches(&batches, &noise, &options, device)?;
-        judge.losses(case, &result);
+        let results = model.evaluate_many(&tokenized, &noise, &options, device);
+        let [result] = &results[..] else {
+            return Err(CheckError::Empty(EmptyData));
+        };
+        judge.losses(case, result);
         let tensor = |name: &str| expected.get(&format!("{}.{name}", case.name));
         judge.numbers("embedding", &result.embedding, &tensor("embedding")?);
-        let first = batches.first().map_or(&[][..], |batch| &batch[..1]);
-        let representations = model.encode(&Batch::new(first, &config, device));
+        let first: Vec<_> = tokenized[0].batches()[0].iter().take(1).collect();
+        let representations = model.encode(&Batch::new(&first, &config, device));
         let logits = model.predict(representations.clone());
         let rows = |tensor| rows(tensor, &case.rows);
         judge.numbers(

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::backend::ModelBackend;
 use crate::config::MAX_SEQ_LEN;
-use crate::loss::cross_entropy_sum;
+use crate::loss::negative_log_likelihood;
 use crate::noise::sigreg_noise;
 use crate::sigreg::{self, COEFFICIENT, SLICES};
 use crate::tokenizer::{self, Sequence};
@@ -81,10 +81,40 @@ impl NoiseSource for SeededNoise {
     }
 }
 
-/// Sums over the places of a part of a batch.
+/// Data as sequences, ready for any number of models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenizedData {
+    batches: Vec<Vec<Sequence>>,
+}
+
+impl TokenizedData {
+    /// The batches of `data`.
+    ///
+    /// # Errors
+    /// [`EmptyData`].
+    pub fn new(data: &[u8]) -> Result<Self, EmptyData> {
+        let batches: Vec<_> = tokenizer::batches(data).collect();
+        if batches.is_empty() {
+            return Err(EmptyData);
+        }
+        Ok(Self { batches })
+    }
+
+    /// Batches of up to 16 sequences, in the order of the data; at least one.
+    pub fn batches(&self) -> &[Vec<Sequence>] {
+        &self.batches
+    }
+
+    /// Number of sequences.
+    pub fn sequences(&self) -> usize {
+        self.batches.iter().map(Vec::len).sum()
+    }
+}
+
+/// Sums over the places of one batch of one piece of data.
+#[derive(Clone, Default)]
 struct Sums {
     negative_log: f64,
-    predicted: usize,
     statistic: f64,
     embedding: Vec<f64>,
 }
@@ -100,95 +130,135 @@ impl<B: ModelBackend> V1Model<B> {
         options: &EvaluateOptions,
         device: &B::Device,
     ) -> Result<Evaluation, EmptyData> {
+        let data = [TokenizedData::new(data)?];
         let noise = SeededNoise(options.seed);
-        self.evaluate_batches(tokenizer::batches(data), &noise, options, device)
+        let mut results = self.evaluate_many(&data, &noise, options, device);
+        results.pop().ok_or(EmptyData)
     }
 
-    /// As [`V1Model::evaluate`], for batches that were made before and any noise.
-    ///
-    /// # Errors
-    /// [`EmptyData`].
-    pub fn evaluate_batches(
+    /// Loss and embedding of each of `pieces`, the same as alone: sequences of several pieces
+    /// share the device, sums do not.
+    pub fn evaluate_many(
         &self,
-        batches: impl IntoIterator<Item = impl AsRef<[Sequence]>>,
+        pieces: &[TokenizedData],
         noise: &impl NoiseSource,
         options: &EvaluateOptions,
         device: &B::Device,
-    ) -> Result<Evaluation, EmptyData> {
-        let dim = self.config().embedding_dim;
-        let mut losses: Vec<BatchLoss> = Vec::new();
-        let mut embedding = vec![0.0f64; dim];
+    ) -> Vec<Evaluation> {
+        let mut sums: Vec<Vec<Sums>> = vec![Vec::new(); pieces.len()];
+        let longest = pieces.iter().map(|piece| piece.batches.len()).max();
+        for batch in 0..longest.unwrap_or_default() {
+            // All batches of one number share their noise.
+            let dim = self.config().embedding_dim;
+            let directions = sigreg::directions(noise.noise(batch as u64, dim), dim, device);
+            let mut all: Vec<(usize, &Sequence)> = Vec::new();
+            for (piece, data) in pieces.iter().enumerate() {
+                if let Some(sequences) = data.batches.get(batch) {
+                    all.extend(sequences.iter().map(|sequence| (piece, sequence)));
+                    sums[piece].push(Sums::zero(dim));
+                }
+            }
+            for part in all.chunks(options.sequences_at_a_time.max(1)) {
+                let sequences: Vec<&Sequence> =
+                    part.iter().map(|(_, sequence)| *sequence).collect();
+                let results = self.sums(&sequences, &directions, device);
+                for ((piece, _), result) in part.iter().zip(results) {
+                    if let Some(sum) = sums[*piece].last_mut() {
+                        sum.add(&result);
+                    }
+                }
+            }
+        }
+        let pairs = pieces.iter().zip(&sums);
+        pairs
+            .map(|(piece, sums)| Evaluation::new(piece, sums))
+            .collect()
+    }
+
+    /// The sums of each of `sequences`.
+    fn sums(
+        &self,
+        sequences: &[&Sequence],
+        directions: &Tensor<B, 2>,
+        device: &B::Device,
+    ) -> Vec<Sums> {
+        let config = self.config();
+        let part = Batch::new(sequences, &config, device);
+        let representations = self.encode(&part);
+        let logits = self.predict(representations.clone());
+        let logs = numbers(negative_log_likelihood(logits, part.targets).sum_dim(1));
+        let statistics = sigreg::statistics(representations.clone(), directions.clone());
+        let statistics = numbers(statistics.sum_dim(1));
+        let embeddings = numbers(representations.sum_dim(1));
+        let embeddings = embeddings.chunks(config.embedding_dim.max(1));
+        let numbers = logs.iter().zip(&statistics).zip(embeddings);
+        numbers
+            .map(|((log, statistic), embedding)| Sums {
+                negative_log: f64::from(*log),
+                statistic: f64::from(*statistic),
+                embedding: embedding.iter().map(|value| f64::from(*value)).collect(),
+            })
+            .collect()
+    }
+}
+
+impl Sums {
+    fn zero(dim: usize) -> Self {
+        Self {
+            embedding: vec![0.0; dim],
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.negative_log += other.negative_log;
+        self.statistic += other.statistic;
+        for (sum, value) in self.embedding.iter_mut().zip(&other.embedding) {
+            *sum += value;
+        }
+    }
+}
+
+impl Evaluation {
+    /// The means over the batches of `data`.
+    fn new(data: &TokenizedData, sums: &[Sums]) -> Self {
+        let mut batches = Vec::with_capacity(sums.len());
+        let mut embedding = vec![0.0f64; sums.first().map_or(0, |sum| sum.embedding.len())];
         let (mut negative_log, mut bytes) = (0.0, 0);
-        for (index, batch) in (0u64..).zip(batches) {
-            let batch = batch.as_ref();
-            let directions = sigreg::directions(noise.noise(index, dim), dim, device);
-            let sums = self.sums(batch, &directions, options, device);
-            let places = (batch.len() * MAX_SEQ_LEN) as f64;
-            let cross_entropy = sums.negative_log / sums.predicted.max(1) as f64;
-            let sig_reg = sums.statistic / places;
-            losses.push(BatchLoss {
-                sequences: batch.len(),
+        for (sequences, sum) in data.batches.iter().zip(sums) {
+            let places = (sequences.len() * MAX_SEQ_LEN) as f64;
+            let predicted: usize = sequences.iter().map(Sequence::predicted).sum();
+            let cross_entropy = sum.negative_log / predicted.max(1) as f64;
+            let sig_reg = sum.statistic / places;
+            batches.push(BatchLoss {
+                sequences: sequences.len(),
                 cross_entropy,
                 sig_reg,
                 loss: cross_entropy + COEFFICIENT * sig_reg,
             });
-            for (mean, sum) in embedding.iter_mut().zip(&sums.embedding) {
-                *mean += sum / places;
+            for (mean, value) in embedding.iter_mut().zip(&sum.embedding) {
+                *mean += value / places;
             }
-            negative_log += sums.negative_log;
-            bytes += batch.iter().map(|sequence| sequence.bytes).sum::<usize>();
+            negative_log += sum.negative_log;
+            bytes += sequences
+                .iter()
+                .map(|sequence| sequence.bytes)
+                .sum::<usize>();
         }
-        if losses.is_empty() {
-            return Err(EmptyData);
-        }
-        let count = losses.len() as f64;
-        Ok(Evaluation {
-            loss: losses.iter().map(|batch| batch.loss).sum::<f64>() / count,
+        let count = batches.len() as f64;
+        Self {
+            loss: batches.iter().map(|batch| batch.loss).sum::<f64>() / count,
             embedding: embedding.iter().map(|sum| (sum / count) as f32).collect(),
             bits_per_byte: negative_log / std::f64::consts::LN_2 / bytes as f64,
-            batches: losses,
-        })
-    }
-
-    fn sums(
-        &self,
-        batch: &[Sequence],
-        directions: &Tensor<B, 2>,
-        options: &EvaluateOptions,
-        device: &B::Device,
-    ) -> Sums {
-        let config = self.config();
-        let mut sums = Sums {
-            negative_log: 0.0,
-            predicted: 0,
-            statistic: 0.0,
-            embedding: vec![0.0; config.embedding_dim],
-        };
-        for sequences in batch.chunks(options.sequences_at_a_time.max(1)) {
-            let part = Batch::new(sequences, &config, device);
-            let representations = self.encode(&part);
-            let logits = self.predict(representations.clone());
-            let log = cross_entropy_sum(logits, part.targets);
-            let statistic = sigreg::statistics(representations.clone(), directions.clone()).sum();
-            let [count, places, dim] = representations.dims();
-            let embedding = representations.reshape([count * places, dim]).sum_dim(0);
-            sums.negative_log += number(log);
-            sums.statistic += number(statistic);
-            sums.predicted += sequences.iter().map(Sequence::predicted).sum::<usize>();
-            for (sum, value) in sums.embedding.iter_mut().zip(numbers(embedding)) {
-                *sum += f64::from(value);
-            }
+            batches,
         }
-        sums
     }
 }
 
 /// The numbers of a tensor, whatever floats its device computes with.
-fn numbers<B: ModelBackend, const D: usize>(tensor: Tensor<B, D>) -> impl Iterator<Item = f32> {
-    let values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
-    values.into_iter()
+fn numbers<B: ModelBackend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
 }
 
-fn number<B: ModelBackend>(tensor: Tensor<B, 1>) -> f64 {
-    numbers(tensor).next().map_or(f64::NAN, f64::from)
-}
+#[cfg(test)]
+mod tests;

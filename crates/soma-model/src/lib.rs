@@ -46,7 +46,7 @@ pub mod weights;
 pub use backend::ModelBackend;
 pub use config::{ConfigError, ModelConfig};
 pub use device::{Device, DeviceError, OnDevice};
-pub use evaluate::{BatchLoss, EmptyData, EvaluateOptions, Evaluation};
+pub use evaluate::{BatchLoss, EmptyData, EvaluateOptions, Evaluation, TokenizedData};
 pub use v1::{Batch, V1Model};
 
 /// The backend for the CPU.

@@ -5,14 +5,14 @@ use burn::tensor::{Int, Tensor, activation};
 use crate::backend::ModelBackend;
 use crate::tokenizer::PAD;
 
-/// The sum of −log p(target) over all places that have something to predict.
+/// −log p(target) in nats for every place: batch × places, 0 where there is nothing to predict.
 ///
 /// `logits` is batch × places × vocabulary, `targets` batch × places, PAD where nothing is to be
-/// predicted. Divide by the number of such places for the mean.
-pub fn cross_entropy_sum<B: ModelBackend>(
+/// predicted. The cross-entropy is the sum by the number of the other places.
+pub fn negative_log_likelihood<B: ModelBackend>(
     logits: Tensor<B, 3>,
     targets: Tensor<B, 2, Int>,
-) -> Tensor<B, 1> {
+) -> Tensor<B, 2> {
     let [batch, places, vocabulary] = logits.dims();
     let count = batch * places;
     let log_probabilities = activation::log_softmax(logits.reshape([count, vocabulary]), 1);
@@ -21,6 +21,6 @@ pub fn cross_entropy_sum<B: ModelBackend>(
     log_probabilities
         .gather(1, targets)
         .mask_fill(hidden, 0.0)
-        .sum()
         .neg()
+        .reshape([batch, places])
 }

@@ -48,13 +48,13 @@ pub fn directions<B: ModelBackend>(
     noise / lengths
 }
 
-/// The statistic of every place: `representations` is batch × places × dim, the answer has batch ·
-/// places numbers.
+/// The statistic of every place: `representations` is batch × places × dim, the answer batch ×
+/// places.
 pub fn statistics<B: ModelBackend>(
     representations: Tensor<B, 3>,
     directions: Tensor<B, 2>,
-) -> Tensor<B, 1> {
+) -> Tensor<B, 2> {
     let [batch, places, dim] = representations.dims();
     let flat = representations.reshape([batch * places, dim]);
-    B::sigreg_statistics(flat.matmul(directions))
+    B::sigreg_statistics(flat.matmul(directions)).reshape([batch, places])
 }

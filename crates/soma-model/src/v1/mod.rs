@@ -39,15 +39,15 @@ pub struct Batch<B: ModelBackend> {
 
 impl<B: ModelBackend> Batch<B> {
     /// Puts `sequences` on `device`, for a model of size `config`.
-    pub fn new(sequences: &[Sequence], config: &ModelConfig, device: &B::Device) -> Self {
+    pub fn new(sequences: &[&Sequence], config: &ModelConfig, device: &B::Device) -> Self {
         let shape = [sequences.len(), MAX_SEQ_LEN];
-        let positions = sequences.iter().flat_map(Sequence::positions);
+        let positions = sequences.iter().flat_map(|sequence| sequence.positions());
         let ints = |values: Vec<i32>| {
             let data = TensorData::new(values, shape);
             Tensor::<B, 2, Int>::from_data(data, device)
         };
         let tokens = sequences.iter().flat_map(|sequence| &sequence.tokens);
-        let targets = sequences.iter().flat_map(Sequence::targets);
+        let targets = sequences.iter().flat_map(|sequence| sequence.targets());
         Self {
             tokens: ints(tokens.map(|token| i32::from(*token)).collect()),
             targets: ints(targets.map(i32::from).collect()),
