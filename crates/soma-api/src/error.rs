@@ -149,6 +149,32 @@ error_codes! {
     FaucetEmpty = 503, true;
     /// The chain's genesis does not allow epochs to be ended by hand.
     ForcedEpochsNotAllowed = 403, false;
+    /// The data to score cannot be downloaded.
+    DataUnavailable = 424, true;
+    /// Weights cannot be downloaded.
+    WeightsUnavailable = 424, true;
+    /// What was downloaded has another checksum or size; `details.blob` says `data` or `weights`.
+    ChecksumMismatch = 422, true;
+    /// The key does not open the sealed weights.
+    DecryptionFailed = 422, false;
+    /// The opened weights have another checksum than committed.
+    PlaintextMismatch = 422, false;
+    /// The opened weights are not a model of this size, or have numbers that are not finite.
+    InvalidWeights = 422, false;
+    /// There is no byte to score.
+    EmptyData = 422, false;
+    /// The data is larger than the service scores.
+    DataTooLarge = 422, false;
+    /// The URL is not one that the service may open.
+    UrlNotAllowed = 422, false;
+    /// The model does not fit in the memory that the service may use.
+    OutOfMemory = 507, false;
+    /// The service's disk is full or fails.
+    StorageFailed = 507, true;
+    /// The service's device does not work.
+    DeviceFailed = 503, true;
+    /// The service's queue is full.
+    Busy = 503, true;
     /// A bug or a failing disk; the node's log says more.
     Internal = 500, true;
 }

@@ -1,8 +1,8 @@
-//! JSON shapes of the node's HTTP API: one set of types for node, SDK and CLI.
+//! JSON shapes of the HTTP APIs of node and scorer: one set of types for services, SDK and CLI.
 //!
 //! # Place
-//! Depends on `soma-types` only. Does no I/O and knows no HTTP library; the node serves these
-//! types, the SDK reads them.
+//! Depends on `soma-types` only. Does no I/O and knows no HTTP library; node and scorer serve
+//! these types, the SDK reads them.
 //!
 //! # Conventions
 //! - Money is a whole number of shannons (1 SOMA = 10^9 shannons), up to 10^16: read it as a 64-bit
@@ -19,7 +19,7 @@
 //!
 //! # Reading order
 //! [`error`], [`page`], [`chain`], [`account`], [`transaction`], [`block`], [`epoch`], [`model`],
-//! [`target`], [`validator`], [`object`], [`proof`], [`event`], [`service`].
+//! [`target`], [`validator`], [`object`], [`proof`], [`event`], [`service`], [`scoring`].
 #![forbid(unsafe_code)]
 
 pub mod account;
@@ -33,6 +33,7 @@ pub mod model;
 pub mod object;
 pub mod page;
 pub mod proof;
+pub mod scoring;
 pub mod service;
 pub mod target;
 pub mod transaction;
@@ -49,6 +50,10 @@ pub use model::{ModelView, PendingRevealView, PoolView, WeightsView};
 pub use object::{ObjectContent, ObjectId, ObjectType, ObjectView, SYSTEM_STATE_ID};
 pub use page::{DEFAULT_PAGE, MAX_PAGE, Page};
 pub use proof::ProofView;
+pub use scoring::{
+    BatchScoreRequest, BatchScoreResponse, DataSource, DownloadView, ModelScoreView, PieceView,
+    ScoreRequest, ScoreResponse, ScorerInfo, WeightsSource,
+};
 pub use service::{AdvanceEpochResponse, FaucetRequest, FaucetResponse};
 pub use target::{ChallengeView, DataView, FillView, PayoutView, ReportView, TargetView};
 pub use transaction::{

@@ -1,0 +1,146 @@
+//! A kept blob in use.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use sha3::{Digest as _, Sha3_256};
+use soma_types::{Checksum, WeightsKey};
+
+use super::Shared;
+use crate::error::BlobError;
+use crate::sealed::SealedBlob;
+
+/// Bytes that are read at a time.
+const BUFFER: usize = 1 << 18;
+
+/// A kept blob. It stays on disk as long as this exists.
+pub struct CachedBlob {
+    shared: Arc<Shared>,
+    checksum: Checksum,
+    size: u64,
+}
+
+impl CachedBlob {
+    /// A use that was begun in the index.
+    pub(super) fn new(shared: Arc<Shared>, checksum: Checksum, size: u64) -> Self {
+        // The time on disk outlives this process. When it cannot be set, only an order is lost.
+        let file = File::options().append(true).open(shared.path(&checksum));
+        let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
+        Self {
+            shared,
+            checksum,
+            size,
+        }
+    }
+
+    /// SHA3-256 of the blob.
+    pub fn checksum(&self) -> Checksum {
+        self.checksum
+    }
+
+    /// Size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The file.
+    pub fn path(&self) -> PathBuf {
+        self.shared.path(&self.checksum)
+    }
+
+    /// The bytes, verified. For small blobs; blocks the thread.
+    ///
+    /// # Errors
+    /// [`BlobError::Damaged`] when the file changed; [`BlobError::Io`].
+    pub fn read(&self) -> Result<Vec<u8>, BlobError> {
+        let file = self.file()?;
+        let mut bytes = Vec::new();
+        let limited = file.take(self.size + 1).read_to_end(&mut bytes);
+        limited.map_err(|error| self.failed(&error))?;
+        if soma_crypto::checksum(&bytes) == self.checksum {
+            Ok(bytes)
+        } else {
+            Err(self.damaged())
+        }
+    }
+
+    /// Opens sealed weights, to be read segment by segment. Blocks the thread.
+    ///
+    /// # Errors
+    /// [`BlobError::Sealed`] when it does not begin like sealed weights; [`BlobError::Damaged`];
+    /// [`BlobError::Io`].
+    pub fn open_sealed(&self, key: &WeightsKey) -> Result<SealedBlob, BlobError> {
+        let file = BufReader::with_capacity(BUFFER, self.file()?);
+        SealedBlob::open(self.clone(), file, key)
+    }
+
+    /// Reads the whole file again. Blocks the thread.
+    ///
+    /// # Errors
+    /// [`BlobError::Damaged`] when it changed; [`BlobError::Io`].
+    pub fn verify(&self) -> Result<(), BlobError> {
+        let mut file = self.file()?;
+        let mut hash = Sha3_256::new();
+        let mut bytes = vec![0; BUFFER];
+        loop {
+            match file.read(&mut bytes) {
+                Ok(0) => break,
+                Ok(count) => hash.update(&bytes[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(&error)),
+            }
+        }
+        if Checksum(hash.finalize().into()) == self.checksum {
+            Ok(())
+        } else {
+            Err(self.damaged())
+        }
+    }
+
+    fn file(&self) -> Result<File, BlobError> {
+        File::open(self.path()).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => self.damaged(),
+            _ => self.failed(&error),
+        })
+    }
+
+    /// Removes the file, so that the next call downloads it again.
+    pub(crate) fn damaged(&self) -> BlobError {
+        self.shared.index().forget(&self.checksum);
+        let _ = fs::remove_file(self.path());
+        BlobError::Damaged {
+            checksum: self.checksum,
+        }
+    }
+
+    pub(crate) fn failed(&self, error: &io::Error) -> BlobError {
+        BlobError::io(format!("cannot read {}", self.path().display()), error)
+    }
+}
+
+impl Clone for CachedBlob {
+    fn clone(&self) -> Self {
+        self.shared.index().take_again(&self.checksum);
+        Self {
+            shared: Arc::clone(&self.shared),
+            ..*self
+        }
+    }
+}
+
+impl Drop for CachedBlob {
+    fn drop(&mut self) {
+        self.shared.index().release(&self.checksum);
+    }
+}
+
+impl std::fmt::Debug for CachedBlob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = f.debug_struct("CachedBlob");
+        text.field("checksum", &self.checksum);
+        text.field("size", &self.size).finish_non_exhaustive()
+    }
+}

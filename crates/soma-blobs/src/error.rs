@@ -1,0 +1,187 @@
+//! What can go wrong with a blob.
+
+use std::io;
+
+use soma_types::Checksum;
+use thiserror::Error;
+
+/// Why a blob cannot be had or put somewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BlobError {
+    /// The URL cannot be read, or carries a user name or password.
+    #[error("URL `{url}`: {reason}")]
+    InvalidUrl {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The scheme is none that may be opened here.
+    #[error("URL `{url}` has scheme `{scheme}`, which is not opened here; use {allowed}")]
+    SchemeNotAllowed {
+        /// The URL.
+        url: String,
+        /// Its scheme.
+        scheme: String,
+        /// The schemes that may be used.
+        allowed: &'static str,
+    },
+    /// The host is, or resolves to, an address that is not public.
+    #[error(
+        "`{host}` has address {address}, which is not public; only a service that allows private \
+         addresses opens it"
+    )]
+    AddressNotAllowed {
+        /// The host.
+        host: String,
+        /// The address.
+        address: String,
+    },
+    /// The server does not give the blob.
+    #[error("cannot download `{url}`: {reason} ({tries} tries)")]
+    Unavailable {
+        /// The URL.
+        url: String,
+        /// The last failure.
+        reason: String,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// The download did not end in the time that its size allows.
+    #[error("`{url}` gave {bytes} of {size} bytes in {seconds} s; that is too slow")]
+    TooSlow {
+        /// The URL.
+        url: String,
+        /// Bytes that arrived.
+        bytes: u64,
+        /// Bytes that were expected.
+        size: u64,
+        /// Time that was given, in seconds.
+        seconds: u64,
+    },
+    /// The blob is shorter or longer than named.
+    #[error("`{url}` has {got} bytes instead of {expected}")]
+    SizeMismatch {
+        /// The URL.
+        url: String,
+        /// Size as named, in bytes.
+        expected: u64,
+        /// Size as found: `more` when it was not read to its end.
+        got: String,
+    },
+    /// The blob is another one.
+    #[error("`{url}` has checksum {got} instead of {expected}")]
+    ChecksumMismatch {
+        /// The URL.
+        url: String,
+        /// SHA3-256 as named.
+        expected: Checksum,
+        /// SHA3-256 as found.
+        got: Checksum,
+    },
+    /// The blob is larger than what may be kept.
+    #[error(
+        "the blob has {size} bytes, the cache holds at most {max}; give it more room, or wait \
+         until blobs in use are free"
+    )]
+    CacheFull {
+        /// Size of the blob in bytes.
+        size: u64,
+        /// Bound of the cache in bytes.
+        max: u64,
+    },
+    /// A kept file changed on disk. It was removed; fetch it again.
+    #[error("the kept file of {checksum} was damaged on disk and is removed; fetch it again")]
+    Damaged {
+        /// The checksum that it should have.
+        checksum: Checksum,
+    },
+    /// The disk is full.
+    #[error("the disk is full: {reason}; free some space")]
+    DiskFull {
+        /// What the system says.
+        reason: String,
+    },
+    /// Reading or writing a local file failed.
+    #[error("{what}: {reason}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// The key does not open the sealed weights, or they were changed.
+    #[error("the sealed weights do not open: {reason}")]
+    Sealed {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The opened weights are others than named.
+    #[error("the opened weights have checksum {got} instead of {expected}")]
+    PlaintextMismatch {
+        /// SHA3-256 as named.
+        expected: Checksum,
+        /// SHA3-256 as found.
+        got: Checksum,
+    },
+    /// The store does not take the blob.
+    #[error("cannot upload to {place}: {reason}")]
+    UploadFailed {
+        /// The store.
+        place: String,
+        /// What it says.
+        reason: String,
+    },
+    /// The store's settings do not fit together.
+    #[error("store settings: {0}")]
+    Settings(String),
+}
+
+impl BlobError {
+    /// The stable name of the error.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidUrl { .. } => "InvalidUrl",
+            Self::SchemeNotAllowed { .. } => "SchemeNotAllowed",
+            Self::AddressNotAllowed { .. } => "AddressNotAllowed",
+            Self::Unavailable { .. } => "Unavailable",
+            Self::TooSlow { .. } => "TooSlow",
+            Self::SizeMismatch { .. } => "SizeMismatch",
+            Self::ChecksumMismatch { .. } => "ChecksumMismatch",
+            Self::CacheFull { .. } => "CacheFull",
+            Self::Damaged { .. } => "Damaged",
+            Self::DiskFull { .. } => "DiskFull",
+            Self::Io { .. } => "Io",
+            Self::Sealed { .. } => "Sealed",
+            Self::PlaintextMismatch { .. } => "PlaintextMismatch",
+            Self::UploadFailed { .. } => "UploadFailed",
+            Self::Settings(_) => "Settings",
+        }
+    }
+
+    /// True when the trouble is this machine's, and says nothing of the blob.
+    pub const fn is_own(&self) -> bool {
+        matches!(
+            self,
+            Self::CacheFull { .. }
+                | Self::Damaged { .. }
+                | Self::DiskFull { .. }
+                | Self::Io { .. }
+                | Self::UploadFailed { .. }
+                | Self::Settings(_)
+        )
+    }
+
+    /// An error of the system while doing `what`.
+    pub(crate) fn io(what: impl Into<String>, error: &io::Error) -> Self {
+        let reason = error.to_string();
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { reason },
+            _ => Self::Io {
+                what: what.into(),
+                reason,
+            },
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! S3-compatible stores: AWS, R2, MinIO and their like.
+
+use std::fmt;
+use std::path::Path as FilePath;
+
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::buffered::BufWriter;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+use soma_types::Checksum;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt as _;
+use url::Url;
+
+use super::{join, unreadable};
+use crate::error::BlobError;
+
+/// Files above this size, in bytes, are sent in parts of this size.
+const PART_BYTES: usize = 16 << 20;
+
+/// An S3-compatible store.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3Config {
+    /// The bucket that blobs are put into.
+    pub bucket: String,
+    /// Begins the names of blobs in the bucket. Default empty.
+    #[serde(default)]
+    pub prefix: String,
+    /// Address of the service, such as `https://ACCOUNT.r2.cloudflarestorage.com`; not that of the
+    /// bucket. Default: AWS.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// The region. Default `us-east-1`; R2 takes `auto`.
+    #[serde(default = "default_region")]
+    pub region: String,
+    /// Puts the bucket into the host name instead of the path. Default false.
+    #[serde(default)]
+    pub virtual_host_style: bool,
+    /// What the public URLs of the blobs begin with, when they differ from the store's own.
+    #[serde(default)]
+    pub public_url_prefix: Option<String>,
+    /// Key id. Default: the environment's `AWS_ACCESS_KEY_ID`.
+    #[serde(default, skip_serializing)]
+    pub access_key_id: Option<String>,
+    /// Secret key. Default: the environment's `AWS_SECRET_ACCESS_KEY`. Never written out.
+    #[serde(default, skip_serializing)]
+    pub secret_access_key: Option<String>,
+    /// Session token. Default: the environment's `AWS_SESSION_TOKEN`. Never written out.
+    #[serde(default, skip_serializing)]
+    pub session_token: Option<String>,
+}
+
+fn default_region() -> String {
+    "us-east-1".to_owned()
+}
+
+/// Secrets stay out of logs.
+impl fmt::Debug for S3Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Config")
+            .field("bucket", &self.bucket)
+            .field("prefix", &self.prefix)
+            .field("endpoint", &self.endpoint)
+            .field("region", &self.region)
+            .field("virtual_host_style", &self.virtual_host_style)
+            .field("public_url_prefix", &self.public_url_prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+impl S3Config {
+    /// A bucket, with all defaults.
+    pub fn new(bucket: impl Into<String>) -> Self {
+        Self {
+            bucket: bucket.into(),
+            prefix: String::new(),
+            endpoint: None,
+            region: default_region(),
+            virtual_host_style: false,
+            public_url_prefix: None,
+            access_key_id: None,
+            secret_access_key: None,
+            session_token: None,
+        }
+    }
+
+    /// Checks that requests can be made.
+    pub(super) fn check(&self) -> Result<(), BlobError> {
+        if self.bucket.is_empty() {
+            return Err(BlobError::Settings("the bucket has no name".to_owned()));
+        }
+        self.client(&self.bucket).map(|_| ())
+    }
+
+    /// A client for `bucket` of this service.
+    pub(crate) fn client(&self, bucket: &str) -> Result<AmazonS3, BlobError> {
+        let mut builder = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .with_region(&self.region)
+            .with_virtual_hosted_style_request(self.virtual_host_style);
+        if let Some(endpoint) = &self.endpoint {
+            let address = self.address(endpoint, bucket)?;
+            let is_plain = address.starts_with("http://");
+            builder = builder.with_endpoint(address).with_allow_http(is_plain);
+        }
+        if let Some(id) = &self.access_key_id {
+            builder = builder.with_access_key_id(id);
+        }
+        if let Some(secret) = &self.secret_access_key {
+            builder = builder.with_secret_access_key(secret);
+        }
+        if let Some(token) = &self.session_token {
+            builder = builder.with_token(token);
+        }
+        let built = builder.build();
+        built.map_err(|error| BlobError::Settings(error.to_string()))
+    }
+
+    /// The endpoint as the client wants it: with the bucket in it, when that belongs there.
+    fn address(&self, endpoint: &str, bucket: &str) -> Result<String, BlobError> {
+        let endpoint = endpoint.trim_end_matches('/');
+        if !self.virtual_host_style {
+            return Ok(endpoint.to_owned());
+        }
+        let fail = || BlobError::Settings(format!("`{endpoint}` is not the address of a service"));
+        let mut url = Url::parse(endpoint).map_err(|_| fail())?;
+        let host = format!("{bucket}.{}", url.host_str().ok_or_else(fail)?);
+        url.set_host(Some(&host)).map_err(|_| fail())?;
+        Ok(url.as_str().trim_end_matches('/').to_owned())
+    }
+
+    /// The path of a blob in the bucket.
+    fn key(&self, checksum: &Checksum) -> String {
+        match self.prefix.trim_matches('/') {
+            "" => checksum.to_string(),
+            prefix => format!("{prefix}/{checksum}"),
+        }
+    }
+
+    /// Where the public finds a blob.
+    fn public_url(&self, key: &str) -> Result<String, BlobError> {
+        if let Some(prefix) = &self.public_url_prefix {
+            return Ok(join(prefix, key));
+        }
+        let bucket = &self.bucket;
+        Ok(match (&self.endpoint, self.virtual_host_style) {
+            (Some(endpoint), true) => join(&self.address(endpoint, bucket)?, key),
+            (Some(endpoint), false) => join(endpoint, &format!("{bucket}/{key}")),
+            (None, true) => format!("https://{bucket}.s3.{}.amazonaws.com/{key}", self.region),
+            (None, false) => format!("https://s3.{}.amazonaws.com/{bucket}/{key}", self.region),
+        })
+    }
+
+    /// Puts a file into the bucket, in parts when it is large.
+    pub(super) async fn upload(
+        &self,
+        path: &FilePath,
+        checksum: &Checksum,
+    ) -> Result<String, BlobError> {
+        let key = self.key(checksum);
+        let fail = |error: std::io::Error| BlobError::UploadFailed {
+            place: format!("s3://{}/{key}", self.bucket),
+            reason: error.to_string(),
+        };
+        let client = std::sync::Arc::new(self.client(&self.bucket)?);
+        let mut file = File::open(path)
+            .await
+            .map_err(|error| unreadable(path, &error))?;
+        let mut writer = BufWriter::with_capacity(client, Path::from(key.as_str()), PART_BYTES);
+        let copied = match tokio::io::copy(&mut file, &mut writer).await {
+            Ok(_) => writer.shutdown().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = copied {
+            // Parts that arrived cost money until they are given up.
+            let _ = writer.abort().await;
+            return Err(fail(error));
+        }
+        self.public_url(&key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(endpoint: Option<&str>, virtual_host_style: bool) -> S3Config {
+        S3Config {
+            endpoint: endpoint.map(str::to_owned),
+            virtual_host_style,
+            secret_access_key: Some("hunter2".to_owned()),
+            ..S3Config::new("box")
+        }
+    }
+
+    #[test]
+    fn public_urls_follow_the_style() {
+        let url = |config: &S3Config| config.public_url("k").unwrap();
+        let r2 = Some("https://acc.r2.cloudflarestorage.com/");
+        let aws = "https://s3.us-east-1.amazonaws.com/box/k";
+        assert_eq!(url(&config(None, false)), aws);
+        let aws = "https://box.s3.us-east-1.amazonaws.com/k";
+        assert_eq!(url(&config(None, true)), aws);
+        let path = "https://acc.r2.cloudflarestorage.com/box/k";
+        assert_eq!(url(&config(r2, false)), path);
+        let host = "https://box.acc.r2.cloudflarestorage.com/k";
+        assert_eq!(url(&config(r2, true)), host);
+        let mut public = config(r2, false);
+        public.public_url_prefix = Some("https://cdn.example/w/".to_owned());
+        assert_eq!(url(&public), "https://cdn.example/w/k");
+    }
+
+    #[test]
+    fn secrets_are_neither_shown_nor_written() {
+        let config = config(None, false);
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_bucket_needs_a_name() {
+        let error = S3Config::new("").check().unwrap_err();
+        assert_eq!(error.name(), "Settings");
+    }
+}
