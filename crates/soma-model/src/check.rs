@@ -237,16 +237,16 @@ fn check_size<B: ModelBackend>(
             report,
         };
         judge.tokens(case, &data);
-        let tokenized = [TokenizedData::new(&data)?];
+        let tokenized = TokenizedData::new(&data)?;
         let options = EvaluateOptions::default();
-        let results = model.evaluate_many(&tokenized, &noise, &options, device);
+        let results = model.evaluate_many(&[&tokenized], &noise, &options, device);
         let [result] = &results[..] else {
             return Err(CheckError::Empty(EmptyData));
         };
         judge.losses(case, result);
         let tensor = |name: &str| expected.get(&format!("{}.{name}", case.name));
         judge.numbers("embedding", &result.embedding, &tensor("embedding")?);
-        let first: Vec<_> = tokenized[0].batches()[0].iter().take(1).collect();
+        let first: Vec<_> = tokenized.batches()[0].iter().take(1).collect();
         let representations = model.encode(&Batch::new(&first, &config, device));
         let logits = model.predict(representations.clone());
         let rows = |tensor| rows(tensor, &case.rows);

@@ -130,9 +130,9 @@ impl<B: ModelBackend> V1Model<B> {
         options: &EvaluateOptions,
         device: &B::Device,
     ) -> Result<Evaluation, EmptyData> {
-        let data = [TokenizedData::new(data)?];
+        let data = TokenizedData::new(data)?;
         let noise = SeededNoise(options.seed);
-        let mut results = self.evaluate_many(&data, &noise, options, device);
+        let mut results = self.evaluate_many(&[&data], &noise, options, device);
         results.pop().ok_or(EmptyData)
     }
 
@@ -140,7 +140,7 @@ impl<B: ModelBackend> V1Model<B> {
     /// share the device, sums do not.
     pub fn evaluate_many(
         &self,
-        pieces: &[TokenizedData],
+        pieces: &[&TokenizedData],
         noise: &impl NoiseSource,
         options: &EvaluateOptions,
         device: &B::Device,

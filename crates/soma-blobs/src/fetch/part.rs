@@ -46,23 +46,25 @@ impl Part {
         if length > blob.size {
             part.restart().await?;
         } else {
-            part.hash_what_is_there().await?;
+            part.hash_what_is_there(length).await?;
         }
         Ok(part)
     }
 
-    async fn hash_what_is_there(&mut self) -> Result<(), BlobError> {
+    async fn hash_what_is_there(&mut self, length: u64) -> Result<(), BlobError> {
         let mut bytes = vec![0; BUFFER];
-        loop {
-            let count = self.file.read(&mut bytes).await;
+        while self.bytes < length {
+            let wanted = usize::try_from(length - self.bytes).unwrap_or(BUFFER);
+            let count = self.file.read(&mut bytes[..wanted.min(BUFFER)]).await;
             let count = count.map_err(|error| self.failed(&error))?;
             if count == 0 {
-                self.inherited = self.bytes;
-                return Ok(());
+                break;
             }
             self.hash.update(&bytes[..count]);
             self.bytes += count as u64;
         }
+        self.inherited = self.bytes;
+        Ok(())
     }
 
     /// Bytes that are there.

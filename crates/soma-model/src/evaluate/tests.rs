@@ -26,6 +26,7 @@ fn many_pieces_are_scored_as_each_alone() {
         .iter()
         .map(|p| TokenizedData::new(p).unwrap())
         .collect();
+    let tokenized: Vec<_> = tokenized.iter().collect();
     let noise = SeededNoise(5);
     let together = model.evaluate_many(&tokenized, &noise, &options(7), &device);
     assert_eq!(together.len(), pieces.len());

@@ -1,0 +1,136 @@
+//! Loading and evaluating on one device, whose backend is hidden here.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use soma_model::evaluate::SeededNoise;
+use soma_model::{
+    EvaluateOptions, Evaluation, ModelBackend, OnDevice, TokenizedData, V1Model, weights,
+};
+
+use crate::error::LoadError;
+use crate::loaded::Loaded;
+use crate::memory::MemoryNeeds;
+use crate::scorer::ScorerConfig;
+use crate::source::ModelSource;
+
+/// Evaluates on a device.
+pub(crate) trait Engine: Send {
+    /// What the model says of each piece.
+    fn evaluate(
+        &mut self,
+        model: &dyn ModelSource,
+        pieces: &[&TokenizedData],
+        seed: u64,
+    ) -> Result<Vec<Evaluation>, LoadError>;
+
+    /// Models in memory, and loads that were made.
+    fn loaded(&self) -> (usize, u64);
+}
+
+/// Makes the engine of a device.
+pub(crate) struct MakeEngine(pub(crate) ScorerConfig);
+
+impl OnDevice for MakeEngine {
+    type Output = Box<dyn Engine>;
+
+    fn run<B: ModelBackend>(self, device: B::Device) -> Self::Output {
+        let needs = MemoryNeeds::of(&self.0.model, self.0.sequences_at_a_time);
+        let for_weights = self.0.memory_bytes.saturating_sub(needs.working);
+        Box::new(DeviceEngine::<B> {
+            loaded: Loaded::new(needs.weights, for_weights),
+            device,
+            needs,
+            loads: 0,
+            config: self.0,
+        })
+    }
+}
+
+struct DeviceEngine<B: ModelBackend> {
+    device: B::Device,
+    config: ScorerConfig,
+    needs: MemoryNeeds,
+    loaded: Loaded<V1Model<B>>,
+    loads: u64,
+}
+
+impl<B: ModelBackend> DeviceEngine<B> {
+    fn model(&mut self, source: &dyn ModelSource) -> Result<&V1Model<B>, LoadError> {
+        let key = source.key();
+        // Asked twice, since a borrow cannot be given back from inside a condition.
+        if self.loaded.get(&key).is_none() {
+            let model = self.load(source)?;
+            return Ok(self.loaded.add(key, model));
+        }
+        self.loaded.get(&key).ok_or_else(|| LoadError::Device {
+            reason: "a loaded model is gone".to_owned(),
+        })
+    }
+
+    fn load(&mut self, source: &dyn ModelSource) -> Result<V1Model<B>, LoadError> {
+        let (needed, budget) = (self.needs.total(), self.config.memory_bytes);
+        if needed > budget {
+            return Err(LoadError::OutOfMemory { needed, budget });
+        }
+        // Before the load, so that both are never there at once.
+        self.loaded.make_room();
+        B::memory_cleanup(&self.device);
+        let mut model = None;
+        source.load(&mut |file| {
+            model = Some(weights::read(file, &self.config.model, &self.device)?);
+            Ok(())
+        })?;
+        self.loads += 1;
+        tracing::info!(bytes = self.needs.weights, "model loaded");
+        model.ok_or_else(|| LoadError::Device {
+            reason: "the source gave no weights".to_owned(),
+        })
+    }
+
+    fn try_evaluate(
+        &mut self,
+        source: &dyn ModelSource,
+        pieces: &[&TokenizedData],
+        seed: u64,
+    ) -> Result<Vec<Evaluation>, LoadError> {
+        let options = EvaluateOptions {
+            seed,
+            sequences_at_a_time: self.config.sequences_at_a_time,
+        };
+        let device = self.device.clone();
+        let model = self.model(source)?;
+        Ok(model.evaluate_many(pieces, &SeededNoise(seed), &options, &device))
+    }
+}
+
+impl<B: ModelBackend> Engine for DeviceEngine<B> {
+    fn evaluate(
+        &mut self,
+        model: &dyn ModelSource,
+        pieces: &[&TokenizedData],
+        seed: u64,
+    ) -> Result<Vec<Evaluation>, LoadError> {
+        // Backends panic where a device is lost or out of memory.
+        let tried = catch_unwind(AssertUnwindSafe(|| self.try_evaluate(model, pieces, seed)));
+        tried.unwrap_or_else(|panic| {
+            self.loaded.clear();
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|t| (*t).to_owned()));
+            let reason = text.unwrap_or_else(|| "it stopped without a reason".to_owned());
+            tracing::error!(%reason, "the device failed");
+            Err(LoadError::Device { reason })
+        })
+    }
+
+    fn loaded(&self) -> (usize, u64) {
+        (self.loaded.count(), self.loads)
+    }
+}
+
+/// Errors that several requests share.
+impl From<weights::WeightsError> for LoadError {
+    fn from(error: weights::WeightsError) -> Self {
+        Self::Invalid(Arc::new(error))
+    }
+}

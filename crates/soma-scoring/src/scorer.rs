@@ -1,0 +1,189 @@
+//! Scoring as a library.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use soma_model::{Device, Evaluation, ModelConfig, TokenizedData};
+
+use crate::engine::{Engine, MakeEngine};
+use crate::error::{LoadError, ScoringError};
+use crate::memory::{HostMemory, MemoryNeeds};
+use crate::scores::{ModelScore, PieceScores};
+use crate::source::ModelSource;
+
+/// How a [`Scorer`] works.
+#[derive(Clone, Copy, Debug)]
+pub struct ScorerConfig {
+    /// Size of the models.
+    pub model: ModelConfig,
+    /// Where they run.
+    pub device: Device,
+    /// Bytes of the device's memory for weights and what is computed.
+    pub memory_bytes: u64,
+    /// Sequences on the device at a time. More are quicker on GPUs, and need more memory.
+    pub sequences_at_a_time: usize,
+    /// The largest piece of data, in bytes.
+    pub max_data_bytes: u64,
+}
+
+impl ScorerConfig {
+    /// Defaults for a size and device: on the CPU 80 % of the machine's memory and 4 sequences at
+    /// a time, on a GPU 16 GiB and 16 sequences; data up to 1 MiB.
+    pub fn new(model: ModelConfig, device: Device) -> Self {
+        let on_host = device.shares_host_memory();
+        Self {
+            model,
+            device,
+            memory_bytes: if on_host {
+                HostMemory::now().total / 5 * 4
+            } else {
+                16 << 30
+            },
+            sequences_at_a_time: if on_host { 4 } else { 16 },
+            max_data_bytes: 1 << 20,
+        }
+    }
+}
+
+/// Scores data with models, which stay loaded as long as memory allows.
+///
+/// ```
+/// use soma_model::{Cpu, Device, ModelConfig, weights};
+/// use soma_scoring::{Scorer, ScorerConfig, WeightsFile};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("weights.safetensors");
+/// let model = weights::random::<Cpu>(&ModelConfig::SMALL, 7, &Default::default());
+/// weights::write(&model, std::fs::File::create(&path)?)?;
+///
+/// let scorer = Scorer::new(ScorerConfig::new(ModelConfig::SMALL, Device::Cpu))?;
+/// let scores = scorer.score(b"some bytes", &[&WeightsFile::new(&path)?], 0)?;
+/// assert_eq!(scores.winner(), Some(0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Scorer {
+    engine: Mutex<Box<dyn Engine>>,
+    config: ScorerConfig,
+    device_name: String,
+    // As of the last evaluation: whoever asks does not wait for the one at hand.
+    loaded_models: AtomicUsize,
+    loads: AtomicU64,
+}
+
+impl Scorer {
+    /// Starts the device.
+    ///
+    /// # Errors
+    /// [`ScoringError::Device`], [`ScoringError::Size`].
+    pub fn new(config: ScorerConfig) -> Result<Self, ScoringError> {
+        config.model.check()?;
+        let device_name = config.device.probe()?;
+        let engine = config.device.run(MakeEngine(config))?;
+        Ok(Self {
+            engine: Mutex::new(engine),
+            config,
+            device_name,
+            loaded_models: AtomicUsize::new(0),
+            loads: AtomicU64::new(0),
+        })
+    }
+
+    /// How it works.
+    pub fn config(&self) -> &ScorerConfig {
+        &self.config
+    }
+
+    /// What the driver calls the device.
+    pub fn device_name(&self) -> &str {
+        &self.device_name
+    }
+
+    /// What a model needs.
+    pub fn needs(&self) -> MemoryNeeds {
+        MemoryNeeds::of(&self.config.model, self.config.sequences_at_a_time)
+    }
+
+    /// Models in memory, and their bytes.
+    pub fn loaded(&self) -> (usize, u64) {
+        let models = self.loaded_models.load(Ordering::Relaxed);
+        (models, models as u64 * self.needs().weights)
+    }
+
+    /// Loads that were made since the start.
+    pub fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Relaxed)
+    }
+
+    /// Cuts data into sequences.
+    ///
+    /// # Errors
+    /// [`ScoringError::EmptyData`], [`ScoringError::DataTooLarge`].
+    pub fn tokenize(&self, data: &[u8]) -> Result<TokenizedData, ScoringError> {
+        let (size, max) = (data.len() as u64, self.config.max_data_bytes);
+        if size > max {
+            return Err(ScoringError::DataTooLarge { size, max });
+        }
+        TokenizedData::new(data).map_err(|_| ScoringError::EmptyData)
+    }
+
+    /// Scores one piece of data with every one of `models`. Blocks the thread.
+    ///
+    /// # Errors
+    /// [`ScoringError`].
+    pub fn score(
+        &self,
+        data: &[u8],
+        models: &[&dyn ModelSource],
+        seed: u64,
+    ) -> Result<PieceScores, ScoringError> {
+        let data = self.tokenize(data)?;
+        let mut scores = self.score_many(&[&data], models, seed)?;
+        scores.pop().ok_or(ScoringError::EmptyData)
+    }
+
+    /// Scores every piece with every one of `models`: the scores of each piece. Blocks the thread.
+    ///
+    /// # Errors
+    /// [`ScoringError::NoModels`], [`ScoringError::Model`].
+    pub fn score_many(
+        &self,
+        pieces: &[&TokenizedData],
+        models: &[&dyn ModelSource],
+        seed: u64,
+    ) -> Result<Vec<PieceScores>, ScoringError> {
+        if models.is_empty() {
+            return Err(ScoringError::NoModels);
+        }
+        let mut scores: Vec<_> = pieces.iter().map(|_| PieceScores(Vec::new())).collect();
+        for (place, model) in models.iter().enumerate() {
+            let evaluations = self.evaluate(*model, pieces, seed);
+            let evaluations = evaluations.map_err(|error| ScoringError::Model {
+                model: place,
+                error,
+            })?;
+            let key = model.key();
+            for (scores, evaluation) in scores.iter_mut().zip(evaluations) {
+                scores.0.push(ModelScore { key, evaluation });
+            }
+        }
+        Ok(scores)
+    }
+
+    /// What one model says of each piece. Blocks the thread.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn evaluate(
+        &self,
+        model: &dyn ModelSource,
+        pieces: &[&TokenizedData],
+        seed: u64,
+    ) -> Result<Vec<Evaluation>, LoadError> {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let evaluations = engine.evaluate(model, pieces, seed);
+        let (models, loads) = engine.loaded();
+        self.loaded_models.store(models, Ordering::Relaxed);
+        self.loads.store(loads, Ordering::Relaxed);
+        evaluations
+    }
+}

@@ -1,0 +1,78 @@
+//! Settings of the service.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use soma_blobs::{CacheConfig, FetchConfig};
+use soma_model::{Device, ModelConfig};
+use soma_service::{GuardConfig, RateConfig, ServeConfig};
+
+use crate::scorer::ScorerConfig;
+
+/// Where and how the service runs.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// Where it listens. Default 127.0.0.1:9124.
+    pub listen: SocketAddr,
+    /// Name of the model size, as clients see it.
+    pub model_size: String,
+    /// The scorer.
+    pub scorer: ScorerConfig,
+    /// Kept downloads.
+    pub cache: CacheConfig,
+    /// Downloads.
+    pub fetch: FetchConfig,
+    /// Requests that may wait or be worked on; more are answered `Busy`. Default 128.
+    pub queue: usize,
+    /// Time for a request, downloads included, in milliseconds. Default 30 minutes.
+    pub request_timeout_ms: u64,
+    /// Models that a request may name. Default 16, the most that a network assigns to a target.
+    pub max_models: usize,
+    /// Pieces of data that a batch may have. Default 256.
+    pub max_pieces: usize,
+    /// Sequences of all jobs that the worker takes at a time. Default 256.
+    pub max_sequences: usize,
+    /// Limits of HTTP requests.
+    pub guard: GuardConfig,
+    /// Limits of connections.
+    pub serve: ServeConfig,
+}
+
+impl ServiceConfig {
+    /// The defaults, for models of size `model` called `model_size`, with downloads in `folder`.
+    pub fn new(
+        model_size: impl Into<String>,
+        model: ModelConfig,
+        device: Device,
+        folder: impl Into<PathBuf>,
+    ) -> Self {
+        let queue = 128;
+        let request_timeout_ms = 30 * 60_000;
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9_124)),
+            model_size: model_size.into(),
+            scorer: ScorerConfig::new(model, device),
+            cache: CacheConfig::new(folder),
+            fetch: FetchConfig::default(),
+            queue,
+            request_timeout_ms,
+            max_models: 16,
+            max_pieces: 256,
+            max_sequences: 256,
+            guard: GuardConfig {
+                // Room for inline data.
+                max_body_bytes: 8 << 20,
+                // The service's own deadline answers first.
+                request_timeout_ms: request_timeout_ms + 10_000,
+                max_concurrent_requests: queue + 64,
+                // The queue is the limit.
+                rate: RateConfig {
+                    per_minute: 0,
+                    burst: 0,
+                },
+                ..GuardConfig::default()
+            },
+            serve: ServeConfig::default(),
+        }
+    }
+}
