@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::Path as FilePath;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::buffered::BufWriter;
 use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStore as _, PutPayload};
 use serde::{Deserialize, Serialize};
 use soma_types::Checksum;
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::AsyncReadExt as _;
 use url::Url;
 
 use super::{join, unreadable};
@@ -159,26 +159,60 @@ impl S3Config {
         checksum: &Checksum,
     ) -> Result<String, BlobError> {
         let key = self.key(checksum);
-        let fail = |error: std::io::Error| BlobError::UploadFailed {
+        let fail = |error: object_store::Error| BlobError::UploadFailed {
             place: format!("s3://{}/{key}", self.bucket),
             reason: error.to_string(),
         };
-        let client = std::sync::Arc::new(self.client(&self.bucket)?);
+        let client = self.client(&self.bucket)?;
+        let place = Path::from(key.as_str());
         let mut file = File::open(path)
             .await
             .map_err(|error| unreadable(path, &error))?;
-        let mut writer = BufWriter::with_capacity(client, Path::from(key.as_str()), PART_BYTES);
-        let copied = match tokio::io::copy(&mut file, &mut writer).await {
-            Ok(_) => writer.shutdown().await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = copied {
-            // Parts that arrived cost money until they are given up.
-            let _ = writer.abort().await;
-            return Err(fail(error));
+        let first = read_part(&mut file, path).await?;
+        if first.len() < PART_BYTES {
+            let put = client.put(&place, PutPayload::from(first)).await;
+            put.map_err(fail)?;
+        } else {
+            let upload = client.put_multipart(&place).await.map_err(fail)?;
+            send_parts(upload, first, &mut file, path)
+                .await?
+                .map_err(fail)?;
         }
         self.public_url(&key)
     }
+}
+
+/// The next bytes of a file: fewer than a part only at its end.
+async fn read_part(file: &mut File, path: &FilePath) -> Result<Vec<u8>, BlobError> {
+    let mut bytes = Vec::new();
+    let read = file.take(PART_BYTES as u64).read_to_end(&mut bytes).await;
+    read.map_err(|error| unreadable(path, &error))?;
+    Ok(bytes)
+}
+
+/// Sends a file in parts, one after the other. Parts that arrived cost money until they are given
+/// up, so that is done when sending fails.
+async fn send_parts(
+    mut upload: Box<dyn MultipartUpload>,
+    first: Vec<u8>,
+    file: &mut File,
+    path: &FilePath,
+) -> Result<Result<(), object_store::Error>, BlobError> {
+    let mut part = first;
+    while !part.is_empty() {
+        if let Err(error) = upload.put_part(PutPayload::from(part)).await {
+            let _ = upload.abort().await;
+            return Ok(Err(error));
+        }
+        part = match read_part(file, path).await {
+            Ok(part) => part,
+            Err(error) => {
+                let _ = upload.abort().await;
+                return Err(error);
+            }
+        };
+    }
+    Ok(upload.complete().await.map(drop))
 }
 
 #[cfg(test)]
