@@ -54,7 +54,7 @@ impl ScorerConfig {
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("weights.safetensors");
 /// let model = weights::random::<Cpu>(&ModelConfig::SMALL, 7, &Default::default());
-/// weights::write(&model, std::fs::File::create(&path)?)?;
+/// weights::write(&model, &path)?;
 ///
 /// let scorer = Scorer::new(ScorerConfig::new(ModelConfig::SMALL, Device::Cpu))?;
 /// let scores = scorer.score(b"some bytes", &[&WeightsFile::new(&path)?], 0)?;

@@ -1,0 +1,292 @@
+//! What hostile and broken input gives: its error code, and a service that goes on.
+
+use serde_json::{Value, json};
+use soma_api::{Base64, DataSource, DataView};
+use soma_blobs::{AddressPolicy, FetchConfig};
+use soma_crypto::sealed::fresh_key;
+use soma_scoring::MemoryNeeds;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::world::{World, request, text, weights_file};
+
+/// A header that claims tensors of 10^12 numbers.
+fn boastful() -> Vec<u8> {
+    let header = br#"{"embedding.weight":{"dtype":"F32","shape":[1000000,1000000],"data_offsets":[0,4000000000000]}}"#;
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend_from_slice(header);
+    file
+}
+
+#[tokio::test]
+async fn weights_that_are_not_a_model_are_refused_by_name() {
+    let world = World::new().await;
+    let data = world.data(b"data").await;
+    let good = weights_file(1);
+    let mut not_a_number = good.clone();
+    let end = not_a_number.len();
+    not_a_number[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    let mut longer = good.clone();
+    longer.push(0);
+    let mut long_header = u64::MAX.to_le_bytes().to_vec();
+    long_header.extend_from_slice(&[b' '; 100]);
+    for (file, cause) in [
+        (good[..good.len() / 2].to_vec(), "WrongLength"),
+        (longer, "WrongLength"),
+        (not_a_number, "NotFinite"),
+        (boastful(), "MissingTensor"),
+        (long_header, "Malformed"),
+        (b"{}".to_vec(), "WrongLength"),
+        (Vec::new(), "WrongLength"),
+    ] {
+        let model = world.seal(&file).await;
+        let good = world.model(1).await;
+        let refusal = world.refusal(&data, &[good, model]).await;
+        assert_eq!(refusal["code"], "InvalidWeights", "{refusal}");
+        assert_eq!(refusal["details"]["blob"], "weights");
+        assert_eq!(refusal["details"]["model"], 1);
+        let got = refusal["details"]["cause"].as_str().unwrap();
+        assert!(
+            got == cause || (cause == "MissingTensor" && got == "WrongShape"),
+            "{refusal}"
+        );
+    }
+    world.works().await;
+}
+
+#[tokio::test]
+async fn a_wrong_key_a_wrong_checksum_and_a_cut_file_are_told_apart() {
+    let world = World::new().await;
+    let data = world.data(b"data").await;
+    let good = world.model(1).await;
+    let mut wrong = good.clone();
+    wrong.key = fresh_key();
+    let refusal = world.refusal(&data, &[wrong]).await;
+    assert_eq!(refusal["code"], "DecryptionFailed", "{refusal}");
+    let mut wrong = good.clone();
+    wrong.plaintext_checksum = Some(soma_crypto::checksum(b"else"));
+    let refusal = world.refusal(&data, &[wrong]).await;
+    assert_eq!(refusal["code"], "PlaintextMismatch", "{refusal}");
+    let mut wrong = good.clone();
+    wrong.url = world.put(b"something else").await.url;
+    wrong.checksum = soma_crypto::checksum(b"no such blob");
+    for size in [14, 13, 15] {
+        wrong.size = size;
+        let refusal = world.refusal(&data, std::slice::from_ref(&wrong)).await;
+        assert_eq!(refusal["code"], "ChecksumMismatch", "{refusal}");
+        assert_eq!(refusal["details"]["blob"], "weights");
+    }
+    let mut gone = world.model(2).await;
+    gone.url.push('x');
+    let refusal = world.refusal(&data, &[gone]).await;
+    assert_eq!(refusal["code"], "WeightsUnavailable", "{refusal}");
+    // The right key still opens what the wrong one did not.
+    world.score(&data, &[good]).await;
+    world.works().await;
+}
+
+#[tokio::test]
+async fn data_at_fault_is_told_from_weights_at_fault() {
+    let world = World::with(|config| config.scorer.max_data_bytes = 10_000).await;
+    let models = [world.model(1).await];
+    let view = |blob: soma_blobs::BlobRef| DataView {
+        url: blob.url,
+        checksum: blob.checksum,
+        size: blob.size,
+    };
+    let good = view(world.put(b"data").await);
+    let missing = DataView {
+        url: format!("{}x", good.url),
+        checksum: soma_crypto::checksum(b"other"),
+        ..good.clone()
+    };
+    let other = DataView {
+        checksum: soma_crypto::checksum(b"atad"),
+        ..good.clone()
+    };
+    let empty = DataView {
+        size: 0,
+        ..good.clone()
+    };
+    let large = view(world.put(&text(10_001)).await);
+    let inline = |bytes: Vec<u8>| DataSource::Inline {
+        bytes: Base64(bytes),
+    };
+    for (data, code, blob) in [
+        (DataSource::Url(missing), "DataUnavailable", Some("data")),
+        (DataSource::Url(other), "ChecksumMismatch", Some("data")),
+        (DataSource::Url(empty), "EmptyData", None),
+        (DataSource::Url(large), "DataTooLarge", None),
+        (inline(Vec::new()), "EmptyData", None),
+        (inline(text(10_001)), "DataTooLarge", None),
+    ] {
+        let refusal = world.refusal(&data, &models).await;
+        assert_eq!(refusal["code"], code, "{refusal}");
+        assert_eq!(refusal["details"]["blob"].as_str(), blob, "{refusal}");
+    }
+    world.score(&inline(text(10_000)), &models).await;
+}
+
+#[tokio::test]
+async fn addresses_inside_are_refused_unless_allowed() {
+    let world = World::with(|config| config.fetch.policy = AddressPolicy::default()).await;
+    let models = [world.model(1).await];
+    let inline = DataSource::Inline {
+        bytes: Base64(b"x".to_vec()),
+    };
+    let refusal = world.refusal(&inline, &models).await;
+    assert_eq!(refusal["code"], "UrlNotAllowed", "{refusal}");
+    assert_eq!(refusal["details"]["cause"], "AddressNotAllowed");
+    let strict = World::with(|config| config.fetch = FetchConfig::default()).await;
+    let mut file = world.model(1).await;
+    file.url = "file:///etc/hostname".to_owned();
+    let refusal = strict.refusal(&inline, &[file]).await;
+    assert_eq!(refusal["code"], "UrlNotAllowed", "{refusal}");
+}
+
+#[tokio::test]
+async fn a_model_that_does_not_fit_is_refused_before_it_is_loaded() {
+    let needs = MemoryNeeds::of(&soma_model::ModelConfig::SMALL, 4);
+    let world = World::with(|config| config.scorer.memory_bytes = needs.total() - 1).await;
+    let data = world.data(b"data").await;
+    let refusal = world.refusal(&data, &[world.model(1).await]).await;
+    assert_eq!(refusal["code"], "OutOfMemory", "{refusal}");
+    assert_eq!(refusal["details"]["needed"], needs.total());
+    assert_eq!(world.metric("soma_scorer_loads").await, 0);
+}
+
+#[tokio::test]
+async fn models_beyond_the_budget_take_turns() {
+    let needs = MemoryNeeds::of(&soma_model::ModelConfig::SMALL, 4);
+    let room = needs.working + 2 * needs.weights;
+    let world = World::with(|config| config.scorer.memory_bytes = room).await;
+    let data = world.data(b"data").await;
+    let models = [
+        world.model(1).await,
+        world.model(2).await,
+        world.model(3).await,
+    ];
+    let first = world.score(&data, &models).await;
+    assert_eq!(world.service.info().loaded_models, 2);
+    assert_eq!(world.score(&data, &models).await, first);
+    assert!(world.service.info().loaded_bytes <= room);
+}
+
+#[tokio::test]
+async fn a_dripping_server_gives_up_its_place() {
+    let world = World::with(|config| {
+        config.fetch.base_time = std::time::Duration::from_millis(300);
+    })
+    .await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let head = b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n";
+                let _ = stream.write_all(head).await;
+                while stream.write_all(b"x").await.is_ok() {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            });
+        }
+    });
+    let data = DataSource::Url(DataView {
+        url: format!("http://{address}/drip"),
+        checksum: soma_crypto::checksum(b"never"),
+        size: 5_000,
+    });
+    let refusal = world.refusal(&data, &[world.model(1).await]).await;
+    assert_eq!(refusal["code"], "DataUnavailable", "{refusal}");
+    assert_eq!(refusal["details"]["cause"], "TooSlow");
+    world.works().await;
+}
+
+#[tokio::test]
+async fn downloads_beyond_the_disk_budget_are_the_scorers_own_trouble() {
+    let world = World::with(|config| config.cache.max_bytes = 1_000).await;
+    let data = world.data(b"data").await;
+    let refusal = world.refusal(&data, &[world.model(1).await]).await;
+    assert_eq!(refusal["code"], "StorageFailed", "{refusal}");
+    assert_eq!(refusal["details"]["cause"], "CacheFull");
+}
+
+#[tokio::test]
+async fn every_malformed_request_is_answered_with_a_typed_error() {
+    let world = World::with(|config| config.max_models = 2).await;
+    let data = world.data(b"data").await;
+    let model = world.model(1).await;
+    let good = request(&data, std::slice::from_ref(&model));
+    let mut bodies: Vec<String> = ["", "x", "[]", "null", "1e999", "{\"data\":", "\"", "{}"]
+        .map(str::to_owned)
+        .into();
+    bodies.push(format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000)));
+    let odd = [
+        json!(null),
+        json!(-1),
+        json!(1e300),
+        json!("x"),
+        json!([]),
+        json!({}),
+        json!({ "bytes": "%" }),
+        json!([[], null]),
+    ];
+    for field in ["data", "models", "target_embedding", "seed", "unknown"] {
+        for value in &odd {
+            let mut body = good.clone();
+            body[field] = value.clone();
+            bodies.push(body.to_string());
+        }
+    }
+    for field in ["checksum", "size", "key", "plaintext_checksum", "unknown"] {
+        for value in &odd {
+            let mut body = good.clone();
+            body["models"][0][field] = value.clone();
+            bodies.push(body.to_string());
+        }
+    }
+    for target in [vec![0.0; 16], vec![1.0; 15], vec![1.0; 100_000]] {
+        let mut body = good.clone();
+        body["target_embedding"] = json!(target);
+        bodies.push(body.to_string());
+    }
+    // A blob that is kept needs no URL; another one does.
+    for url in ["", "x", "ftp://a/b", "http://", "http://a:b@c/"] {
+        let mut body = good.clone();
+        body["models"][0]["url"] = json!(url);
+        body["models"][0]["checksum"] = json!(soma_crypto::checksum(url));
+        bodies.push(body.to_string());
+    }
+    let many = vec![model; 3];
+    bodies.push(request(&data, &many).to_string());
+    for path in ["/v1/score", "/v1/score/batch"] {
+        for body in &bodies {
+            let request = world.client.post(world.url(path)).body(body.clone());
+            let request = request.header("content-type", "application/json");
+            let response = request.send().await.unwrap();
+            let status = response.status().as_u16();
+            let answer: Value = response.json().await.unwrap();
+            // A null where something may be absent is as good as absent.
+            let absent = body.contains("null") && status == 200;
+            assert!(
+                absent || (400..500).contains(&status),
+                "{status} {answer} {body:.300}"
+            );
+            assert!(absent || answer["code"].is_string(), "{answer}");
+        }
+        let large = vec![b' '; 9 << 20];
+        let request = world.client.post(world.url(path)).body(large);
+        let request = request.header("content-type", "application/json");
+        assert_eq!(request.send().await.unwrap().status(), 413);
+        let response = world
+            .client
+            .post(world.url(path))
+            .body("{}")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 415);
+        let response = world.client.get(world.url(path)).send().await.unwrap();
+        assert_eq!(response.status(), 405);
+    }
+    world.works().await;
+}
