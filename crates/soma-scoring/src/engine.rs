@@ -36,7 +36,7 @@ impl OnDevice for MakeEngine {
 
     fn run<B: ModelBackend>(self, device: B::Device) -> Self::Output {
         let needs = MemoryNeeds::of(&self.0.model, self.0.sequences_at_a_time);
-        let for_weights = self.0.memory_bytes.saturating_sub(needs.working);
+        let for_weights = self.0.memory_bytes().saturating_sub(needs.working);
         Box::new(DeviceEngine::<B> {
             loaded: Loaded::new(needs.weights, for_weights),
             device,
@@ -69,7 +69,11 @@ impl<B: ModelBackend> DeviceEngine<B> {
     }
 
     fn load(&mut self, source: &dyn ModelSource) -> Result<V1Model<B>, LoadError> {
-        let (needed, budget) = (self.needs.total(), self.config.memory_bytes);
+        let (needed, budget) = (self.needs.total(), self.config.memory_bytes());
+        if needed > budget {
+            return Err(LoadError::OutOfMemory { needed, budget });
+        }
+        let (needed, budget) = (self.needs.staging, self.config.host_memory_bytes);
         if needed > budget {
             return Err(LoadError::OutOfMemory { needed, budget });
         }

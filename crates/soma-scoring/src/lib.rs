@@ -28,6 +28,8 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+#[cfg(feature = "cli")]
+pub mod arguments;
 mod engine;
 pub mod error;
 mod loaded;

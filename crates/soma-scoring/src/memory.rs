@@ -12,6 +12,8 @@ pub struct MemoryNeeds {
     pub weights: u64,
     /// What an evaluation needs beside them, at most.
     pub working: u64,
+    /// What loading needs of the host's memory, whatever the device.
+    pub staging: u64,
 }
 
 impl MemoryNeeds {
@@ -30,10 +32,11 @@ impl MemoryNeeds {
         Self {
             weights: config.weight_bytes(),
             working: 4 * (places * width + largest + d * slices * 2),
+            staging: 2 * 4 * largest,
         }
     }
 
-    /// Both together.
+    /// What the device must have: weights and what is computed.
     pub fn total(&self) -> u64 {
         self.weights + self.working
     }

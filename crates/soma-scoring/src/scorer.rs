@@ -18,8 +18,11 @@ pub struct ScorerConfig {
     pub model: ModelConfig,
     /// Where they run.
     pub device: Device,
-    /// Bytes of the device's memory for weights and what is computed.
-    pub memory_bytes: u64,
+    /// Bytes of this machine's memory that may be used. On the CPU weights are in it; for a GPU
+    /// they only pass through.
+    pub host_memory_bytes: u64,
+    /// Bytes of a GPU's memory that may be used.
+    pub device_memory_bytes: u64,
     /// Sequences on the device at a time. More are quicker on GPUs, and need more memory.
     pub sequences_at_a_time: usize,
     /// The largest piece of data, in bytes.
@@ -27,20 +30,26 @@ pub struct ScorerConfig {
 }
 
 impl ScorerConfig {
-    /// Defaults for a size and device: on the CPU 80 % of the machine's memory and 4 sequences at
-    /// a time, on a GPU 16 GiB and 16 sequences; data up to 1 MiB.
+    /// Defaults for a size and device: 80 % of the machine's memory, 16 GiB of a GPU's, 4 sequences
+    /// at a time on the CPU and 16 on a GPU, data up to 1 MiB.
     pub fn new(model: ModelConfig, device: Device) -> Self {
         let on_host = device.shares_host_memory();
         Self {
             model,
             device,
-            memory_bytes: if on_host {
-                HostMemory::now().total / 5 * 4
-            } else {
-                16 << 30
-            },
+            host_memory_bytes: HostMemory::now().total / 5 * 4,
+            device_memory_bytes: 16 << 30,
             sequences_at_a_time: if on_host { 4 } else { 16 },
             max_data_bytes: 1 << 20,
+        }
+    }
+
+    /// Bytes for weights and what is computed, where the models run.
+    pub const fn memory_bytes(&self) -> u64 {
+        if self.device.shares_host_memory() {
+            self.host_memory_bytes
+        } else {
+            self.device_memory_bytes
         }
     }
 }

@@ -46,25 +46,20 @@ impl ServiceConfig {
         device: Device,
         folder: impl Into<PathBuf>,
     ) -> Self {
-        let queue = 128;
-        let request_timeout_ms = 30 * 60_000;
-        Self {
+        let mut config = Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9_124)),
             model_size: model_size.into(),
             scorer: ScorerConfig::new(model, device),
             cache: CacheConfig::new(folder),
             fetch: FetchConfig::default(),
-            queue,
-            request_timeout_ms,
+            queue: 0,
+            request_timeout_ms: 0,
             max_models: 16,
             max_pieces: 256,
             max_sequences: 256,
             guard: GuardConfig {
                 // Room for inline data.
                 max_body_bytes: 8 << 20,
-                // The service's own deadline answers first.
-                request_timeout_ms: request_timeout_ms + 10_000,
-                max_concurrent_requests: queue + 64,
                 // The queue is the limit.
                 rate: RateConfig {
                     per_minute: 0,
@@ -73,6 +68,23 @@ impl ServiceConfig {
                 ..GuardConfig::default()
             },
             serve: ServeConfig::default(),
-        }
+        };
+        config.set_queue(128);
+        config.set_request_timeout_ms(30 * 60_000);
+        config
+    }
+
+    /// Sets how many requests may wait.
+    pub fn set_queue(&mut self, queue: usize) {
+        self.queue = queue;
+        // Room for those that are told to come back, and for health and metrics.
+        self.guard.max_concurrent_requests = queue.saturating_add(64);
+    }
+
+    /// Sets the time for a request, in milliseconds.
+    pub fn set_request_timeout_ms(&mut self, limit: u64) {
+        self.request_timeout_ms = limit;
+        // The service's own deadline answers first.
+        self.guard.request_timeout_ms = limit.saturating_add(10_000);
     }
 }

@@ -291,7 +291,7 @@ impl Shared {
             model_size: config.model_size.clone(),
             embedding_dim: config.scorer.model.embedding_dim as u64,
             parameters: config.scorer.model.parameter_count(),
-            memory_bytes: config.scorer.memory_bytes,
+            memory_bytes: config.scorer.memory_bytes(),
             loaded_bytes,
             loaded_models: loaded_models as u64,
             cache_max_bytes: self.cache.max_bytes(),

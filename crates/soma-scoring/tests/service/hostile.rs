@@ -146,7 +146,7 @@ async fn addresses_inside_are_refused_unless_allowed() {
 #[tokio::test]
 async fn a_model_that_does_not_fit_is_refused_before_it_is_loaded() {
     let needs = MemoryNeeds::of(&soma_model::ModelConfig::SMALL, 4);
-    let world = World::with(|config| config.scorer.memory_bytes = needs.total() - 1).await;
+    let world = World::with(|config| config.scorer.host_memory_bytes = needs.total() - 1).await;
     let data = world.data(b"data").await;
     let refusal = world.refusal(&data, &[world.model(1).await]).await;
     assert_eq!(refusal["code"], "OutOfMemory", "{refusal}");
@@ -158,7 +158,7 @@ async fn a_model_that_does_not_fit_is_refused_before_it_is_loaded() {
 async fn models_beyond_the_budget_take_turns() {
     let needs = MemoryNeeds::of(&soma_model::ModelConfig::SMALL, 4);
     let room = needs.working + 2 * needs.weights;
-    let world = World::with(|config| config.scorer.memory_bytes = room).await;
+    let world = World::with(|config| config.scorer.host_memory_bytes = room).await;
     let data = world.data(b"data").await;
     let models = [
         world.model(1).await,
