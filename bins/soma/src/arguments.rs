@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use soma_crypto::keystore::KeyIdentity;
 
 use crate::commands::{
-    balance, completions, env, faucet, model, network, objects, send, stake, start, target, tx,
-    validator, wallet,
+    balance, completions, doctor, env, faucet, model, network, objects, score, send, stake, start,
+    target, tx, validator, wallet,
 };
 
 /// Work with the SOMA network: money, stake, models, targets, and a network of your own.
@@ -87,7 +87,11 @@ pub enum Command {
     Validator(validator::Validator),
     /// Show the network: parameters, supply, validators
     Network(network::Network),
-    /// Run a network on this machine
+    /// Score files with models: loss, bits per byte, distance
+    Score(score::Score),
+    /// Check device, memory, disk, clock and services, and say how to fix what fails
+    Doctor(doctor::Doctor),
+    /// Run a network or a service on this machine
     Start(start::Start),
     /// Print a completion script for a shell
     Completions(completions::Completions),

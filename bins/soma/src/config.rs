@@ -25,6 +25,9 @@ pub struct Env {
     /// URL of its faucet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faucet: Option<String>,
+    /// URL of a scoring service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scorer: Option<String>,
     /// URL of its admin routes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<String>,
@@ -40,6 +43,7 @@ impl Env {
             name: LOCALNET.to_owned(),
             rpc: "http://127.0.0.1:9000".to_owned(),
             faucet: Some("http://127.0.0.1:9123".to_owned()),
+            scorer: Some("http://127.0.0.1:9124".to_owned()),
             admin: Some("http://127.0.0.1:9125".to_owned()),
             chain_id: None,
         }

@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use soma_blobs::BlobError;
 use soma_crypto::SecretKeyError;
 use soma_crypto::keystore::{AliasError, KeystoreError};
 use soma_crypto::mnemonic::MnemonicError;
 use soma_crypto::password::PasswordError;
 use soma_node::localnet::LocalnetError;
+use soma_scoring::ScoringError;
+use soma_scoring::arguments::RunError;
 use soma_sdk::SdkError;
 use soma_sdk::api::ReceiptView;
 use thiserror::Error;
+
+use crate::output::Output;
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -37,6 +42,23 @@ pub enum CliError {
     /// A localnet could not start, or stopped.
     #[error(transparent)]
     Localnet(#[from] LocalnetError),
+    /// A download.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// Something cannot be scored.
+    #[error(transparent)]
+    Scoring(#[from] ScoringError),
+    /// The scoring service could not start.
+    #[error(transparent)]
+    ScoringService(#[from] RunError),
+    /// Checks of `soma doctor` failed.
+    #[error("{failed} of the checks failed")]
+    Unhealthy {
+        /// How many.
+        failed: usize,
+        /// All checks.
+        output: Box<Output>,
+    },
     /// A file could not be read or written.
     #[error("cannot use {}: {reason}", path.display())]
     File {
@@ -102,6 +124,10 @@ impl CliError {
             Self::Mnemonic(_) => "InvalidMnemonic",
             Self::SecretKey(_) => "InvalidSecretKey",
             Self::Localnet(_) => "Localnet",
+            Self::Blob(error) => error.name(),
+            Self::Scoring(error) => error.code().name(),
+            Self::ScoringService(_) => "ScoringService",
+            Self::Unhealthy { .. } => "Unhealthy",
             Self::File { .. } => "File",
             Self::NoActiveAddress => "NoActiveAddress",
             Self::UnknownEnv(_) => "UnknownEnv",

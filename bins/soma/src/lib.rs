@@ -58,6 +58,9 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             if let (Some(receipt), true) = (error.failed_receipt(), json) {
                 print(&transaction::executed(receipt, Vec::new()).render(true));
             }
+            if let CliError::Unhealthy { output, .. } = &error {
+                print(&output.render(json));
+            }
             error.print(json);
             ExitCode::from(error.exit_code())
         }

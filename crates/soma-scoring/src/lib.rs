@@ -40,6 +40,7 @@ pub mod service;
 pub mod source;
 
 pub use error::ScoringError;
+pub use soma_model::{Device, ModelConfig};
 pub use memory::MemoryNeeds;
 pub use scorer::{Scorer, ScorerConfig};
 pub use scores::{ModelScore, PieceScores};

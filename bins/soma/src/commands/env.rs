@@ -42,6 +42,9 @@ pub enum EnvCommand {
         /// URL of the faucet
         #[arg(long, value_name = "URL")]
         faucet: Option<String>,
+        /// URL of the scoring service
+        #[arg(long, value_name = "URL")]
+        scorer: Option<String>,
         /// URL of the admin routes
         #[arg(long, value_name = "URL")]
         admin: Option<String>,
@@ -79,6 +82,7 @@ impl Env {
                 name,
                 rpc,
                 faucet,
+                scorer,
                 admin,
                 offline,
             } => {
@@ -86,6 +90,7 @@ impl Env {
                     name: name.value()?,
                     rpc,
                     faucet,
+                    scorer,
                     admin,
                     chain_id: None,
                 };
@@ -117,11 +122,12 @@ fn list(context: &Context) -> Result<Output, CliError> {
                 env.name.clone(),
                 env.rpc.clone(),
                 or_none(&env.faucet),
+                or_none(&env.scorer),
                 or_none(&env.admin),
             ]
         })
         .collect();
-    let head = ["", "NAME", "RPC", "FAUCET", "ADMIN"];
+    let head = ["", "NAME", "RPC", "FAUCET", "SCORER", "ADMIN"];
     let text = table_or(head, &rows, "No environments.");
     let json = json!({ "active_env": config.active_env, "envs": config.envs });
     Ok(Output::new(&json, text))

@@ -2,11 +2,13 @@
 
 pub mod balance;
 pub mod completions;
+pub mod doctor;
 pub mod env;
 pub mod faucet;
 pub mod model;
 pub mod network;
 pub mod objects;
+pub mod score;
 pub mod send;
 pub mod stake;
 pub mod start;
@@ -48,6 +50,8 @@ pub async fn run(context: Context, command: Command) -> Result<Output, CliError>
         Command::Target(command) => command.run(&context).await,
         Command::Validator(command) => command.run(&context).await,
         Command::Network(command) => command.run(&context).await,
+        Command::Score(command) => command.run(&context).await,
+        Command::Doctor(command) => command.run(&context).await,
         Command::Start(command) => command.run(&context).await,
         Command::Completions(command) => command.run(),
     }

@@ -130,6 +130,7 @@ fn announce(context: &Context, net: &Localnet) -> Result<(), CliError> {
             name: LOCALNET.to_owned(),
             rpc: net.rpc_url(),
             faucet: net.faucet_url(),
+            scorer: Env::localnet().scorer,
             admin: net.admin_url(),
             chain_id: Some(net.application().chain().chain_id()),
         });

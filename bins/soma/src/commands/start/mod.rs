@@ -1,6 +1,7 @@
 //! `soma start`.
 
 mod localnet;
+mod scoring;
 
 use clap::{Args, Subcommand};
 
@@ -9,8 +10,9 @@ use crate::error::CliError;
 use crate::output::Output;
 
 pub use localnet::LocalnetArguments;
+pub use scoring::Scoring;
 
-/// Run a network on this machine
+/// Run a network or a service on this machine
 #[derive(Clone, Debug, Args)]
 pub struct Start {
     /// What to start.
@@ -23,12 +25,15 @@ pub struct Start {
 pub enum StartCommand {
     /// Run a network of one validator with a faucet, until Ctrl-C
     Localnet(LocalnetArguments),
+    /// Run a scoring service, until Ctrl-C
+    Scoring(Scoring),
 }
 
 impl Start {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
         match self.command {
             StartCommand::Localnet(arguments) => arguments.run(context).await,
+            StartCommand::Scoring(command) => command.run(context).await,
         }
     }
 }

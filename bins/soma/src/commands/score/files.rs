@@ -1,0 +1,54 @@
+//! The files to score.
+
+use std::path::{Path, PathBuf};
+
+use soma_scoring::scores::DataName;
+use soma_sdk::types::Checksum;
+
+use crate::error::CliError;
+
+/// A file to score.
+#[derive(Clone, Debug)]
+pub(super) struct DataFile {
+    pub(super) path: PathBuf,
+    /// Known once it was read.
+    pub(super) name: DataName,
+}
+
+/// All files that `paths` name: files themselves, and those in folders, in order of their names.
+pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<DataFile>, CliError> {
+    let mut found = Vec::new();
+    for path in paths {
+        add(path, &mut found)?;
+    }
+    if found.is_empty() {
+        let text = "the folders hold no files; name files, or folders with files".to_owned();
+        return Err(CliError::Invalid(text));
+    }
+    Ok(found)
+}
+
+fn add(path: &Path, found: &mut Vec<DataFile>) -> Result<(), CliError> {
+    let metadata = std::fs::metadata(path).map_err(CliError::file(path))?;
+    if metadata.is_dir() {
+        let entries = std::fs::read_dir(path).and_then(|entries| entries.collect());
+        let entries: Vec<std::fs::DirEntry> = entries.map_err(CliError::file(path))?;
+        let mut inside: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+        inside.sort();
+        return inside.iter().try_for_each(|path| add(path, found));
+    }
+    if !metadata.is_file() {
+        return Err(CliError::File {
+            path: path.to_owned(),
+            reason: "it is neither a file nor a folder".to_owned(),
+        });
+    }
+    found.push(DataFile {
+        path: path.to_owned(),
+        name: DataName {
+            checksum: Checksum([0; 32]),
+            size: metadata.len(),
+        },
+    });
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! `soma score`: what models say of data, before money moves.
+
+mod files;
+mod judge;
+mod models;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use soma_scoring::scores::DataName;
+use soma_scoring::{ModelSource, PieceScores, Scorer, ScorerConfig, ScoringError};
+use soma_sdk::types::{Embedding, ModelId, TargetId};
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::{Output, table};
+use files::DataFile;
+use judge::Judge;
+use models::Models;
+
+/// Score files with models: loss, bits per byte, distance
+#[derive(Clone, Debug, Args)]
+pub struct Score {
+    /// Files to score, and folders whose files are scored
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Score with weights files of this machine, not sealed
+    #[arg(long, num_args = 1.., value_name = "FILE", required_unless_present_any = ["models", "target"])]
+    pub weights: Vec<PathBuf>,
+    /// Score with models of the network
+    #[arg(long = "model", alias = "model-id", num_args = 1.., value_name = "ID")]
+    pub models: Vec<ModelId>,
+    /// Score with the models of a target, and measure the distance to it
+    #[arg(long, alias = "target-id", value_name = "ID", conflicts_with_all = ["weights", "models"])]
+    pub target: Option<TargetId>,
+    /// Say whether a submission would hit the target, its bond and reward, or why not
+    #[arg(long, requires = "target")]
+    pub dry_run: bool,
+    /// Where models run: cpu, wgpu, wgpu:N, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: soma_scoring::Device,
+    /// Size of the models; default by their file or the network
+    #[arg(long, value_name = "SIZE")]
+    pub model_size: Option<String>,
+    /// Seed of the noise; the network uses 0
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub seed: u64,
+    /// Download weights from private addresses and files too; always so on a localnet
+    #[arg(long)]
+    pub allow_private_addresses: bool,
+}
+
+impl Score {
+    pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
+        let files = files::find(&self.paths)?;
+        let judge = match self.target {
+            Some(id) => Some(Judge::of(context, id).await?),
+            None => None,
+        };
+        let models = Models::find(context, &self, judge.as_ref()).await?;
+        let config = ScorerConfig::new(models.size, self.device);
+        let scored = tokio::task::spawn_blocking(move || {
+            let scorer = Scorer::new(config)?;
+            score_all(&scorer, &files, &models, self.seed)
+        });
+        let scored = scored.await;
+        let (scored, names) =
+            scored.map_err(|error| CliError::Invalid(format!("scoring stopped: {error}")))??;
+        Ok(report(&scored, &names, judge.as_ref(), self.dry_run))
+    }
+}
+
+/// A file with what the models say of it.
+struct Scored {
+    file: DataFile,
+    result: Result<PieceScores, ScoringError>,
+}
+
+/// Scores every file, with a bar where somebody watches.
+fn score_all(
+    scorer: &Scorer,
+    files: &[DataFile],
+    models: &Models,
+    seed: u64,
+) -> Result<(Vec<Scored>, Vec<String>), CliError> {
+    let sources: Vec<&dyn ModelSource> = models.all.iter().map(|(_, model)| &**model).collect();
+    let bar = progress(files.len());
+    let mut scored = Vec::new();
+    for file in files {
+        bar.set_message(file.path.display().to_string());
+        let bytes = std::fs::read(&file.path).map_err(CliError::file(&file.path))?;
+        let result = scorer.score(&bytes, &sources, seed);
+        // Data can be at fault for itself alone; a model is needed for all.
+        if let Err(ScoringError::Model { model, error }) = result {
+            return Err(ScoringError::Model { model, error }.into());
+        }
+        let file = DataFile {
+            name: DataName {
+                checksum: soma_crypto::checksum(&bytes),
+                size: bytes.len() as u64,
+            },
+            ..file.clone()
+        };
+        scored.push(Scored { file, result });
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let names = models.all.iter().map(|(name, _)| name.clone()).collect();
+    Ok((scored, names))
+}
+
+fn progress(files: usize) -> ProgressBar {
+    if files < 2 || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files, {eta} left  {wide_msg}");
+    let bar = ProgressBar::new(files as u64);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn report(scored: &[Scored], names: &[String], judge: Option<&Judge>, dry_run: bool) -> Output {
+    let target = judge.map(|judge| &judge.embedding);
+    let mut rows = Vec::new();
+    let mut notes = Vec::new();
+    let mut all = Vec::new();
+    for one in scored {
+        let path = one.file.path.display().to_string();
+        let mut entry = json!({
+            "path": path,
+            "size": one.file.name.size,
+            "checksum": one.file.name.checksum,
+        });
+        match &one.result {
+            Err(error) => {
+                rows.push([
+                    path.clone(),
+                    one.file.name.size.to_string(),
+                    "-".to_owned(),
+                    error.code().name().to_owned(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                ]);
+                entry["error"] = json!(error.body());
+            }
+            Ok(scores) => {
+                rows.extend(lines(&path, one, scores, names, target));
+                entry["scores"] = json!(views(scores, names, target));
+                entry["winner"] = json!(scores.winner().map(|place| &names[place]));
+                if let (Some(judge), true) = (judge, dry_run) {
+                    let verdict = judge.verdict(&one.file, scores);
+                    notes.push(format!("{path}: {}", verdict.text()));
+                    entry["dry_run"] = verdict.json();
+                }
+            }
+        }
+        all.push(entry);
+    }
+    let head = [
+        "FILE",
+        "BYTES",
+        "MODEL",
+        "LOSS",
+        "BITS/BYTE",
+        "DISTANCE",
+        "",
+    ];
+    let mut text = table(head, &rows);
+    for note in notes {
+        text.push_str(&note);
+        text.push('\n');
+    }
+    Output::new(&json!({ "files": all }), text)
+}
+
+fn lines(
+    path: &str,
+    one: &Scored,
+    scores: &PieceScores,
+    names: &[String],
+    target: Option<&Embedding>,
+) -> Vec<[String; 7]> {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.6}"));
+    let winner = scores.winner();
+    let scores = scores.0.iter().zip(names).enumerate();
+    scores
+        .map(|(place, (score, name))| {
+            let view = score.view(target);
+            [
+                path.to_owned(),
+                one.file.name.size.to_string(),
+                short(name),
+                number(view.loss),
+                number(view.bits_per_byte),
+                number(view.distance),
+                if winner == Some(place) { "best" } else { "" }.to_owned(),
+            ]
+        })
+        .collect()
+}
+
+fn views(scores: &PieceScores, names: &[String], target: Option<&Embedding>) -> Vec<Value> {
+    let scores = scores.0.iter().zip(names);
+    scores
+        .map(|(score, name)| {
+            let mut view = json!(score.view(target));
+            view["model"] = json!(name);
+            view
+        })
+        .collect()
+}
+
+/// A name that fits into a table: ids are long.
+fn short(name: &str) -> String {
+    match name.strip_prefix("0x") {
+        Some(digits) if digits.len() > 12 => format!("0x{}…", &digits[..8]),
+        _ => name.to_owned(),
+    }
+}

@@ -1,0 +1,146 @@
+//! The models to score with.
+
+use std::path::Path;
+
+use soma_blobs::{AddressPolicy, BlobRef, Cache, CacheConfig, FetchConfig, Fetcher};
+use soma_scoring::{ModelConfig, ModelSource, SealedWeights, WeightsFile};
+use soma_sdk::api::{ModelView, WeightsView};
+use soma_sdk::types::ModelId;
+
+use super::Score;
+use super::judge::Judge;
+use crate::config::LOCALNET;
+use crate::context::Context;
+use crate::error::CliError;
+
+/// Models with their names, all of one size.
+pub(super) struct Models {
+    pub(super) size: ModelConfig,
+    pub(super) all: Vec<(String, Box<dyn ModelSource>)>,
+}
+
+impl Models {
+    /// Those that the arguments name; what lies on the network is downloaded.
+    pub(super) async fn find(
+        context: &Context,
+        score: &Score,
+        judge: Option<&Judge>,
+    ) -> Result<Self, CliError> {
+        let mut all: Vec<(String, Box<dyn ModelSource>)> = Vec::new();
+        for path in &score.weights {
+            let file = WeightsFile::new(path)?;
+            all.push((path.display().to_string(), Box::new(file)));
+        }
+        let of_target = judge.map(|judge| judge.target.models.as_slice());
+        let ids = score.models.iter().chain(of_target.unwrap_or_default());
+        let mut wanted: Vec<ModelId> = Vec::new();
+        for id in ids {
+            if !wanted.contains(id) {
+                wanted.push(*id);
+            }
+        }
+        if !wanted.is_empty() {
+            download(context, score, &wanted, &mut all).await?;
+        }
+        let size = size(context, score, !wanted.is_empty()).await?;
+        Ok(Self { size, all })
+    }
+}
+
+/// The size that was named, or that of the network, or that of the first file.
+async fn size(context: &Context, score: &Score, on_network: bool) -> Result<ModelConfig, CliError> {
+    if let Some(name) = &score.model_size {
+        let size = ModelConfig::preset(name);
+        return size.map_err(|error| CliError::Usage(error.to_string()));
+    }
+    let hint = "name it with --model-size";
+    if on_network {
+        let dim = context.client()?.parameters().await?.target_embedding_dim;
+        let found = ModelConfig::presets().find(|(_, size)| size.embedding_dim as u64 == dim);
+        return found.map(|(_, size)| size).ok_or_else(|| {
+            let text = format!("no model size has the network's {dim} components; {hint}");
+            CliError::Usage(text)
+        });
+    }
+    let path = score.weights.first().map_or(Path::new(""), |path| path);
+    let bytes = std::fs::metadata(path).map_err(CliError::file(path))?.len();
+    by_file_size(bytes).ok_or_else(|| {
+        let text = format!("{} has the size of no model; {hint}", path.display());
+        CliError::Usage(text)
+    })
+}
+
+/// The size whose weights, in 32 or 16 bits a number, fill a file but for its header.
+fn by_file_size(bytes: u64) -> Option<ModelConfig> {
+    let fits = |weights: u64| {
+        let header = 1_000 + weights / 100;
+        (weights..weights + header.max(100_000)).contains(&bytes)
+    };
+    let mut sizes = ModelConfig::presets().map(|(_, size)| size);
+    sizes.find(|size| fits(size.weight_bytes()) || fits(size.weight_bytes() / 2))
+}
+
+async fn download(
+    context: &Context,
+    score: &Score,
+    wanted: &[ModelId],
+    all: &mut Vec<(String, Box<dyn ModelSource>)>,
+) -> Result<(), CliError> {
+    let client = context.client()?;
+    let is_local = context.env()?.name == LOCALNET || score.allow_private_addresses;
+    let fetch = if is_local {
+        FetchConfig::local()
+    } else {
+        FetchConfig {
+            policy: AddressPolicy::default(),
+            ..FetchConfig::default()
+        }
+    };
+    let folder = context.dir.dir().join("blobs");
+    let cache = Cache::open(CacheConfig::new(folder), Fetcher::new(fetch)?)?;
+    for id in wanted {
+        let model = client.model(id, false).await?;
+        let weights = weights(&model)?;
+        context.say(&format!(
+            "Getting the weights of {id} ({} bytes).",
+            weights.size
+        ));
+        let blob = BlobRef {
+            url: weights.url.clone(),
+            checksum: weights.checksum,
+            size: weights.size,
+        };
+        let source = SealedWeights {
+            blob: cache.get(&blob).await?,
+            key: weights.key,
+            plaintext_checksum: Some(weights.plaintext_checksum),
+        };
+        all.push((id.to_string(), Box::new(source)));
+    }
+    Ok(())
+}
+
+fn weights(model: &ModelView) -> Result<&WeightsView, CliError> {
+    model.weights.as_ref().ok_or_else(|| {
+        let text = format!(
+            "model {} is {} and has no revealed weights; choose an active one",
+            model.id, model.status
+        );
+        CliError::Invalid(text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_follows_from_the_file() {
+        for (_, size) in ModelConfig::presets() {
+            let bytes = size.weight_bytes();
+            assert_eq!(by_file_size(bytes + 4_000), Some(size));
+            assert_eq!(by_file_size(bytes / 2 + 4_000), Some(size));
+        }
+        assert_eq!(by_file_size(17), None);
+    }
+}
