@@ -7,14 +7,14 @@ use tokio::runtime::Runtime;
 use crate::program::{Soma, masked};
 
 /// A network, and a wallet with its first two accounts.
-struct Bench {
-    soma: Soma,
+pub(crate) struct Bench {
+    pub(crate) soma: Soma,
     net: Option<Localnet>,
     runtime: Runtime,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         let net = runtime.block_on(Localnet::start(LocalnetConfig::for_tests()));
         let net = net.unwrap();
@@ -63,7 +63,7 @@ impl Bench {
         lines.join("\n")
     }
 
-    fn advance_epoch(&self) {
+    pub(crate) fn advance_epoch(&self) {
         let client = soma_sdk::Client::builder()
             .rpc_url(self.net().rpc_url())
             .admin_url(self.net().admin_url().unwrap())

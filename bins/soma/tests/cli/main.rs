@@ -4,5 +4,6 @@ mod arguments;
 mod help;
 mod localnet;
 mod program;
+mod score;
 mod start;
 mod wallet;

@@ -11,14 +11,14 @@ const START: &str =
     "start localnet --small-model --fullnode-rpc-port 0 --faucet-port 0 --admin-port 0";
 
 /// Ends the program as Ctrl-C does; its exit code.
-fn interrupt(mut child: Child) -> Option<i32> {
+pub(crate) fn interrupt(mut child: Child) -> Option<i32> {
     let id = child.id().to_string();
     let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
     assert!(sent.success());
     child.wait().unwrap().code()
 }
 
-fn start(soma: &Soma, line: &str) -> (Child, BufReader<std::process::ChildStdout>) {
+pub(crate) fn start(soma: &Soma, line: &str) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut child = soma
         .command(line)
         .stdout(Stdio::piped())

@@ -37,7 +37,7 @@ pub struct Score {
     #[arg(long, alias = "target-id", value_name = "ID", conflicts_with_all = ["weights", "models"])]
     pub target: Option<TargetId>,
     /// Say whether a submission would hit the target, its bond and reward, or why not
-    #[arg(long, requires = "target")]
+    #[arg(long)]
     pub dry_run: bool,
     /// Where models run: cpu, wgpu, wgpu:N, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
@@ -55,6 +55,10 @@ pub struct Score {
 
 impl Score {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
+        if self.dry_run && self.target.is_none() {
+            let text = "--dry-run needs --target: which target would be hit?";
+            return Err(CliError::Usage(text.to_owned()));
+        }
         let files = files::find(&self.paths)?;
         let judge = match self.target {
             Some(id) => Some(Judge::of(context, id).await?),
