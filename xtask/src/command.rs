@@ -58,6 +58,13 @@ pub(crate) fn test() -> Result<()> {
     cargo(&["test", "--quiet", "--workspace", "--doc"])
 }
 
+/// Compares the model with its golden values on a GPU.
+pub(crate) fn test_gpu(device: &str) -> Result<()> {
+    let package = ["--package", "soma-model", "--features", device];
+    let run = ["nextest", "run", "--cargo-profile", "gpu"];
+    cargo(&[&run[..], &package, &["--test", "golden", device]].concat())
+}
+
 /// Replays recorded blocks, on one thread and on two, as built in the dev and the release profile,
 /// for any CPU and for this one: all must give the state root that is written down.
 pub(crate) fn replay() -> Result<()> {
@@ -97,5 +104,14 @@ pub(crate) fn ci() -> Result<()> {
         "--deny",
         "warnings",
     ])?;
-    test()
+    cargo(&[
+        "check",
+        "--quiet",
+        "--package",
+        "soma-scorer",
+        "--features",
+        "cuda",
+    ])?;
+    test()?;
+    test_gpu("wgpu")
 }

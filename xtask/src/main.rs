@@ -34,6 +34,12 @@ enum Task {
     },
     /// Run all tests, documentation examples included.
     Test,
+    /// Run the tests of GPU code through Vulkan; software Vulkan serves as well as a GPU.
+    TestGpu {
+        /// Kind of GPU: `wgpu` or `cuda`.
+        #[arg(long, default_value = "wgpu")]
+        device: String,
+    },
     /// Run everything that must pass before a change lands: format, lints, tests.
     Ci,
     /// Play random transactions of all kinds on the chain and check the rules after every block.
@@ -61,6 +67,7 @@ fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Localnet { arguments } => command::localnet(&arguments),
         Task::Test => command::test(),
+        Task::TestGpu { device } => command::test_gpu(&device),
         Task::Ci => command::ci(),
         // A measurement of unoptimised code says nothing.
         Task::Bench(_) | Task::Soak(_) | Task::Crash(_) if cfg!(debug_assertions) => {

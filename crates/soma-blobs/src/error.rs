@@ -1,6 +1,8 @@
 //! What can go wrong with a blob.
 
+use std::error::Error;
 use std::io;
+use std::path::Path;
 
 use soma_types::Checksum;
 use thiserror::Error;
@@ -47,6 +49,14 @@ pub enum BlobError {
         reason: String,
         /// How often it was tried.
         tries: u32,
+    },
+    /// This machine's network does not work: it cannot resolve names, or has no way out.
+    #[error("no network to download `{url}`: {reason}; check this machine's connection")]
+    Offline {
+        /// The URL.
+        url: String,
+        /// The last failure.
+        reason: String,
     },
     /// The download did not end in the time that its size allows.
     #[error("`{url}` gave {bytes} of {size} bytes in {seconds} s; that is too slow")]
@@ -146,6 +156,7 @@ impl BlobError {
             Self::SchemeNotAllowed { .. } => "SchemeNotAllowed",
             Self::AddressNotAllowed { .. } => "AddressNotAllowed",
             Self::Unavailable { .. } => "Unavailable",
+            Self::Offline { .. } => "Offline",
             Self::TooSlow { .. } => "TooSlow",
             Self::SizeMismatch { .. } => "SizeMismatch",
             Self::ChecksumMismatch { .. } => "ChecksumMismatch",
@@ -164,13 +175,22 @@ impl BlobError {
     pub const fn is_own(&self) -> bool {
         matches!(
             self,
-            Self::CacheFull { .. }
+            Self::Offline { .. }
+                | Self::CacheFull { .. }
                 | Self::Damaged { .. }
                 | Self::DiskFull { .. }
                 | Self::Io { .. }
                 | Self::UploadFailed { .. }
                 | Self::Settings(_)
         )
+    }
+
+    /// A file that is not the same any more as when it was first read.
+    pub(crate) fn changed(path: &Path) -> Self {
+        Self::Io {
+            what: format!("cannot upload {}", path.display()),
+            reason: "the file changed meanwhile; try again when it is whole".to_owned(),
+        }
     }
 
     /// An error of the system while doing `what`.
@@ -184,4 +204,13 @@ impl BlobError {
             },
         }
     }
+}
+
+/// The innermost cause, which says most.
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
 }

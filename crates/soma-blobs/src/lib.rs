@@ -22,7 +22,8 @@
 //! - Memory does not grow with a blob; disk does not grow beyond the cache's bound.
 //! - Only blobs whose checksum and size matched are kept; each use checks them again.
 //! - Sealed weights stay sealed on disk, so no wrong key can spoil a kept file.
-//! - Own trouble (disk, settings) is told apart from trouble with the blob: [`BlobError::is_own`].
+//! - Own trouble (disk, network, settings) is told apart from trouble with the blob:
+//!   [`BlobError::is_own`].
 //!
 //! # Reading order
 //! [`location`], [`policy`], [`fetch`], [`cache`], [`sealed`], [`store`], [`server`].
@@ -37,6 +38,7 @@ pub mod error;
 pub mod fetch;
 pub mod location;
 pub mod policy;
+mod resolve;
 pub mod sealed;
 pub mod server;
 pub mod store;

@@ -94,7 +94,9 @@ impl Location {
             "s3" => {
                 let bucket = url.host_str().unwrap_or_default().to_owned();
                 let key = url.path().trim_start_matches('/').to_owned();
-                if bucket.is_empty() || key.is_empty() {
+                let more =
+                    url.port().is_some() || url.query().is_some() || url.fragment().is_some();
+                if !is_bucket(&bucket) || key.is_empty() || more {
                     return Err(invalid("write s3://bucket/key".to_owned()));
                 }
                 Ok(Self::S3 { bucket, key })
@@ -106,6 +108,16 @@ impl Location {
             }),
         }
     }
+}
+
+/// The name becomes part of a host name or a path: nothing else may be in it.
+fn is_bucket(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let bytes = label.bytes();
+        let mut bytes = bytes.map(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        !label.is_empty() && bytes.all(|is_good| is_good)
+    };
+    name.len() <= 63 && name.split('.').all(is_label)
 }
 
 #[cfg(test)]

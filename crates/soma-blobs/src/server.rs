@@ -122,6 +122,7 @@ fn storage(error: std::io::Error) -> ApiError {
     tracing::error!(%error, "cannot store a blob");
     ApiError::new(
         ErrorCode::StorageFailed,
-        format!("the blob cannot be stored: {error}"),
+        // The whole text would name a folder of this machine.
+        format!("the blob cannot be stored: {}", error.kind()),
     )
 }

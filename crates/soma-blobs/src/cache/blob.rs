@@ -10,6 +10,7 @@ use sha3::{Digest as _, Sha3_256};
 use soma_types::{Checksum, WeightsKey};
 
 use super::Shared;
+use super::index::Kept;
 use crate::error::BlobError;
 use crate::sealed::SealedBlob;
 
@@ -19,36 +20,33 @@ const BUFFER: usize = 1 << 18;
 /// A kept blob. It stays on disk as long as this exists.
 pub struct CachedBlob {
     shared: Arc<Shared>,
-    checksum: Checksum,
-    size: u64,
+    kept: Kept,
 }
 
 impl CachedBlob {
     /// A use that was begun in the index.
-    pub(super) fn new(shared: Arc<Shared>, checksum: Checksum, size: u64) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, kept: Kept) -> Self {
         // The time on disk outlives this process. When it cannot be set, only an order is lost.
-        let file = File::options().append(true).open(shared.path(&checksum));
+        let file = File::options()
+            .append(true)
+            .open(shared.path(&kept.checksum));
         let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
-        Self {
-            shared,
-            checksum,
-            size,
-        }
+        Self { shared, kept }
     }
 
     /// SHA3-256 of the blob.
     pub fn checksum(&self) -> Checksum {
-        self.checksum
+        self.kept.checksum
     }
 
     /// Size in bytes.
     pub fn size(&self) -> u64 {
-        self.size
+        self.kept.size
     }
 
     /// The file.
     pub fn path(&self) -> PathBuf {
-        self.shared.path(&self.checksum)
+        self.shared.path(&self.kept.checksum)
     }
 
     /// The bytes, verified. For small blobs; blocks the thread.
@@ -58,9 +56,9 @@ impl CachedBlob {
     pub fn read(&self) -> Result<Vec<u8>, BlobError> {
         let file = self.file()?;
         let mut bytes = Vec::new();
-        let limited = file.take(self.size + 1).read_to_end(&mut bytes);
+        let limited = file.take(self.size() + 1).read_to_end(&mut bytes);
         limited.map_err(|error| self.failed(&error))?;
-        if soma_crypto::checksum(&bytes) == self.checksum {
+        if soma_crypto::checksum(&bytes) == self.checksum() {
             Ok(bytes)
         } else {
             Err(self.damaged())
@@ -93,7 +91,7 @@ impl CachedBlob {
                 Err(error) => return Err(self.failed(&error)),
             }
         }
-        if Checksum(hash.finalize().into()) == self.checksum {
+        if Checksum(hash.finalize().into()) == self.checksum() {
             Ok(())
         } else {
             Err(self.damaged())
@@ -109,10 +107,13 @@ impl CachedBlob {
 
     /// Removes the file, so that the next call downloads it again.
     pub(crate) fn damaged(&self) -> BlobError {
-        self.shared.index().forget(&self.checksum);
-        let _ = fs::remove_file(self.path());
+        let mut index = self.shared.index();
+        if index.forget_damaged(&self.kept) {
+            // Before anybody can put a good file here.
+            let _ = fs::remove_file(self.path());
+        }
         BlobError::Damaged {
-            checksum: self.checksum,
+            checksum: self.checksum(),
         }
     }
 
@@ -123,24 +124,24 @@ impl CachedBlob {
 
 impl Clone for CachedBlob {
     fn clone(&self) -> Self {
-        self.shared.index().take_again(&self.checksum);
+        self.shared.index().take_again(&self.kept);
         Self {
             shared: Arc::clone(&self.shared),
-            ..*self
+            kept: self.kept,
         }
     }
 }
 
 impl Drop for CachedBlob {
     fn drop(&mut self) {
-        self.shared.index().release(&self.checksum);
+        self.shared.index().release(&self.kept);
     }
 }
 
 impl std::fmt::Debug for CachedBlob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut text = f.debug_struct("CachedBlob");
-        text.field("checksum", &self.checksum);
-        text.field("size", &self.size).finish_non_exhaustive()
+        text.field("checksum", &self.checksum());
+        text.field("size", &self.size()).finish_non_exhaustive()
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use soma_types::Checksum;
 use tokio::sync::watch;
 
+use super::index::Kept;
 use super::{CachedBlob, Shared, parts};
 use crate::error::BlobError;
 use crate::location::{BlobRef, shown};
@@ -46,29 +47,51 @@ type Landed = Option<Result<CachedBlob, BlobError>>;
 /// the same checksum.
 pub(super) type Flights = HashMap<BlobRef, watch::Receiver<Landed>>;
 
+/// Times that a download is joined which then ends without a result.
+const JOINS: usize = 5;
+
 /// Waits for the download of `blob`, which is begun when there is none.
 pub(super) async fn join(shared: &Arc<Shared>, blob: &BlobRef) -> Result<CachedBlob, BlobError> {
-    let mut flight = {
-        let mut index = shared.index();
-        match index.flights.get(blob) {
-            Some(flight) if flight.has_changed().is_ok() => flight.clone(),
-            _ => {
-                let (sender, receiver) = watch::channel(None);
-                // Kept as a mark; the download counts only those who wait.
-                index.flights.insert(blob.clone(), receiver.clone());
-                tokio::spawn(fly(Arc::clone(shared), blob.clone(), sender));
-                receiver
-            }
+    for _ in 0..JOINS {
+        let mut flight = match find_or_begin(shared, blob) {
+            Found::Kept(kept) => return Ok(CachedBlob::new(Arc::clone(shared), kept)),
+            Found::Flight(flight) => flight,
+        };
+        let landed = flight.wait_for(Option::is_some).await;
+        if let Some(landed) = landed.ok().and_then(|landed| landed.clone()) {
+            return landed;
         }
-    };
-    let landed = flight.wait_for(Option::is_some).await;
-    let landed = landed.ok().and_then(|landed| landed.clone());
-    landed.unwrap_or_else(|| {
-        Err(BlobError::Io {
-            what: format!("cannot download {}", shown(&blob.url)),
-            reason: "the download was stopped; try again".to_owned(),
-        })
+        // It was just being given up, since nobody had been waiting for it.
+    }
+    Err(BlobError::Io {
+        what: format!("cannot download {}", shown(&blob.url)),
+        reason: "the download was stopped; try again".to_owned(),
     })
+}
+
+enum Found {
+    Kept(Kept),
+    Flight(watch::Receiver<Landed>),
+}
+
+/// Looks again whether the blob is here: it may have landed since the caller looked.
+fn find_or_begin(shared: &Arc<Shared>, blob: &BlobRef) -> Found {
+    let mut index = shared.index();
+    if index.has(&blob.checksum, blob.size)
+        && let Some(kept) = index.take(&blob.checksum)
+    {
+        return Found::Kept(kept);
+    }
+    match index.flights.get(blob) {
+        Some(flight) if flight.has_changed().is_ok() => Found::Flight(flight.clone()),
+        _ => {
+            let (sender, receiver) = watch::channel(None);
+            // Kept as a mark; the download counts only those who wait.
+            index.flights.insert(blob.clone(), receiver.clone());
+            tokio::spawn(fly(Arc::clone(shared), blob.clone(), sender));
+            Found::Flight(receiver)
+        }
+    }
 }
 
 async fn fly(shared: Arc<Shared>, blob: BlobRef, sender: watch::Sender<Landed>) {
@@ -117,13 +140,12 @@ async fn abandoned(sender: &watch::Sender<Landed>) {
 /// Gives back what was reserved, also when the download is dropped halfway.
 struct Reservation<'a> {
     shared: &'a Shared,
-    size: u64,
-    whole: Option<Checksum>,
+    blob: &'a BlobRef,
 }
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        self.shared.index().settle(self.size, self.whole);
+        self.shared.index().unreserve(self.blob);
     }
 }
 
@@ -136,11 +158,7 @@ async fn download(
     let slot = slot.map_err(|error| BlobError::Settings(error.to_string()))?;
     let part = part_path(shared, blob);
     make_room(shared, blob, &part)?;
-    let mut reservation = Reservation {
-        shared,
-        size: blob.size,
-        whole: None,
-    };
+    let _reservation = Reservation { shared, blob };
     tracing::info!(url = %shown(&blob.url), checksum = %blob.checksum, bytes = blob.size, "downloading");
     let told = AtomicU64::new(0);
     let progress = |bytes: u64| {
@@ -151,18 +169,22 @@ async fn download(
     };
     tell(0, ProgressState::Running);
     shared.fetcher.fetch(blob, &part, &progress).await?;
-    let place = shared.path(&blob.checksum);
-    fs::rename(&part, &place)
-        .map_err(|error| BlobError::io(format!("cannot keep {}", place.display()), &error))?;
-    reservation.whole = Some(blob.checksum);
-    drop(reservation);
     drop(slot);
+    let kept = land(shared, blob, &part)?;
     tracing::info!(checksum = %blob.checksum, "downloaded and verified");
-    Ok(CachedBlob::new(
-        Arc::clone(shared),
-        blob.checksum,
-        blob.size,
-    ))
+    Ok(CachedBlob::new(Arc::clone(shared), kept))
+}
+
+/// Moves a verified file to its place, and begins its first use.
+fn land(shared: &Shared, blob: &BlobRef, part: &Path) -> Result<Kept, BlobError> {
+    let place = shared.path(&blob.checksum);
+    let fail = |reason| BlobError::io(format!("cannot keep {}", place.display()), &reason);
+    let mut index = shared.index();
+    fs::rename(part, &place).map_err(fail)?;
+    index.unreserve(blob);
+    index.keep(blob.checksum, blob.size);
+    let kept = index.take(&blob.checksum);
+    kept.ok_or_else(|| fail(std::io::ErrorKind::NotFound.into()))
 }
 
 /// The file of an unfinished download: one for each source.
@@ -177,30 +199,36 @@ fn part_path(shared: &Shared, blob: &BlobRef) -> PathBuf {
 }
 
 /// Reserves room; when it is short, leftovers of other downloads go first.
-fn make_room(shared: &Shared, blob: &BlobRef, own: &std::path::Path) -> Result<(), BlobError> {
+fn make_room(shared: &Shared, blob: &BlobRef, own: &Path) -> Result<(), BlobError> {
     let mut index = shared.index();
-    let flying: Vec<PathBuf> = index
-        .flights
-        .keys()
-        .map(|blob| part_path(shared, blob))
-        .collect();
+    let paths = |blobs: Vec<&BlobRef>| -> Vec<PathBuf> {
+        let paths = blobs.into_iter().map(|blob| part_path(shared, blob));
+        paths.collect()
+    };
+    let reserved = paths(index.reserved().iter().collect());
+    // Those that wait for a slot have no room reserved yet, but will go on from what they have.
+    let flying = paths(index.flights.keys().collect());
     let files = fs::read_dir(parts(&shared.config))
         .into_iter()
         .flatten()
         .flatten();
-    let mut leftovers: Vec<(PathBuf, u64)> = files
+    let (staying, mut leaving): (Vec<_>, Vec<_>) = files
         .filter_map(|file| Some((file.path(), file.metadata().ok()?.len())))
-        .filter(|(path, _)| path != own && !flying.contains(path))
-        .collect();
-    let mut leftover: u64 = leftovers.iter().map(|(_, bytes)| bytes).sum();
-    let max = shared.config.max_bytes;
-    while index.bytes() + leftover + blob.size > max
-        && let Some((path, bytes)) = leftovers.pop()
+        .filter(|(path, _)| path != own && !reserved.contains(path))
+        .partition(|(path, _)| flying.contains(path));
+    let sum = |files: &[(PathBuf, u64)]| -> u64 { files.iter().map(|(_, bytes)| bytes).sum() };
+    let (size, max) = (blob.size, shared.config.max_bytes);
+    if !index.can_hold(size, sum(&staying), max) {
+        return Err(BlobError::CacheFull { size, max });
+    }
+    let mut leftover = sum(&staying) + sum(&leaving);
+    while index.bytes() + index.reserved_bytes() + leftover + size > max
+        && let Some((path, bytes)) = leaving.pop()
     {
         let _ = fs::remove_file(path);
         leftover -= bytes;
     }
-    index.reserve(blob.size, max, leftover, |checksum| {
+    index.reserve(blob, max, leftover, |checksum| {
         tracing::debug!(%checksum, "removed from the cache to make room");
         let _ = fs::remove_file(shared.path(checksum));
     })

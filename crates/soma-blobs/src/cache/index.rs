@@ -1,6 +1,6 @@
 //! What is kept, how large it is, and what may go.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -10,8 +10,20 @@ use soma_types::Checksum;
 
 use super::flight::Flights;
 use crate::error::BlobError;
+use crate::location::BlobRef;
+
+/// A use of a kept blob.
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    pub(super) checksum: Checksum,
+    pub(super) size: u64,
+    id: u64,
+}
 
 struct Entry {
+    /// Sets this file apart from one that lay here before: who used that one must not end a use
+    /// of this one.
+    id: u64,
     size: u64,
     /// Number of the last use; the smallest goes first.
     used: u64,
@@ -19,12 +31,14 @@ struct Entry {
     users: usize,
 }
 
-/// The bookkeeping of a cache. Bytes on disk = kept blobs + what downloads may still bring.
+/// The bookkeeping of a cache. Bytes on disk = kept blobs + all of the blobs that are being
+/// downloaded + what other downloads have left.
 #[derive(Default)]
 pub(crate) struct Index {
     entries: HashMap<Checksum, Entry>,
     bytes: u64,
-    reserved: u64,
+    /// Downloads that have room for all of their blob.
+    reserved: HashSet<BlobRef>,
     uses: u64,
     pub(super) flights: Flights,
 }
@@ -57,53 +71,90 @@ impl Index {
         self.bytes
     }
 
-    fn keep(&mut self, checksum: Checksum, size: u64) {
+    /// Adds a blob. One that is here already keeps its users: the file is the same.
+    pub(super) fn keep(&mut self, checksum: Checksum, size: u64) {
         self.uses += 1;
-        let entry = Entry {
-            size,
-            used: self.uses,
+        let entry = self.entries.entry(checksum).or_insert(Entry {
+            id: self.uses,
+            size: 0,
+            used: 0,
             users: 0,
-        };
-        if let Some(old) = self.entries.insert(checksum, entry) {
-            self.bytes -= old.size;
-        }
-        self.bytes += size;
+        });
+        self.bytes = self.bytes - entry.size + size;
+        (entry.size, entry.used) = (size, self.uses);
     }
 
-    /// Begins a use: the size of the blob.
-    pub(super) fn take(&mut self, checksum: &Checksum) -> Option<u64> {
+    /// Begins a use.
+    pub(super) fn take(&mut self, checksum: &Checksum) -> Option<Kept> {
         let entry = self.entries.get_mut(checksum)?;
         self.uses += 1;
         entry.used = self.uses;
         entry.users += 1;
-        Some(entry.size)
+        Some(Kept {
+            checksum: *checksum,
+            size: entry.size,
+            id: entry.id,
+        })
+    }
+
+    /// True when the blob is here with this size.
+    pub(super) fn has(&self, checksum: &Checksum, size: u64) -> bool {
+        self.entries
+            .get(checksum)
+            .is_some_and(|entry| entry.size == size)
     }
 
     /// Begins another use of a blob that is in use.
-    pub(super) fn take_again(&mut self, checksum: &Checksum) {
-        if let Some(entry) = self.entries.get_mut(checksum) {
+    pub(super) fn take_again(&mut self, kept: &Kept) {
+        if let Some(entry) = self.entry(kept) {
             entry.users += 1;
         }
     }
 
     /// Ends a use.
-    pub(super) fn release(&mut self, checksum: &Checksum) {
-        if let Some(entry) = self.entries.get_mut(checksum) {
+    pub(super) fn release(&mut self, kept: &Kept) {
+        if let Some(entry) = self.entry(kept) {
             entry.users = entry.users.saturating_sub(1);
         }
     }
 
-    /// Makes room for a download of `size` bytes. `remove` deletes the file of a blob; `parts`
-    /// says how many bytes of given-up downloads there are.
+    fn entry(&mut self, kept: &Kept) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(&kept.checksum)?;
+        (entry.id == kept.id).then_some(entry)
+    }
+
+    /// True when `size` bytes have room once all goes that may go, beside `leftover` bytes that
+    /// stay. Asked before anything is removed, so that nothing is removed in vain.
+    pub(super) fn can_hold(&self, size: u64, leftover: u64, max: u64) -> bool {
+        let in_use = self.entries.values().filter(|entry| entry.users > 0);
+        let stay: u64 = in_use.map(|entry| entry.size).sum();
+        // A size may be anything that somebody wrote into a manifest.
+        let all = stay.checked_add(self.reserved_bytes() + leftover);
+        all.and_then(|all| all.checked_add(size))
+            .is_some_and(|all| all <= max)
+    }
+
+    /// Bytes of all downloads that have room.
+    pub(super) fn reserved_bytes(&self) -> u64 {
+        self.reserved.iter().map(|blob| blob.size).sum()
+    }
+
+    /// Downloads that have room.
+    pub(super) fn reserved(&self) -> &HashSet<BlobRef> {
+        &self.reserved
+    }
+
+    /// Makes room for the download of a blob that [can be held](Self::can_hold). `remove` deletes
+    /// the file of a blob; `leftover` is how many bytes of other downloads stay.
     pub(super) fn reserve(
         &mut self,
-        size: u64,
+        blob: &BlobRef,
         max: u64,
         leftover: u64,
         mut remove: impl FnMut(&Checksum),
     ) -> Result<(), BlobError> {
-        let others = self.reserved + leftover;
-        while self.bytes + others + size > max {
+        let size = blob.size;
+        while self.bytes + self.reserved_bytes() + leftover + size > max {
             let free = self.entries.iter().filter(|(_, entry)| entry.users == 0);
             let oldest = free.min_by_key(|(_, entry)| entry.used);
             let Some(checksum) = oldest.map(|(checksum, _)| *checksum) else {
@@ -112,24 +163,27 @@ impl Index {
             self.forget(&checksum);
             remove(&checksum);
         }
-        self.reserved += size;
+        self.reserved.insert(blob.clone());
         Ok(())
     }
 
-    /// A download ended that had reserved `size` bytes; with the blob when it is whole, which is
-    /// in use from the start.
-    pub(super) fn settle(&mut self, size: u64, whole: Option<Checksum>) {
-        self.reserved = self.reserved.saturating_sub(size);
-        if let Some(checksum) = whole {
-            self.keep(checksum, size);
-            self.take(&checksum);
-        }
+    /// Gives back what a download had reserved.
+    pub(super) fn unreserve(&mut self, blob: &BlobRef) {
+        self.reserved.remove(blob);
     }
 
-    /// Forgets a blob whose file is gone or damaged.
-    pub(super) fn forget(&mut self, checksum: &Checksum) {
+    fn forget(&mut self, checksum: &Checksum) {
         if let Some(entry) = self.entries.remove(checksum) {
             self.bytes -= entry.size;
         }
+    }
+
+    /// Forgets a blob whose file is gone or damaged; false when another file lies there by now.
+    pub(super) fn forget_damaged(&mut self, kept: &Kept) -> bool {
+        let is_this = self.entry(kept).is_some();
+        if is_this {
+            self.forget(&kept.checksum);
+        }
+        is_this
     }
 }

@@ -12,6 +12,7 @@ mod flight;
 mod index;
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -76,7 +77,7 @@ impl Cache {
     pub fn open(config: CacheConfig, fetcher: Fetcher) -> Result<Self, BlobError> {
         let fail = |what: &Path| {
             let what = format!("cannot open {}", what.display());
-            move |error: std::io::Error| BlobError::io(what, &error)
+            move |error: io::Error| BlobError::io(what, &error)
         };
         for folder in [blobs(&config), parts(&config)] {
             fs::create_dir_all(&folder).map_err(fail(&folder))?;
@@ -115,19 +116,30 @@ impl Cache {
             if kept.size() == blob.size {
                 return Ok(kept);
             }
-            return Err(BlobError::SizeMismatch {
-                url: shown(&blob.url),
-                expected: blob.size,
-                got: kept.size().to_string(),
-            });
+            let got = kept.size().to_string();
+            // A file that was cut on disk has another size too, and is not the blob's fault.
+            let verified = tokio::task::spawn_blocking(move || kept.verify()).await;
+            let stopped =
+                |error| BlobError::io("cannot verify a kept file", &io::Error::from(error));
+            match verified.map_err(stopped)? {
+                Ok(()) => {
+                    return Err(BlobError::SizeMismatch {
+                        url: shown(&blob.url),
+                        expected: blob.size,
+                        got,
+                    });
+                }
+                Err(BlobError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         flight::join(&self.shared, blob).await
     }
 
     /// The blob, when it is here.
     pub fn kept(&self, checksum: &Checksum) -> Option<CachedBlob> {
-        let size = self.shared.index().take(checksum)?;
-        Some(CachedBlob::new(Arc::clone(&self.shared), *checksum, size))
+        let kept = self.shared.index().take(checksum)?;
+        Some(CachedBlob::new(Arc::clone(&self.shared), kept))
     }
 
     /// Progress of all downloads from now on.

@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::policy::AddressPolicy;
 use crate::store::S3Config;
 
+/// No download is given more time, whatever size is claimed: a year.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
 /// How blobs are downloaded.
 #[derive(Clone, Debug)]
 pub struct FetchConfig {
@@ -59,6 +62,7 @@ impl FetchConfig {
 
     /// Time for a blob of `size` bytes, all tries together.
     pub(super) fn time_for(&self, size: u64) -> Duration {
-        self.base_time + Duration::from_secs(size / self.slowest.max(1))
+        let for_size = Duration::from_secs(size / self.slowest.max(1));
+        self.base_time.saturating_add(for_size).min(LONGEST)
     }
 }

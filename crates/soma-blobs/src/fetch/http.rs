@@ -1,18 +1,20 @@
 //! One try over HTTP: redirects by hand, ranges, and what each status means.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, HeaderMap, LOCATION, RANGE, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_RANGE, HeaderMap, LOCATION, RANGE, RETRY_AFTER, TRANSFER_ENCODING,
+};
 use reqwest::{Client, Response, StatusCode, redirect};
 use url::Url;
 
+use super::failure::classify;
 use super::part::Part;
 use super::{FetchConfig, Fetcher, OnProgress, Try};
 use crate::error::BlobError;
 use crate::location::{Location, shown};
-use crate::policy::Resolver;
+use crate::resolve::Resolver;
 
 /// Redirects that are followed.
 const REDIRECTS: usize = 5;
@@ -45,6 +47,9 @@ impl Fetcher {
         let status = response.status();
         match status {
             StatusCode::PARTIAL_CONTENT if starts_at(response.headers(), part.bytes()) => {}
+            StatusCode::RANGE_NOT_SATISFIABLE if ends_at(response.headers(), part.bytes()) => {
+                return Ok(Try::Ended);
+            }
             // The server does not know ranges: all of it comes again.
             StatusCode::OK => {
                 if part.bytes() > 0 {
@@ -94,15 +99,18 @@ impl Fetcher {
         part: &mut Part,
         progress: OnProgress<'_>,
     ) -> Result<Try, BlobError> {
-        let declared = response.content_length().is_some();
+        let is_range = response.status() == StatusCode::PARTIAL_CONTENT;
+        let has_end = response.content_length().is_some()
+            || response.headers().contains_key(TRANSFER_ENCODING);
         loop {
             match response.chunk().await {
                 Ok(Some(bytes)) => {
                     part.add(&bytes).await?;
                     progress(part.bytes());
                 }
-                // Without a declared length, an end may be a broken connection.
-                Ok(None) if !declared && !part.is_whole() => {
+                // A server may give less than the range. Without a declared end, the end may be a
+                // broken connection.
+                Ok(None) if (is_range || !has_end) && !part.is_whole() => {
                     return Ok(again("the connection ended too early".to_owned()));
                 }
                 Ok(None) => return Ok(Try::Ended),
@@ -128,15 +136,19 @@ impl Fetcher {
         }
         let seconds = response.headers().get(RETRY_AFTER);
         let seconds = seconds.and_then(|value| value.to_str().ok()?.parse().ok());
-        let pause = seconds.map(Duration::from_secs);
-        Ok(Try::Again { reason, pause })
+        Ok(Try::Again {
+            reason,
+            pause: seconds.map(Duration::from_secs),
+            is_own: false,
+        })
     }
 }
 
-fn again(reason: String) -> Try {
+pub(super) fn again(reason: String) -> Try {
     Try::Again {
         reason,
         pause: None,
+        is_own: false,
     }
 }
 
@@ -180,27 +192,57 @@ fn starts_at(headers: &HeaderMap, offset: u64) -> bool {
     start == Some(offset)
 }
 
-/// A failure of the connection: refused by the policy, or worth another try.
-fn classify(error: &reqwest::Error) -> Result<Try, BlobError> {
-    let mut reason = error.to_string();
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(refused) = policy_error(error) {
-            return Err(refused);
-        }
-        // The innermost cause says most.
-        reason = error.to_string();
-        cause = error.source();
-    }
-    Ok(again(reason))
+/// True when the server says that the blob ends where it was asked to go on.
+fn ends_at(headers: &HeaderMap, offset: u64) -> bool {
+    let range = headers
+        .get(CONTENT_RANGE)
+        .and_then(|value| value.to_str().ok());
+    let length = range.and_then(|range| range.strip_prefix("bytes */")?.parse().ok());
+    length == Some(offset)
 }
 
-fn policy_error(error: &(dyn Error + 'static)) -> Option<BlobError> {
-    let inside = error
-        .downcast_ref::<std::io::Error>()
-        .and_then(|error| error.get_ref());
-    let inside = inside.and_then(|error| error.downcast_ref::<BlobError>());
-    inside
-        .or_else(|| error.downcast_ref::<BlobError>())
-        .cloned()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redirect(from: &str, to: &str) -> Result<Url, BlobError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(LOCATION, to.parse().unwrap());
+        next(&Url::parse(from).unwrap(), &headers)
+    }
+
+    #[test]
+    fn a_redirect_never_gives_up_encryption() {
+        let error = redirect("https://a.example/x", "http://a.example/x").unwrap_err();
+        assert_eq!(error.name(), "InvalidUrl");
+        assert!(redirect("http://a.example/x", "https://a.example/x").is_ok());
+        let relative = redirect("https://a.example/x/y", "../z?a=b").unwrap();
+        assert_eq!(relative.as_str(), "https://a.example/z?a=b");
+        let same_scheme = redirect("https://a.example/x", "//b.example/y").unwrap();
+        assert_eq!(same_scheme.as_str(), "https://b.example/y");
+    }
+
+    #[test]
+    fn ranges_are_read_exactly() {
+        let headers = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_RANGE, text.parse().unwrap());
+            headers
+        };
+        assert!(starts_at(&headers("bytes 5-9/10"), 5));
+        assert!(starts_at(&headers("bytes 5-9/*"), 5));
+        for other in [
+            "bytes 4-9/10",
+            "5-9/10",
+            "bytes */10",
+            "bytes -5",
+            "items 5-9/10",
+        ] {
+            assert!(!starts_at(&headers(other), 5), "{other}");
+        }
+        assert!(ends_at(&headers("bytes */10"), 10));
+        assert!(!ends_at(&headers("bytes */11"), 10));
+        assert!(!ends_at(&headers("bytes 0-9/10"), 10));
+        assert!(!starts_at(&HeaderMap::new(), 0) && !ends_at(&HeaderMap::new(), 0));
+    }
 }

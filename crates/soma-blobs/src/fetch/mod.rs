@@ -1,6 +1,7 @@
 //! Downloading one blob into a file: tries, pauses, deadlines, and the checks at the end.
 
 mod config;
+mod failure;
 mod file;
 mod http;
 mod part;
@@ -34,6 +35,8 @@ enum Try {
         reason: String,
         /// What the server asks for.
         pause: Option<Duration>,
+        /// True when this machine's network failed, and not the source.
+        is_own: bool,
     },
 }
 
@@ -81,13 +84,16 @@ impl Fetcher {
         let mut part = Part::open(to, blob).await?;
         let time = self.config.time_for(blob.size);
         let deadline = Instant::now() + time;
-        let (mut fruitless, mut tries) = (0, 0);
+        // More bytes than ever before are progress; the same ones again are not.
+        let (mut fruitless, mut tries, mut most) = (0, 0, part.bytes());
         loop {
-            if part.is_whole() && part.check().await? {
-                progress(part.bytes());
-                return Ok(());
+            if part.is_whole() {
+                if part.check().await? {
+                    progress(part.bytes());
+                    return Ok(());
+                }
+                most = 0;
             }
-            let before = part.bytes();
             tries += 1;
             let attempt = self.attempt(&location, &mut part, progress);
             let ended = tokio::time::timeout_at(deadline, attempt).await;
@@ -95,25 +101,30 @@ impl Fetcher {
             let Ok(ended) = ended else {
                 return Err(too_slow(blob, &part, time));
             };
-            let (reason, pause) = match ended? {
+            let (reason, pause, is_own) = match ended? {
                 Try::Ended if part.is_whole() => continue,
                 Try::Ended => return Err(part.too_short()),
-                Try::Again { reason, pause } => (reason, pause),
+                Try::Again {
+                    reason,
+                    pause,
+                    is_own,
+                } => (reason, pause, is_own),
             };
-            fruitless = if part.bytes() > before {
+            fruitless = if part.bytes() > most {
                 1
             } else {
                 fruitless + 1
             };
-            if fruitless >= self.config.tries {
-                let url = shown(&blob.url);
-                return Err(BlobError::Unavailable { url, reason, tries });
-            }
+            most = most.max(part.bytes());
             let pause = self.pause(fruitless, pause);
-            tracing::debug!(url = %shown(&blob.url), reason, ?pause, "download is tried again");
-            if Instant::now() + pause >= deadline {
-                return Err(too_slow(blob, &part, time));
+            let url = shown(&blob.url);
+            if fruitless >= self.config.tries || Instant::now() + pause >= deadline {
+                return Err(match is_own {
+                    true => BlobError::Offline { url, reason },
+                    false => BlobError::Unavailable { url, reason, tries },
+                });
             }
+            tracing::debug!(url, reason, ?pause, "download is tried again");
             tokio::time::sleep(pause).await;
         }
     }

@@ -4,9 +4,13 @@ use futures::StreamExt as _;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore};
 
+use tokio::time::timeout;
+
+use super::http::again;
 use super::part::Part;
 use super::{Fetcher, OnProgress, Try};
 use crate::error::BlobError;
+use crate::store::Use;
 
 impl Fetcher {
     pub(super) async fn read_s3(
@@ -20,45 +24,51 @@ impl Fetcher {
             let reason = "no S3-compatible store is configured".to_owned();
             return Err(BlobError::Settings(reason));
         };
-        let store = config.client(bucket)?;
+        let url = || format!("s3://{bucket}/{key}");
+        let path = Path::from_url_path(key).map_err(|error| BlobError::InvalidUrl {
+            url: url(),
+            reason: error.to_string(),
+        })?;
+        let store = config.client(bucket, Use::OneTry)?;
         let offset = part.bytes();
         let options = GetOptions {
             range: (offset > 0).then_some(GetRange::Offset(offset)),
             ..GetOptions::default()
         };
-        let found = match store.get_opts(&Path::from(key), options).await {
-            Ok(found) => found,
-            Err(error) => return classify(bucket, key, &error),
+        let idle = self.config.idle_timeout;
+        let silent = |_| again(format!("no byte came within {idle:?}"));
+        let found = match timeout(idle, store.get_opts(&path, options)).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => return classify(url(), &error),
+            Err(elapsed) => return Ok(silent(elapsed)),
         };
         if found.range.start != offset {
             part.restart().await?;
         }
         let mut stream = found.into_stream();
-        while let Some(bytes) = stream.next().await {
-            match bytes {
-                Ok(bytes) => part.add(&bytes).await?,
-                Err(error) => return classify(bucket, key, &error),
+        loop {
+            match timeout(idle, stream.next()).await {
+                Ok(Some(Ok(bytes))) => part.add(&bytes).await?,
+                Ok(Some(Err(error))) => return classify(url(), &error),
+                Ok(None) => return Ok(Try::Ended),
+                Err(elapsed) => return Ok(silent(elapsed)),
             }
             progress(part.bytes());
         }
-        Ok(Try::Ended)
     }
 }
 
-fn classify(bucket: &str, key: &str, error: &object_store::Error) -> Result<Try, BlobError> {
+fn classify(url: String, error: &object_store::Error) -> Result<Try, BlobError> {
     use object_store::Error::{NotFound, PermissionDenied, Unauthenticated};
     let reason = error.to_string();
     match error {
         NotFound { .. } | PermissionDenied { .. } | Unauthenticated { .. } => {
             Err(BlobError::Unavailable {
-                url: format!("s3://{bucket}/{key}"),
+                url,
                 reason,
                 tries: 1,
             })
         }
-        _ => Ok(Try::Again {
-            reason,
-            pause: None,
-        }),
+        _ => Ok(again(reason)),
     }
 }

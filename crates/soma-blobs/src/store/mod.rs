@@ -3,10 +3,12 @@
 //! A blob's name is its checksum, so that nothing is ever overwritten by something else, and the
 //! same blob put twice lies there once.
 
+mod parts;
 mod s3;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest::header::CONTENT_LENGTH;
 use serde::{Deserialize, Serialize};
@@ -18,12 +20,16 @@ use tokio_util::io::ReaderStream;
 use url::Url;
 
 pub use s3::S3Config;
+pub(crate) use s3::Use;
 
-use crate::error::BlobError;
+use crate::error::{BlobError, innermost};
 use crate::location::BlobRef;
 
 /// Bytes that are read at a time.
 const BUFFER: usize = 1 << 18;
+
+/// Time to connect to the built-in server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where blobs are put.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +76,10 @@ impl Store {
             }
             StoreConfig::Folder { .. } => {}
         }
-        let client = reqwest::Client::builder().build();
-        let client = client.map_err(|error| settings(error.to_string()))?;
+        let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
+        let client = client
+            .build()
+            .map_err(|error| settings(error.to_string()))?;
         Ok(Self { config, client })
     }
 
@@ -136,7 +144,7 @@ impl Store {
         let response = request
             .send()
             .await
-            .map_err(|error| fail(error.to_string()))?;
+            .map_err(|error| fail(innermost(&error)))?;
         let status = response.status();
         if !status.is_success() {
             let text = response.text().await.unwrap_or_default();
@@ -184,23 +192,53 @@ async fn copy(
     tokio::fs::create_dir_all(folder).await.map_err(fail)?;
     let folder = tokio::fs::canonicalize(folder).await.map_err(fail)?;
     let place = folder.join(checksum.to_string());
-    let (from, to, within) = (path.to_owned(), place.clone(), folder.clone());
+    let (from, to, within, expected) = (path.to_owned(), place.clone(), folder.clone(), *checksum);
     let copied = tokio::task::spawn_blocking(move || {
         let mut source = std::fs::File::open(from)?;
-        let mut beside = tempfile::NamedTempFile::new_in(within)?;
-        io::copy(&mut source, &mut beside)?;
+        let mut beside = readable_file(&within)?;
+        let got = copy_hashed(&mut source, &mut beside)?;
+        if got != expected {
+            return Ok(false);
+        }
         beside.as_file().sync_all()?;
         beside.persist(to).map_err(|error| error.error)?;
-        Ok(())
+        Ok(true)
     });
-    copied
+    let is_same = copied
         .await
         .map_err(|error| fail(io::Error::other(error)))?
         .map_err(fail)?;
+    if !is_same {
+        return Err(BlobError::changed(path));
+    }
     if let Some(prefix) = prefix {
         return Ok(join(prefix, &checksum.to_string()));
     }
     let url = Url::from_file_path(&place);
     let url = url.map_err(|()| BlobError::Settings(format!("{} is no URL", place.display())))?;
     Ok(url.into())
+}
+
+/// A new file that others may read, such as a web server: temporary files are private otherwise.
+fn readable_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o644));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// Copies all of a file, and says what was copied.
+fn copy_hashed(from: &mut impl io::Read, to: &mut impl io::Write) -> io::Result<Checksum> {
+    let (mut hash, mut bytes) = (Sha3_256::new(), vec![0; BUFFER]);
+    loop {
+        let count = from.read(&mut bytes)?;
+        if count == 0 {
+            return Ok(Checksum(hash.finalize().into()));
+        }
+        hash.update(&bytes[..count]);
+        to.write_all(&bytes[..count])?;
+    }
 }

@@ -1,22 +1,41 @@
 //! S3-compatible stores: AWS, R2, MinIO and their like.
 
 use std::fmt;
-use std::path::Path as FilePath;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore as _, PutPayload};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::{ClientConfigKey, RetryConfig};
 use serde::{Deserialize, Serialize};
 use soma_types::Checksum;
-use tokio::fs::File;
-use tokio::io::AsyncReadExt as _;
 use url::Url;
 
-use super::{join, unreadable};
+use super::join;
 use crate::error::BlobError;
 
-/// Files above this size, in bytes, are sent in parts of this size.
-const PART_BYTES: usize = 16 << 20;
+/// What a client is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Each request has time for a part over a slow line, and is tried again.
+    Upload,
+    /// The caller watches the time, and tries again itself.
+    OneTry,
+}
+
+impl Use {
+    fn seconds(self) -> u64 {
+        match self {
+            Self::Upload => 900,
+            Self::OneTry => 86_400,
+        }
+    }
+
+    fn retries(self) -> RetryConfig {
+        let mut config = RetryConfig::default();
+        if self == Self::OneTry {
+            config.max_retries = 0;
+        }
+        config
+    }
+}
 
 /// An S3-compatible store.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,12 +109,15 @@ impl S3Config {
         if self.bucket.is_empty() {
             return Err(BlobError::Settings("the bucket has no name".to_owned()));
         }
-        self.client(&self.bucket).map(|_| ())
+        self.client(&self.bucket, Use::Upload).map(|_| ())
     }
 
     /// A client for `bucket` of this service.
-    pub(crate) fn client(&self, bucket: &str) -> Result<AmazonS3, BlobError> {
+    pub(crate) fn client(&self, bucket: &str, what: Use) -> Result<AmazonS3, BlobError> {
+        let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
         let mut builder = AmazonS3Builder::from_env()
+            .with_config(timeout, format!("{}s", what.seconds()))
+            .with_retry(what.retries())
             .with_bucket_name(bucket)
             .with_region(&self.region)
             .with_virtual_hosted_style_request(self.virtual_host_style);
@@ -131,7 +153,7 @@ impl S3Config {
     }
 
     /// The path of a blob in the bucket.
-    fn key(&self, checksum: &Checksum) -> String {
+    pub(super) fn key(&self, checksum: &Checksum) -> String {
         match self.prefix.trim_matches('/') {
             "" => checksum.to_string(),
             prefix => format!("{prefix}/{checksum}"),
@@ -139,7 +161,7 @@ impl S3Config {
     }
 
     /// Where the public finds a blob.
-    fn public_url(&self, key: &str) -> Result<String, BlobError> {
+    pub(super) fn public_url(&self, key: &str) -> Result<String, BlobError> {
         if let Some(prefix) = &self.public_url_prefix {
             return Ok(join(prefix, key));
         }
@@ -151,68 +173,6 @@ impl S3Config {
             (None, false) => format!("https://s3.{}.amazonaws.com/{bucket}/{key}", self.region),
         })
     }
-
-    /// Puts a file into the bucket, in parts when it is large.
-    pub(super) async fn upload(
-        &self,
-        path: &FilePath,
-        checksum: &Checksum,
-    ) -> Result<String, BlobError> {
-        let key = self.key(checksum);
-        let fail = |error: object_store::Error| BlobError::UploadFailed {
-            place: format!("s3://{}/{key}", self.bucket),
-            reason: error.to_string(),
-        };
-        let client = self.client(&self.bucket)?;
-        let place = Path::from(key.as_str());
-        let mut file = File::open(path)
-            .await
-            .map_err(|error| unreadable(path, &error))?;
-        let first = read_part(&mut file, path).await?;
-        if first.len() < PART_BYTES {
-            let put = client.put(&place, PutPayload::from(first)).await;
-            put.map_err(fail)?;
-        } else {
-            let upload = client.put_multipart(&place).await.map_err(fail)?;
-            send_parts(upload, first, &mut file, path)
-                .await?
-                .map_err(fail)?;
-        }
-        self.public_url(&key)
-    }
-}
-
-/// The next bytes of a file: fewer than a part only at its end.
-async fn read_part(file: &mut File, path: &FilePath) -> Result<Vec<u8>, BlobError> {
-    let mut bytes = Vec::new();
-    let read = file.take(PART_BYTES as u64).read_to_end(&mut bytes).await;
-    read.map_err(|error| unreadable(path, &error))?;
-    Ok(bytes)
-}
-
-/// Sends a file in parts, one after the other. Parts that arrived cost money until they are given
-/// up, so that is done when sending fails.
-async fn send_parts(
-    mut upload: Box<dyn MultipartUpload>,
-    first: Vec<u8>,
-    file: &mut File,
-    path: &FilePath,
-) -> Result<Result<(), object_store::Error>, BlobError> {
-    let mut part = first;
-    while !part.is_empty() {
-        if let Err(error) = upload.put_part(PutPayload::from(part)).await {
-            let _ = upload.abort().await;
-            return Ok(Err(error));
-        }
-        part = match read_part(file, path).await {
-            Ok(part) => part,
-            Err(error) => {
-                let _ = upload.abort().await;
-                return Err(error);
-            }
-        };
-    }
-    Ok(upload.complete().await.map(drop))
 }
 
 #[cfg(test)]

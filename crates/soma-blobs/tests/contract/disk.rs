@@ -61,15 +61,3 @@ async fn a_folder_that_cannot_be_made_is_own_trouble() {
     let error = error.err().unwrap();
     assert!(matches!(error, BlobError::Io { .. }) && error.is_own());
 }
-
-#[tokio::test]
-async fn a_network_that_cannot_be_reached_is_own_trouble() {
-    // No machine has a route to a link-local address of no interface.
-    let url = "http://[fe80::1]:80/x";
-    let error = Place::new()
-        .fetch(&fetcher(), &blob(url, b"x"))
-        .await
-        .unwrap_err();
-    assert!(error.is_own(), "{error}");
-    assert_eq!(error.name(), "Offline", "{error}");
-}

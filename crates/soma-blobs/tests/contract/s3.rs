@@ -42,7 +42,10 @@ async fn bytes_are_put_under_the_public_prefix() {
     config.public_url_prefix = Some("https://cdn.example/w".to_owned());
     let put = store(config).upload_bytes(content.clone()).await.unwrap();
     let checksum = soma_crypto::checksum(&content);
-    assert_eq!(put.url, format!("https://cdn.example/w/weights/v1/{checksum}"));
+    assert_eq!(
+        put.url,
+        format!("https://cdn.example/w/weights/v1/{checksum}")
+    );
     let path = format!("/box/weights/v1/{checksum}");
     server.with(|held| assert_eq!(held.objects[&path], content));
 }
@@ -82,16 +85,20 @@ async fn a_part_that_fails_for_a_moment_is_sent_again() {
 #[tokio::test]
 async fn an_upload_that_fails_leaves_no_parts() {
     let (server, place) = (S3Server::new().await, Place::new());
-    server.with(|held| held.failures = vec![("part 2", StatusCode::FORBIDDEN)]);
     let path = file(&place, &bytes(40 * MIB));
-    let error = store(server.config()).upload(&path).await.unwrap_err();
-    assert_eq!(error.name(), "UploadFailed", "{error}");
-    assert!(error.is_own());
-    assert!(!error.to_string().contains("hunter2"), "{error}");
-    server.with(|held| {
-        assert!(held.objects.is_empty());
-        assert!(held.uploads.is_empty(), "parts cost money");
-    });
+    // In the middle, and at the very end.
+    for request in ["part 2", "upload"] {
+        server.with(|held| held.failures = vec![(request, StatusCode::FORBIDDEN)]);
+        let error = store(server.config()).upload(&path).await.unwrap_err();
+        assert_eq!(error.name(), "UploadFailed", "{error}");
+        assert!(error.is_own());
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        server.with(|held| {
+            assert!(held.failures.is_empty(), "{request} failed");
+            assert!(held.objects.is_empty());
+            assert!(held.uploads.is_empty(), "parts cost money");
+        });
+    }
 }
 
 #[tokio::test]
@@ -110,7 +117,8 @@ async fn a_store_that_refuses_is_told() {
 async fn a_blob_is_fetched_by_its_s3_url() {
     let (server, place, content) = (S3Server::new().await, Place::new(), bytes(MIB));
     server.with(|held| {
-        held.objects.insert("/other/a/b%20c".to_owned(), content.clone());
+        held.objects
+            .insert("/other/a/b%20c".to_owned(), content.clone());
     });
     let blob = blob("s3://other/a/b%20c", &content);
     assert_eq!(place.fetch(&fetcher(&server), &blob).await, Ok(()));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -80,7 +81,9 @@ impl Drop for S3Server {
 /// A request that is signed (AWS Signature Version 4, in the header) by the known key.
 fn is_signed(headers: &HeaderMap) -> bool {
     let signature = headers.get(header::AUTHORIZATION);
-    let signature = signature.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let signature = signature
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let scope = format!("AWS4-HMAC-SHA256 Credential={KEY_ID}/");
     let hash = headers.get("x-amz-content-sha256");
     signature.starts_with(&scope)
@@ -126,8 +129,10 @@ async fn answer(
         }
         (Method::POST, None, None) => {
             content.uploads.insert("u-1".to_owned(), BTreeMap::new());
-            xml("<InitiateMultipartUploadResult><Bucket>box</Bucket><Key>k</Key>\
-                 <UploadId>u-1</UploadId></InitiateMultipartUploadResult>")
+            xml(
+                "<InitiateMultipartUploadResult><Bucket>box</Bucket><Key>k</Key>\
+                 <UploadId>u-1</UploadId></InitiateMultipartUploadResult>",
+            )
         }
         (Method::PUT, Some(upload), Some(part)) => {
             let parts = content.uploads.get_mut(&upload).unwrap();
@@ -151,9 +156,15 @@ async fn answer(
 
 fn get(content: &mut Content, path: &str, headers: &HeaderMap) -> Response {
     let Some(object) = content.objects.get(path) else {
-        return (StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>").into_response();
+        return (
+            StatusCode::NOT_FOUND,
+            "<Error><Code>NoSuchKey</Code></Error>",
+        )
+            .into_response();
     };
-    let range = headers.get(header::RANGE).map(|range| range.to_str().unwrap());
+    let range = headers
+        .get(header::RANGE)
+        .map(|range| range.to_str().unwrap());
     let start = range.map(|range| range.strip_prefix("bytes=").unwrap().trim_end_matches('-'));
     let start: usize = start.map_or(0, |start| start.parse().unwrap());
     if let Some(start) = range {
@@ -162,13 +173,25 @@ fn get(content: &mut Content, path: &str, headers: &HeaderMap) -> Response {
     let (length, last) = (object.len() - start, object.len() - 1);
     let sent = content.break_after.take().unwrap_or(length);
     let bytes = Bytes::copy_from_slice(&object[start..start + sent]);
-    let broken = (sent < length).then(|| Err(std::io::Error::other("broken")));
-    let stream = futures::stream::iter([Ok(bytes)].into_iter().chain(broken));
+    let is_broken = sent < length;
+    let stream = futures::stream::unfold(Some(bytes), move |bytes| async move {
+        match bytes {
+            Some(bytes) => Some((Ok(bytes), None)),
+            None if is_broken => {
+                // What was sent is on its way by then.
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                Some((Err(std::io::Error::other("broken")), None))
+            }
+            None => None,
+        }
+    });
     let mut answer = Response::new(Body::from_stream(stream));
     if range.is_some() {
         *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
         let range = format!("bytes {start}-{last}/{}", object.len());
-        answer.headers_mut().insert(header::CONTENT_RANGE, range.parse().unwrap());
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_RANGE, range.parse().unwrap());
     }
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_LENGTH, length.into());

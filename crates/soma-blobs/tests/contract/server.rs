@@ -119,7 +119,11 @@ async fn only_what_the_name_says_is_taken() {
     let refused = blobs.put(&name(b"something else"), &content).await;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(code(refused).await, "ChecksumMismatch");
-    assert!(blobs.files().is_empty(), "nothing is left: {:?}", blobs.files());
+    assert!(
+        blobs.files().is_empty(),
+        "nothing is left: {:?}",
+        blobs.files()
+    );
 
     let unknown = reqwest::get(blobs.at(&name(&content))).await.unwrap();
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
@@ -130,7 +134,10 @@ async fn only_what_the_name_says_is_taken() {
 async fn too_large_a_blob_is_refused() {
     let blobs = Blobs::with(1_000).await;
     let (fits, large) = (bytes(1_000), bytes(1_001));
-    assert_eq!(blobs.put(&name(&fits), &fits).await.status(), StatusCode::CREATED);
+    assert_eq!(
+        blobs.put(&name(&fits), &fits).await.status(),
+        StatusCode::CREATED
+    );
     let refused = blobs.put(&name(&large), &large).await;
     assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(code(refused).await, "BodyTooLarge");
@@ -163,7 +170,9 @@ async fn names_lead_nowhere_else() {
         }
     }
     assert!(blobs.files().is_empty());
-    let elsewhere = reqwest::get(format!("{}/secret", blobs.url())).await.unwrap();
+    let elsewhere = reqwest::get(format!("{}/secret", blobs.url()))
+        .await
+        .unwrap();
     assert_eq!(code(elsewhere).await, "RouteNotFound");
 }
 
