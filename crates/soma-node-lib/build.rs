@@ -7,6 +7,5 @@ fn main() {
     TEXTS
         .into_iter()
         .fold(config, |config, name| config.alias_for(name, "String"))
-        .alias_for("Epoch", "u64")
         .write_to_file();
 }

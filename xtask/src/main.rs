@@ -4,6 +4,7 @@
 mod bench;
 mod command;
 mod crash;
+mod full_size;
 mod plot;
 mod process;
 mod python;
@@ -57,6 +58,8 @@ enum Task {
         #[arg(long, default_value = "cpu")]
         device: String,
     },
+    /// Score 4 KiB twice with a random model of full size, and check memory and reloads.
+    FullSize(full_size::FullSize),
     /// Draw the plots of the documentation.
     Plot,
     /// Measure, as ratios within one run.
@@ -77,6 +80,7 @@ fn main() -> Result<()> {
         Task::Soak(soak) => soak.run(),
         Task::Replay => command::replay(),
         Task::CheckModel { folder, device } => command::check_model(&folder, &device),
+        Task::FullSize(task) => task.run(),
         Task::Plot => plot::difficulty(),
         Task::Crash(crash) => crash.run(),
     }

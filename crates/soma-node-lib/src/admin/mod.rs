@@ -3,16 +3,14 @@
 //! Whoever can reach the port may use it, so it never listens on other addresses, and it refuses
 //! requests that a web page made.
 
+mod routes;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::header;
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Router;
+use axum::middleware::from_fn;
 use serde::{Deserialize, Serialize};
 use soma_api::{AdvanceEpochResponse, ErrorCode};
 use soma_service::{ApiError, GuardConfig, ServeConfig, guarded};
@@ -21,6 +19,8 @@ use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use crate::application::{Application, Now};
+
+pub use routes::openapi_json;
 
 /// Settings of the admin routes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,10 +88,10 @@ impl Admin {
             max_body_bytes: 4_096,
             ..GuardConfig::default()
         };
-        let router = Router::new()
-            .route("/v1/admin/advance-epoch", post(advance_epoch))
+        let (router, _) = routes::documented().split_for_parts();
+        let router = router
             .with_state(self)
-            .layer(from_fn(refuse_web_pages));
+            .layer(from_fn(routes::refuse_web_pages));
         guarded(router, &guard, None)
     }
 
@@ -142,25 +142,4 @@ async fn wait_until(
     let found = blocks.wait_for(|now| is_done(now));
     let found = tokio::time::timeout(limit, found).await.ok()?;
     found.ok().map(|now| Arc::clone(&now))
-}
-
-async fn advance_epoch(State(admin): State<Admin>) -> Result<Json<AdvanceEpochResponse>, ApiError> {
-    admin.advance_epoch().await.map(Json)
-}
-
-/// A browser sends the header `Origin` with every POST, whatever page asks for it; and a page of a
-/// name that was made to point here sends that name as `Host`.
-async fn refuse_web_pages(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let is_local = host.is_none_or(|host| {
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        matches!(name, "localhost" | "[::1]") || name.starts_with("127.")
-    });
-    if headers.contains_key(header::ORIGIN) || !is_local {
-        return ApiError::invalid("admin routes do not answer web pages").into_response();
-    }
-    next.run(request).await
 }

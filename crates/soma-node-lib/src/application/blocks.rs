@@ -9,7 +9,7 @@ use soma_types::time::Height;
 use soma_types::{ExecutionStatus, Receipt, TimestampMs};
 
 use super::{Application, NodeChain, Now, ProduceError};
-use crate::mempool::PickLimits;
+use crate::mempool::{Executed, PickLimits};
 use crate::metrics::OutcomeLabels;
 
 /// Newest blocks that are kept in memory, so that event streams need not read them from disk.
@@ -116,17 +116,22 @@ impl Application {
     pub fn commit(&self, executed: ExecutedBlock) -> Result<Arc<CommittedBlock>, ChainError> {
         let committed = self.chain.commit(executed)?;
         let header = &committed.block.header;
-        let executed = committed.block.transactions.iter().map(|signed| {
-            let transaction = &signed.transaction;
-            (&transaction.sender, transaction.nonce)
-        });
-        self.mempool.on_block(header.height, executed);
+        let transactions = committed.block.transactions.iter();
+        let executed = transactions
+            .zip(&committed.receipts)
+            .map(|(signed, receipt)| Executed {
+                sender: &signed.transaction.sender,
+                nonce: signed.transaction.nonce,
+                digest: receipt.transaction,
+            });
+        let dropped = self.mempool.on_block(header.height, executed);
         self.recent.push(Arc::clone(&committed));
         let now = Now::of(&self.chain);
         self.measure(&committed, &now);
         // Heads first: who gets a receipt and then asks for the head must find the block there.
         self.now.send_replace(Arc::new(now));
         self.waiters.on_block(&committed.receipts);
+        self.waiters.on_dropped(&dropped);
         Ok(committed)
     }
 
@@ -146,7 +151,8 @@ impl Application {
             Err(error) if !error.is_fatal() && !proposal.transactions.is_empty() => {
                 let digests: Vec<_> = proposal.transactions.iter().map(|t| t.digest()).collect();
                 tracing::error!(height, %error, dropped = digests.len(), "proposal failed");
-                self.mempool.remove(&digests);
+                let dropped = self.mempool.remove(&digests);
+                self.waiters.on_dropped(&dropped);
                 proposal.transactions.clear();
                 self.execute(&proposal)
             }

@@ -4,7 +4,7 @@ use soma_chain::{BlockError, ChainError};
 use soma_crypto::transaction::TransactionError;
 use thiserror::Error;
 
-use crate::mempool::MempoolError;
+use crate::mempool::{DropReason, MempoolError};
 
 /// Why a transaction is not taken.
 #[derive(Debug, Error)]
@@ -15,6 +15,9 @@ pub enum SubmitError {
     /// The mempool refuses it.
     #[error(transparent)]
     Refused(#[from] MempoolError),
+    /// It was taken, and left the mempool without a block.
+    #[error(transparent)]
+    Dropped(DropReason),
     /// The chain cannot be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -29,13 +32,18 @@ impl SubmitError {
         match self {
             Self::Invalid(_) => false,
             Self::Refused(error) => error.is_retryable(),
+            Self::Dropped(reason) => reason.is_retryable(),
             Self::Chain(_) | Self::Stopping => true,
         }
     }
 
     /// True where the sender should look up its nonce and sign again.
     pub const fn is_nonce_race(&self) -> bool {
-        matches!(self, Self::Refused(error) if error.is_nonce_race())
+        match self {
+            Self::Refused(error) => error.is_nonce_race(),
+            Self::Dropped(reason) => reason.is_nonce_race(),
+            Self::Invalid(_) | Self::Chain(_) | Self::Stopping => false,
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::store::NodeStore;
 
 pub use blocks::RecentBlocks;
 pub use error::{ProduceError, SubmitError};
-pub use submit::Submitted;
+pub use submit::{Submitted, Ticket};
 use waiters::Waiters;
 
 /// The chain of a node.

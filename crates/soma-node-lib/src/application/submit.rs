@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use soma_chain::ChainError;
-use soma_crypto::transaction::{VerifiedTransaction, verify};
+use soma_crypto::transaction::{VerifiedTransaction, transaction_digest, verify};
 use soma_types::{Address, Digest, Receipt, Shannons, SignedTransaction};
 
+use super::waiters::{Outcome, Waiter};
 use super::{Application, SubmitError};
-use crate::mempool::{ChainFacts, SenderFacts};
+use crate::mempool::{ChainFacts, Inserted, SenderFacts};
 
 /// What became of a transaction that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +48,11 @@ impl Application {
     }
 
     fn admit(&self, verified: VerifiedTransaction) -> Result<(), SubmitError> {
-        self.mempool
-            .insert(verified, |sender| self.facts(sender))
-            .map(|_| ())
+        match self.mempool.insert(verified, |sender| self.facts(sender))? {
+            Inserted::Replaced(dropped) => self.waiters.on_dropped(&[dropped]),
+            Inserted::Added | Inserted::Known => {}
+        }
+        Ok(())
     }
 
     /// What admission must know of a sender and the chain.
@@ -84,67 +87,81 @@ impl Application {
         Ok(found.map(|(_, receipt)| receipt))
     }
 
-    /// As [`Application::submit`], then waits up to `wait` for the receipt.
+    /// As [`Application::submit`], for async callers, with a ticket to wait for the receipt by.
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub async fn submit_and_wait(
+    pub async fn enqueue(
         self: &Arc<Self>,
         signed: SignedTransaction,
-        wait: Duration,
-    ) -> Result<Submitted, SubmitError> {
-        let digest = soma_crypto::transaction::transaction_digest(&signed.transaction);
-        let receiver = self.waiters.wait(digest);
+    ) -> Result<Ticket, SubmitError> {
+        let digest = transaction_digest(&signed.transaction);
+        let waiter = self.waiters.wait(digest);
         let application = Arc::clone(self);
         let submitted = tokio::task::spawn_blocking(move || application.submit(signed))
             .await
-            .map_err(|_| SubmitError::Stopping)?;
-        let result = match submitted {
-            Ok(submitted) if submitted.receipt.is_some() || wait.is_zero() => Ok(submitted),
-            Ok(submitted) => {
-                let receipt = tokio::time::timeout(wait, receiver).await;
-                let receipt = receipt.ok().and_then(Result::ok);
-                return Ok(self.finish_waiting(submitted, receipt));
-            }
-            Err(error) => Err(error),
-        };
-        drop(receiver);
-        self.waiters.sweep(&digest);
-        result
+            .map_err(|_| SubmitError::Stopping)??;
+        Ok(Ticket {
+            application: Arc::clone(self),
+            waiter,
+            submitted,
+        })
+    }
+}
+
+/// A transaction that was taken, and the place of one who waits for its receipt.
+pub struct Ticket {
+    application: Arc<Application>,
+    waiter: Waiter,
+    submitted: Submitted,
+}
+
+impl Ticket {
+    /// The transaction's digest.
+    pub fn digest(&self) -> Digest {
+        self.submitted.digest
     }
 
-    /// Waits up to `wait` for the receipt of a transaction that was submitted.
+    /// Waits up to `wait` for the receipt; without one the transaction still waits for a block.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn wait_for(
-        self: &Arc<Self>,
-        digest: Digest,
-        wait: Duration,
-    ) -> Result<Option<Receipt>, SubmitError> {
-        let receiver = self.waiters.wait(digest);
-        let application = Arc::clone(self);
-        let known = tokio::task::spawn_blocking(move || application.receipt(&digest))
-            .await
-            .map_err(|_| SubmitError::Stopping)??;
-        if known.is_some() {
-            return Ok(known);
+    /// [`SubmitError::Dropped`] as soon as the transaction left the mempool without a block.
+    pub async fn receipt(mut self, wait: Duration) -> Result<Submitted, SubmitError> {
+        if self.submitted.receipt.is_none() && !wait.is_zero() {
+            // Without an answer in time the client is told what is known: that it waits.
+            if let Ok(outcome) = tokio::time::timeout(wait, self.outcome()).await {
+                self.submitted.receipt = Some(outcome?);
+            }
         }
-        let receipt = tokio::time::timeout(wait, receiver).await;
-        let receipt = receipt.ok().and_then(Result::ok);
-        if receipt.is_none() {
-            self.waiters.sweep(&digest);
-        }
-        Ok(receipt)
+        Ok(self.submitted)
     }
 
-    fn finish_waiting(&self, submitted: Submitted, receipt: Option<Receipt>) -> Submitted {
-        if receipt.is_none() {
-            self.waiters.sweep(&submitted.digest);
-        }
-        Submitted {
-            receipt,
-            ..submitted
+    async fn outcome(&mut self) -> Result<Receipt, SubmitError> {
+        loop {
+            match self.waiter.outcome().await {
+                Some(Outcome::Executed(receipt)) => return Ok(receipt),
+                Some(Outcome::Dropped(reason)) => {
+                    // It may be back: the same bytes can be sent again, also before this message
+                    // was read. Whoever waits first and looks afterwards misses nothing.
+                    let digest = self.submitted.digest;
+                    self.waiter = self.application.waiters.wait(digest);
+                    let application = Arc::clone(&self.application);
+                    // The mempool first: what leaves it for a block is in the chain by then.
+                    let look = move || match application.mempool.contains(&digest) {
+                        true => Ok((true, None)),
+                        false => Ok((false, application.receipt(&digest)?)),
+                    };
+                    let found: Result<_, ChainError> = tokio::task::spawn_blocking(look)
+                        .await
+                        .map_err(|_| SubmitError::Stopping)?;
+                    match found? {
+                        (_, Some(receipt)) => return Ok(receipt),
+                        (true, None) => {}
+                        (false, None) => return Err(SubmitError::Dropped(reason)),
+                    }
+                }
+                None => return Err(SubmitError::Stopping),
+            }
         }
     }
 }

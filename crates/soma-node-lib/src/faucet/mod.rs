@@ -5,24 +5,21 @@
 //! with the faucet's key, the faucet looks up its nonce and tries again.
 
 mod config;
+mod routes;
 mod send;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, State};
-use axum::routing::post;
-use axum::{Extension, Json};
-use soma_api::{ErrorCode, FaucetRequest, FaucetResponse};
 use soma_crypto::SecretKey;
-use soma_service::{ApiError, Body, RateLimit, guarded, rate_key};
+use soma_service::{RateLimit, guarded};
 use soma_types::Address;
 use tokio::sync::Mutex;
 
 use crate::application::Application;
 
 pub use config::FaucetConfig;
+pub use routes::openapi_json;
 
 /// A faucet over a node of the same process.
 #[derive(Clone)]
@@ -63,29 +60,7 @@ impl Faucet {
     /// The routes with all limits around them.
     pub fn router(self) -> Router {
         let guard = self.shared.config.guard.clone();
-        let router = Router::new()
-            .route("/v1/faucet", post(ask))
-            .route("/health", axum::routing::get(async || "ok"))
-            .with_state(self);
-        guarded(router, &guard, None)
+        let (router, _) = routes::documented().split_for_parts();
+        guarded(router.with_state(self), &guard, None)
     }
-}
-
-async fn ask(
-    State(faucet): State<Faucet>,
-    client: Option<Extension<ConnectInfo<SocketAddr>>>,
-    Body(request): Body<FaucetRequest>,
-) -> Result<Json<FaucetResponse>, ApiError> {
-    let client = client.map(|Extension(client)| client);
-    let limited = |who: &str| {
-        let text = format!("{who} was given as much as this faucet gives for now; wait a minute");
-        ApiError::new(ErrorCode::RateLimited, text)
-    };
-    if !faucet.shared.by_client.allows(&rate_key(client.as_ref())) {
-        return Err(limited("your network address"));
-    }
-    if !faucet.shared.by_address.allows(&request.address) {
-        return Err(limited("this account"));
-    }
-    faucet.send(request.address).await.map(Json)
 }

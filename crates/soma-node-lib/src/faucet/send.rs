@@ -7,11 +7,12 @@ use soma_api::{ErrorCode, FaucetResponse};
 use soma_crypto::transaction::sign;
 use soma_service::ApiError;
 use soma_types::{
-    Address, ExecutionError, ExecutionStatus, Receipt, Shannons, Transaction, TransactionKind,
+    Address, ExecutionError, ExecutionStatus, Shannons, SignedTransaction, Transaction,
+    TransactionKind,
 };
 
 use super::{Faucet, Shared};
-use crate::application::{SubmitError, Submitted};
+use crate::application::{SubmitError, Submitted, Ticket};
 
 /// Tries after somebody else used the faucet's nonce.
 const NONCE_TRIES: usize = 5;
@@ -25,43 +26,34 @@ impl Faucet {
     /// # Errors
     /// [`ErrorCode::FaucetEmpty`], or why the payment was not taken or not executed in time.
     pub async fn send(&self, recipient: Address) -> Result<FaucetResponse, ApiError> {
-        let submitted = self.submit(recipient).await?;
         let wait = Duration::from_millis(self.shared.config.max_wait_ms);
-        let receipt = match submitted.receipt {
-            Some(receipt) => Some(receipt),
-            None => {
-                let application = &self.shared.application;
-                application.wait_for(submitted.digest, wait).await?
-            }
-        };
-        let receipt = receipt.ok_or_else(|| {
-            ApiError::new(
-                ErrorCode::Timeout,
-                "the payment waits for a block longer than expected; it may still arrive",
-            )
-            .with("transaction", submitted.digest.to_string())
-        })?;
-        self.answer(recipient, &receipt)
-    }
-
-    async fn submit(&self, recipient: Address) -> Result<Submitted, ApiError> {
-        let _turn = self.shared.turn.lock().await;
         let mut tries = 0;
         loop {
-            let shared = Arc::clone(&self.shared);
-            let result = tokio::task::spawn_blocking(move || shared.submit(recipient))
-                .await
-                .unwrap_or_else(|_| Err(SubmitError::Stopping.into()));
             tries += 1;
+            let result = match self.enqueue(recipient).await {
+                Ok(ticket) => ticket.receipt(wait).await.map_err(Refused::Submit),
+                Err(refused) => Err(refused),
+            };
             match result {
+                Ok(submitted) => return self.answer(recipient, submitted),
+                // The payment with the lost nonce can never be executed.
                 Err(Refused::Submit(error)) if error.is_nonce_race() && tries < NONCE_TRIES => {
                     tracing::debug!(%error, tries, "faucet lost a nonce race");
                 }
                 Err(Refused::Submit(error)) => return Err(error.into()),
                 Err(Refused::Empty(left)) => return Err(self.empty(left)),
-                Ok(submitted) => return Ok(submitted),
             }
         }
+    }
+
+    /// Signs the next payment and lets it wait for a block.
+    async fn enqueue(&self, recipient: Address) -> Result<Ticket, Refused> {
+        let _turn = self.shared.turn.lock().await;
+        let shared = Arc::clone(&self.shared);
+        let signed = tokio::task::spawn_blocking(move || shared.sign(recipient))
+            .await
+            .unwrap_or_else(|_| Err(SubmitError::Stopping.into()))?;
+        Ok(self.shared.application.enqueue(signed).await?)
     }
 
     fn empty(&self, left: Shannons) -> ApiError {
@@ -74,8 +66,15 @@ impl Faucet {
         ApiError::new(ErrorCode::FaucetEmpty, text).with("left", left.0)
     }
 
-    fn answer(&self, address: Address, receipt: &Receipt) -> Result<FaucetResponse, ApiError> {
-        match &receipt.status {
+    fn answer(&self, address: Address, submitted: Submitted) -> Result<FaucetResponse, ApiError> {
+        let receipt = submitted.receipt.ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::Timeout,
+                "the payment waits for a block longer than expected; it may still arrive",
+            )
+            .with("transaction", submitted.digest.to_string())
+        })?;
+        match receipt.status {
             ExecutionStatus::Success => Ok(FaucetResponse {
                 address,
                 amount: self.shared.config.amount,
@@ -86,7 +85,7 @@ impl Faucet {
                 error:
                     ExecutionError::InsufficientGas { available, .. }
                     | ExecutionError::InsufficientCoinBalance { available, .. },
-            } => Err(self.empty(*available)),
+            } => Err(self.empty(available)),
             ExecutionStatus::Failure { error } => Err(ApiError::internal(error)),
         }
     }
@@ -105,8 +104,8 @@ impl<E: Into<SubmitError>> From<E> for Refused {
 }
 
 impl Shared {
-    /// Signs the next payment and lets it wait for a block. Blocks the thread.
-    fn submit(&self, recipient: Address) -> Result<Submitted, Refused> {
+    /// Signs the next payment. Blocks the thread.
+    fn sign(&self, recipient: Address) -> Result<SignedTransaction, Refused> {
         let application = &self.application;
         let sender = self.key.address();
         let reader = application.chain().reader();
@@ -126,6 +125,6 @@ impl Shared {
                 amount: self.config.amount,
             },
         };
-        Ok(application.submit(sign(transaction, &self.key))?)
+        Ok(sign(transaction, &self.key))
     }
 }

@@ -4,6 +4,7 @@
 //! verified transaction ──insert──▶ sender's queue (by nonce) ──pick──▶ proposal ──▶ block
 //!      │ refused: MempoolError          │                                            │
 //!      ▼                                └──◀── on_block: executed, expired, aged ────┘
+//!                                       └──▶ Dropped, with its reason, to who waits for it
 //! ```
 //!
 //! # Rules
@@ -18,11 +19,13 @@
 //!   second, and among equals the one that arrived first.
 //! - Room is limited in number and bytes, for each sender and for all. Nothing is evicted for a
 //!   newcomer. A transaction leaves with its block, after its expiry height, when its nonce was
-//!   used, or after [`MempoolConfig::max_age_blocks`].
+//!   used, or after [`MempoolConfig::max_age_blocks`]. Whatever leaves without a block is given
+//!   back as [`Dropped`], so that nobody waits for it in vain.
 //! - The sender must be able to pay the base fee of all that it has waiting, unless it is a
 //!   validator doing its duty.
 
 mod config;
+mod dropped;
 mod error;
 mod pool;
 mod queue;
@@ -37,6 +40,7 @@ use soma_types::{Address, ChainId, Digest, Shannons};
 use tokio::sync::Notify;
 
 pub use config::MempoolConfig;
+pub use dropped::{DropReason, Dropped};
 pub use error::MempoolError;
 use pool::Pool;
 
@@ -72,7 +76,18 @@ pub enum Inserted {
     /// It waited already.
     Known,
     /// It took the place of another transaction with the same nonce.
-    Replaced(Digest),
+    Replaced(Dropped),
+}
+
+/// A transaction of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Executed<'a> {
+    /// Its sender.
+    pub sender: &'a Address,
+    /// Its nonce.
+    pub nonce: u64,
+    /// Its digest.
+    pub digest: Digest,
 }
 
 /// How full the mempool is.
@@ -160,21 +175,24 @@ impl Mempool {
         self.lock().pick(limits, nonce_of)
     }
 
-    /// Forgets what block `height` executed or made impossible.
+    /// Forgets what block `height` executed or made impossible, and gives back the latter.
     pub fn on_block<'a>(
         &self,
         height: Height,
-        executed: impl IntoIterator<Item = (&'a Address, u64)>,
-    ) {
-        self.lock().on_block(height, executed);
+        executed: impl IntoIterator<Item = Executed<'a>>,
+    ) -> Vec<Dropped> {
+        self.lock().on_block(height, executed)
     }
 
-    /// Drops transactions by digest, for example those that made a proposal fail.
-    pub fn remove(&self, digests: &[Digest]) {
+    /// Drops the transactions of a proposal that could not be executed.
+    pub fn remove(&self, digests: &[Digest]) -> Vec<Dropped> {
         let mut pool = self.lock();
-        for digest in digests {
-            pool.remove(digest);
-        }
+        digests.iter().filter_map(|d| pool.remove(d)).collect()
+    }
+
+    /// True while the transaction waits here.
+    pub fn contains(&self, digest: &Digest) -> bool {
+        self.lock().contains(digest)
     }
 
     /// The waiting transaction with this digest.

@@ -6,7 +6,7 @@ use soma_chain::ChainError;
 use soma_service::ApiError;
 
 use crate::application::SubmitError;
-use crate::mempool::MempoolError;
+use crate::mempool::{DropReason, MempoolError};
 
 /// What chain, mempool and handlers can answer instead of success.
 #[derive(Clone, Debug)]
@@ -105,6 +105,27 @@ impl From<MempoolError> for ApiError {
     }
 }
 
+impl From<DropReason> for ApiError {
+    fn from(reason: DropReason) -> Self {
+        let code = match &reason {
+            DropReason::Replaced { .. } => ErrorCode::NonceInUse,
+            DropReason::NonceUsed { .. } => ErrorCode::NonceTooLow,
+            DropReason::Expired { .. } => ErrorCode::TransactionExpired,
+            DropReason::Aged { .. } => ErrorCode::MempoolFull,
+            DropReason::Unexecutable => return ApiError::internal(reason),
+        };
+        let api = ApiError::new(code, reason.to_string());
+        match reason {
+            DropReason::Replaced { nonce, by } => {
+                api.with("nonce", nonce).with("by", by.to_string())
+            }
+            DropReason::NonceUsed { nonce } => api.with("nonce", nonce),
+            DropReason::Expired { expiry_height } => api.with("expiry_height", expiry_height),
+            DropReason::Aged { .. } | DropReason::Unexecutable => api,
+        }
+    }
+}
+
 impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         match error {
@@ -112,6 +133,7 @@ impl From<SubmitError> for ApiError {
                 ApiError::new(ErrorCode::InvalidTransaction, error.to_string())
             }
             SubmitError::Refused(error) => error.into(),
+            SubmitError::Dropped(reason) => reason.into(),
             SubmitError::Chain(error) => chain_error(error),
             SubmitError::Stopping => ApiError::new(ErrorCode::Unavailable, error.to_string()),
         }

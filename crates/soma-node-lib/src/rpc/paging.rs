@@ -1,5 +1,8 @@
 //! Pages: limits, cursors, includes.
 
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
 use serde::Deserialize;
 use soma_api::{DEFAULT_PAGE, Page};
 use soma_service::ApiError;
@@ -14,7 +17,7 @@ use super::RpcConfig;
 pub(super) struct PageQuery {
     /// The most items. Default 100, at most 1,000.
     pub(super) limit: Option<u64>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the page before, with the same filter.
     pub(super) cursor: Option<String>,
 }
 
@@ -36,13 +39,68 @@ pub(super) fn page_limit(
     }
 }
 
-/// A full page has a next one, which may turn out to be empty; a short one is the last.
-pub(super) fn page<T>(items: Vec<T>, limit: usize, cursor: impl FnOnce(&T) -> String) -> Page<T> {
-    let next_cursor = match items.last() {
-        Some(last) if items.len() >= limit => Some(cursor(last)),
-        _ => None,
-    };
-    Page { items, next_cursor }
+/// One list, which knows its own cursors: `TAG.PLACE`, where the tag is a hash over list and place.
+/// A cursor of another list, of the same with another filter, or a damaged one would be a place
+/// where rows are left out or come twice; it is refused.
+pub(super) struct List {
+    description: String,
+}
+
+impl List {
+    /// The list that `description` tells from all others.
+    pub(super) fn new(description: impl Into<String>) -> Self {
+        Self {
+            description: description.into(),
+        }
+    }
+
+    /// FNV-1a: cursors are confused by mistake, not on purpose.
+    fn tag(&self, place: &str) -> String {
+        let bytes = self.description.bytes().chain([0]).chain(place.bytes());
+        let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        format!("{hash:08x}")
+    }
+
+    /// The cursor of a place in this list.
+    pub(super) fn cursor(&self, place: impl Display) -> String {
+        let place = place.to_string();
+        format!("{}.{place}", self.tag(&place))
+    }
+
+    /// The place of a cursor.
+    pub(super) fn place<T: FromStr>(&self, cursor: Option<&str>) -> Result<Option<T>, ApiError> {
+        let Some(cursor) = cursor else {
+            return Ok(None);
+        };
+        let place = match cursor.split_once('.') {
+            Some((tag, place)) if tag == self.tag(place) => place.parse().ok(),
+            _ => None,
+        };
+        place.map(Some).ok_or_else(bad_cursor)
+    }
+
+    /// A full page has a next one, which may turn out to be empty; a short one is the last.
+    pub(super) fn page<T, P: Display>(
+        &self,
+        items: Vec<T>,
+        limit: usize,
+        place: impl FnOnce(&T) -> P,
+    ) -> Page<T> {
+        let next_cursor = match items.last() {
+            Some(last) if items.len() >= limit => Some(self.cursor(place(last))),
+            _ => None,
+        };
+        Page { items, next_cursor }
+    }
+}
+
+/// What is answered to a cursor that this list did not give.
+pub(super) fn bad_cursor() -> ApiError {
+    let text = "bad `cursor`: send back `next_cursor` of the page before, to the same route with \
+                the same filter";
+    ApiError::invalid(text).with("name", "cursor")
 }
 
 /// What a request asks to include.
@@ -77,30 +135,33 @@ impl Include {
     }
 }
 
-/// Opaque bytes of a cursor as text.
-pub(super) fn bytes_to_cursor(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// A place that is bytes: hex digits as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HexPlace(pub(super) Vec<u8>);
+
+impl Display for HexPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
-/// Opaque bytes of a cursor.
-pub(super) fn cursor_to_bytes(text: &str) -> Result<Vec<u8>, ApiError> {
-    let refuse = || ApiError::invalid("bad `cursor`: send back `next_cursor` of the page before");
-    if text.is_empty() || text.len() > 512 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(refuse());
+impl FromStr for HexPlace {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.is_empty() || pairs.len() > 256 || !rest.is_empty() {
+            return Err(());
+        }
+        let digit = |byte: u8| {
+            char::from(byte)
+                .to_digit(16)
+                .and_then(|d| u8::try_from(d).ok())
+        };
+        let byte = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
+        let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
+        bytes.map(Self).ok_or(())
     }
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err(refuse());
-    }
-    pairs
-        .iter()
-        .map(|pair| {
-            std::str::from_utf8(pair)
-                .ok()
-                .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-                .ok_or_else(refuse)
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -117,11 +178,20 @@ mod tests {
     }
 
     #[test]
-    fn cursors_survive_the_trip_and_bad_ones_are_refused() {
-        let bytes = [0, 1, 0xab, 0xff];
-        assert_eq!(cursor_to_bytes(&bytes_to_cursor(&bytes)).unwrap(), bytes);
-        for bad in ["", "a", "0x12", "zz", "é", "+1"] {
-            assert!(cursor_to_bytes(bad).is_err(), "{bad}");
+    fn cursors_survive_the_trip_and_bad_or_foreign_ones_are_refused() {
+        let (list, other) = (List::new("targets open"), List::new("targets filled"));
+        let place = HexPlace(vec![0, 1, 0xab, 0xff]);
+        let cursor = list.cursor(&place);
+        let read = |list: &List, text: &str| list.place::<HexPlace>(Some(text));
+        assert_eq!(read(&list, &cursor).unwrap(), Some(place));
+        assert!(read(&other, &cursor).is_err());
+        assert!(read(&list, &cursor[..cursor.len() - 2]).is_err());
+        assert_eq!(list.place::<HexPlace>(None).unwrap(), None);
+        for bad in ["", "a", "0001abff", ".00", "é"] {
+            assert!(read(&list, bad).is_err(), "{bad}");
+        }
+        for bad in ["", "0", "0x12", "zz", "é", "+1", "00.00"] {
+            assert!(read(&list, &list.cursor(bad)).is_err(), "{bad}");
         }
     }
 

@@ -1,7 +1,10 @@
-//! All queues together: limits, order between senders, expiry.
+//! All queues together: what waits, by sender, digest and expiry.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+mod admission;
+mod leave;
+mod pick;
+
+use std::collections::{BTreeSet, HashMap};
 
 use soma_crypto::transaction::VerifiedTransaction;
 use soma_types::time::Height;
@@ -9,7 +12,8 @@ use soma_types::{Address, Digest};
 
 use super::queue::{Entry, Queue};
 use super::{
-    ChainFacts, Inserted, MempoolConfig, MempoolError, MempoolSize, PickLimits, SenderFacts,
+    ChainFacts, DropReason, Dropped, Inserted, MempoolConfig, MempoolError, MempoolSize,
+    SenderFacts,
 };
 
 /// The mempool's content. Invariant: `transactions`, `ready` and `bytes` are the sums over the
@@ -22,6 +26,9 @@ pub(super) struct Pool {
     by_expiry: BTreeSet<(Height, Address, u64)>,
     /// What was picked for which height and may still be undecided.
     proposed: Vec<(Height, Address, u64)>,
+    /// Nonces by digest of what left because the chain was ahead of this pool: executed, or
+    /// overtaken by another transaction, as the next block will say.
+    overtaken: HashMap<Digest, u64>,
     ready: usize,
     bytes: usize,
     arrivals: u64,
@@ -36,6 +43,7 @@ impl Pool {
             by_digest: HashMap::new(),
             by_expiry: BTreeSet::new(),
             proposed: Vec::new(),
+            overtaken: HashMap::new(),
             ready: 0,
             bytes: 0,
             arrivals: 0,
@@ -107,8 +115,15 @@ impl Pool {
         });
         let mut inserted = Inserted::Added;
         for entry in gone {
+            let before = entry.transaction.digest();
             if entry.transaction.transaction.nonce == nonce {
-                inserted = Inserted::Replaced(entry.transaction.digest());
+                inserted = Inserted::Replaced(Dropped {
+                    digest: before,
+                    reason: DropReason::Replaced { nonce, by: digest },
+                });
+            } else {
+                let nonce = entry.transaction.transaction.nonce;
+                self.overtaken.insert(before, nonce);
             }
             self.forget(&entry);
         }
@@ -116,211 +131,6 @@ impl Pool {
         self.by_digest.insert(digest, (address, nonce));
         self.by_expiry.insert((until, address, nonce));
         Ok(inserted)
-    }
-
-    /// Everything that can be said before anything changes.
-    fn check(
-        &self,
-        transaction: &VerifiedTransaction,
-        sender: &SenderFacts,
-        chain: &ChainFacts,
-    ) -> Result<(), MempoolError> {
-        let body = &transaction.transaction;
-        let size = transaction.size_bytes();
-        if body.chain_id != chain.chain_id {
-            return Err(MempoolError::WrongChain {
-                expected: chain.chain_id,
-                got: body.chain_id,
-            });
-        }
-        if u64::try_from(size).map_or(true, |size| size > chain.max_transaction_bytes) {
-            return Err(MempoolError::TooLarge {
-                got: size,
-                max: chain.max_transaction_bytes,
-            });
-        }
-        if body.expiry_height < chain.next_height {
-            return Err(MempoolError::Expired {
-                expiry_height: body.expiry_height,
-                next_height: chain.next_height,
-            });
-        }
-        let Some(ahead) = body.nonce.checked_sub(sender.nonce) else {
-            return Err(MempoolError::NonceTooLow {
-                expected: sender.nonce,
-                got: body.nonce,
-            });
-        };
-        let max_gap = u64::try_from(self.config.max_sender_transactions).unwrap_or(u64::MAX);
-        if ahead >= max_gap || body.nonce == u64::MAX {
-            return Err(MempoolError::NonceGap {
-                expected: sender.nonce,
-                got: body.nonce,
-                max_gap,
-            });
-        }
-        let queue = self.queues.get(&body.sender);
-        let replaced = queue.and_then(|queue| queue.get(body.nonce));
-        if let Some(height) = replaced.and_then(|entry| entry.proposed) {
-            return Err(MempoolError::NonceInUse {
-                nonce: body.nonce,
-                height,
-            });
-        }
-        let freed = replaced.map_or(0, |entry| entry.transaction.size_bytes());
-        let others = queue.map_or(0, Queue::len) - usize::from(replaced.is_some());
-        let is_free = sender.is_validator && body.kind.is_validator_duty();
-        let waiting = u64::try_from(others).unwrap_or(u64::MAX).saturating_add(1);
-        let needed = chain.base_fee.checked_mul(waiting);
-        if !is_free && needed.is_none_or(|needed| needed > sender.balance) {
-            return Err(MempoolError::InsufficientGas {
-                waiting,
-                needed: needed.unwrap_or(soma_types::MAX_SUPPLY),
-                available: sender.balance,
-            });
-        }
-        self.check_room(
-            others,
-            queue.map_or(0, Queue::bytes) - freed,
-            size,
-            replaced.is_some(),
-        )?;
-        let is_ready = body.nonce <= self.next_nonce(&body.sender, sender.nonce);
-        let parked = self.by_digest.len().saturating_sub(self.ready);
-        if !is_ready && replaced.is_none() && parked >= self.config.max_parked() {
-            return Err(MempoolError::Full {
-                limit: format!("{} behind a missing nonce", self.config.max_parked()),
-            });
-        }
-        Ok(())
-    }
-
-    fn check_room(
-        &self,
-        others: usize,
-        sender_bytes: usize,
-        size: usize,
-        is_replacement: bool,
-    ) -> Result<(), MempoolError> {
-        let config = &self.config;
-        if others >= config.max_sender_transactions {
-            return Err(MempoolError::SenderLimit {
-                limit: format!("{} transactions", config.max_sender_transactions),
-            });
-        }
-        if sender_bytes.saturating_add(size) > config.max_sender_bytes {
-            return Err(MempoolError::SenderLimit {
-                limit: format!("{} bytes", config.max_sender_bytes),
-            });
-        }
-        if !is_replacement && self.by_digest.len() >= config.max_transactions {
-            return Err(MempoolError::Full {
-                limit: format!("{} transactions", config.max_transactions),
-            });
-        }
-        if self.bytes.saturating_add(size) > config.max_bytes {
-            return Err(MempoolError::Full {
-                limit: format!("{} bytes", config.max_bytes),
-            });
-        }
-        Ok(())
-    }
-
-    pub(super) fn pick(
-        &mut self,
-        limits: PickLimits,
-        mut nonce_of: impl FnMut(&Address) -> Option<u64>,
-    ) -> Vec<VerifiedTransaction> {
-        // Ordered by round first: nobody's second transaction comes before somebody's first.
-        let mut next: BinaryHeap<Reverse<(u32, u64, Address, u64)>> = self
-            .queues
-            .iter()
-            .filter_map(|(address, queue)| {
-                let (nonce, arrived) = queue.first_ready()?;
-                Some(Reverse((0, arrived, *address, nonce)))
-            })
-            .collect();
-        let mut picked = Vec::new();
-        let mut room = limits.bytes;
-        while picked.len() < limits.transactions {
-            let Some(Reverse((round, _, address, nonce))) = next.pop() else {
-                break;
-            };
-            if round == 0 && nonce_of(&address) != Some(nonce) {
-                continue;
-            }
-            let Some(queue) = self.queues.get_mut(&address) else {
-                continue;
-            };
-            if let Some(entry) = queue.get_mut(nonce) {
-                let size = entry.transaction.size_bytes();
-                if size > room || entry.transaction.transaction.expiry_height < limits.height {
-                    continue;
-                }
-                room -= size;
-                entry.proposed = Some(limits.height);
-                self.proposed.push((limits.height, address, nonce));
-                picked.push(entry.transaction.clone());
-            }
-            let following = nonce.saturating_add(1);
-            if let Some(entry) = queue.get(following) {
-                next.push(Reverse((round + 1, entry.arrived, address, following)));
-            }
-        }
-        picked
-    }
-
-    pub(super) fn on_block<'a>(
-        &mut self,
-        height: Height,
-        executed: impl IntoIterator<Item = (&'a Address, u64)>,
-    ) {
-        self.height = self.height.max(height);
-        for (address, nonce) in executed {
-            if self.queues.contains_key(address) {
-                let next = nonce.saturating_add(1);
-                let gone = self.change(*address, next, |queue| queue.advance(next));
-                gone.iter().for_each(|entry| self.forget(entry));
-            }
-        }
-        while let Some((until, address, nonce)) = self.by_expiry.first().copied() {
-            if until > height {
-                break;
-            }
-            self.by_expiry.pop_first();
-            self.take_out(address, nonce);
-        }
-        self.release(height);
-    }
-
-    /// What was picked for this height or an earlier one and is still here can be replaced again.
-    fn release(&mut self, height: Height) {
-        let queues = &mut self.queues;
-        self.proposed.retain(|(proposed, address, nonce)| {
-            if *proposed > height {
-                return true;
-            }
-            let entry = queues
-                .get_mut(address)
-                .and_then(|queue| queue.get_mut(*nonce));
-            if let Some(entry) = entry.filter(|entry| entry.proposed == Some(*proposed)) {
-                entry.proposed = None;
-            }
-            false
-        });
-    }
-
-    pub(super) fn remove(&mut self, digest: &Digest) {
-        if let Some((address, nonce)) = self.by_digest.get(digest).copied() {
-            self.take_out(address, nonce);
-        }
-    }
-
-    fn take_out(&mut self, address: Address, nonce: u64) {
-        let gone = self.change(address, 0, |queue| {
-            queue.remove(nonce).into_iter().collect()
-        });
-        gone.iter().for_each(|entry| self.forget(entry));
     }
 
     /// Changes a queue and keeps the count of ready transactions and the absence of empty queues.

@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::owned::{self, OwnedQuery};
-use crate::rpc::paging::{PageQuery, page, page_limit};
+use crate::rpc::paging::{List, PageQuery, page_limit};
 use crate::rpc::{Rpc, RpcError, views};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Rpc> {
 
 /// Balance and nonce of an address; zeros for an unknown one.
 #[utoipa::path(get, path = "/v1/accounts/{address}/balance", tag = "accounts",
-    params(("address" = String, Path)), responses(
+    params(("address" = String, Path, description = "The account")), responses(
     (status = 200, body = Balance), (status = "default", body = ErrorBody)))]
 async fn balance(
     State(rpc): State<Rpc>,
@@ -46,7 +46,7 @@ async fn balance(
 
 /// Objects of an address: its coin, stake positions, models, targets that it filled, validator.
 #[utoipa::path(get, path = "/v1/accounts/{address}/objects", tag = "accounts",
-    params(("address" = String, Path), OwnedQuery), responses(
+    params(("address" = String, Path, description = "The account"), OwnedQuery), responses(
     (status = 200, body = Page<ObjectView>), (status = "default", body = ErrorBody)))]
 async fn objects(
     State(rpc): State<Rpc>,
@@ -61,7 +61,7 @@ async fn objects(
 
 /// Stake positions of an address with what they are worth now.
 #[utoipa::path(get, path = "/v1/accounts/{address}/stakes", tag = "accounts",
-    params(("address" = String, Path), PageQuery), responses(
+    params(("address" = String, Path, description = "The account"), PageQuery), responses(
     (status = 200, body = Page<StakeView>), (status = "default", body = ErrorBody)))]
 async fn stakes(
     State(rpc): State<Rpc>,
@@ -70,10 +70,8 @@ async fn stakes(
 ) -> Result<Json<Page<StakeView>>, RpcError> {
     let address: Address = parse("address", &address)?;
     let limit = page_limit(query.limit, rpc.config(), false)?;
-    let after: Option<StakeId> = query
-        .cursor
-        .map(|text| parse("cursor", &text))
-        .transpose()?;
+    let list = List::new(format!("stakes {address}"));
+    let after: Option<StakeId> = list.place(query.cursor.as_deref())?;
     let stakes = rpc.read(move |application| {
         let reader = application.chain().reader();
         let positions = reader.stakes_of(&address, after, limit)?;
@@ -81,14 +79,14 @@ async fn stakes(
             .iter()
             .map(|position| views::stake(&reader, position))
             .collect();
-        Ok(page(views?, limit, |last| last.id.to_string()))
+        Ok(list.page(views?, limit, |last| last.id))
     });
     Ok(Json(stakes.await?))
 }
 
 /// What an address earned and lost outside plain transfers, newest first.
 #[utoipa::path(get, path = "/v1/accounts/{address}/earnings", tag = "accounts",
-    params(("address" = String, Path), PageQuery), responses(
+    params(("address" = String, Path, description = "The account"), PageQuery), responses(
     (status = 200, body = Page<LedgerEntryView>), (status = "default", body = ErrorBody)))]
 async fn earnings(
     State(rpc): State<Rpc>,
@@ -98,10 +96,8 @@ async fn earnings(
     let address: Address = parse("address", &address)?;
     let limit = page_limit(query.limit, rpc.config(), false)?;
     // A place in the ledger is a height and an index, as a place in the event stream is.
-    let before: Option<EventId> = query
-        .cursor
-        .map(|text| parse("cursor", &text))
-        .transpose()?;
+    let list = List::new(format!("earnings {address}"));
+    let before: Option<EventId> = list.place(query.cursor.as_deref())?;
     let before = before.map(|EventId { height, index }| LedgerCursor { height, index });
     let entries = rpc.read(move |application| {
         let entries = application
@@ -109,8 +105,9 @@ async fn earnings(
             .reader()
             .ledger(&address, before, limit)?;
         let views = entries.iter().map(views::ledger_entry).collect();
-        Ok(page(views, limit, |last: &LedgerEntryView| {
-            format!("{}:{}", last.height, last.index)
+        Ok(list.page(views, limit, |last: &LedgerEntryView| EventId {
+            height: last.height,
+            index: last.index,
         }))
     });
     Ok(Json(entries.await?))

@@ -98,7 +98,7 @@ pub(in crate::rpc) fn missing_block(
 
 /// A transaction and what it did; without a receipt while it waits.
 #[utoipa::path(get, path = "/v1/transactions/{digest}", tag = "blocks",
-    params(("digest" = String, Path)), responses(
+    params(("digest" = String, Path, description = "Digest of the transaction")), responses(
     (status = 200, body = TransactionRecord), (status = "default", body = ErrorBody)))]
 async fn transaction(
     State(rpc): State<Rpc>,
@@ -125,7 +125,7 @@ async fn transaction(
 
 /// What a transaction did.
 #[utoipa::path(get, path = "/v1/transactions/{digest}/receipt", tag = "blocks",
-    params(("digest" = String, Path)), responses(
+    params(("digest" = String, Path, description = "Digest of the transaction")), responses(
     (status = 200, body = ReceiptView), (status = "default", body = ErrorBody)))]
 async fn receipt(
     State(rpc): State<Rpc>,

@@ -64,7 +64,7 @@ async fn supply(State(rpc): State<Rpc>) -> Result<Json<SupplyView>, RpcError> {
 
 /// The supply certificate of an epoch that is over.
 #[utoipa::path(get, path = "/v1/supply/{epoch}", tag = "chain",
-    params(("epoch" = u64, Path)), responses(
+    params(("epoch" = u64, Path, description = "Number of the epoch")), responses(
     (status = 200, body = SupplyView), (status = "default", body = ErrorBody)))]
 async fn supply_certificate(
     State(rpc): State<Rpc>,

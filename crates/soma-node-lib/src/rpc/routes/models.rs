@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::owned::scan_models;
-use crate::rpc::paging::{Include, page_limit};
+use crate::rpc::paging::{Include, List, page_limit};
 use crate::rpc::{Rpc, RpcError, views};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
@@ -32,7 +32,7 @@ struct ModelsQuery {
     include: Option<String>,
     /// The most items. Default 100, at most 1,000.
     limit: Option<u64>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the page before, with the same filter.
     cursor: Option<String>,
 }
 
@@ -47,10 +47,6 @@ async fn models(
 ) -> Result<Json<Page<ModelView>>, RpcError> {
     let include = Include::parse(query.include.as_deref(), &["embedding"])?;
     let limit = page_limit(query.limit, rpc.config(), include.embedding)?;
-    let after: Option<ModelId> = query
-        .cursor
-        .map(|text| parse("cursor", &text))
-        .transpose()?;
     let status = match query.status {
         None => None,
         Some(text) => {
@@ -65,6 +61,8 @@ async fn models(
             Some(known.ok_or_else(refuse)?)
         }
     };
+    let list = List::new(format!("models {:?} {status:?}", query.owner));
+    let after: Option<ModelId> = list.place(query.cursor.as_deref())?;
     let page = rpc.read(move |application| {
         let reader = application.chain().reader();
         let keep = |model: &Model| {
@@ -76,7 +74,7 @@ async fn models(
             items.push(views::model(&reader, model, include)?);
             Ok(items.len() < limit)
         })?;
-        let next_cursor = next.map(|id| id.to_string());
+        let next_cursor = next.map(|id| list.cursor(id));
         Ok(Page { items, next_cursor })
     });
     Ok(Json(page.await?))
@@ -90,9 +88,9 @@ struct ModelQuery {
     include: Option<String>,
 }
 
-/// A model.
+/// A model by id.
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "work",
-    params(("id" = String, Path), ModelQuery), responses(
+    params(("id" = String, Path, description = "Id of the model"), ModelQuery), responses(
     (status = 200, body = ModelView), (status = "default", body = ErrorBody)))]
 async fn model(
     State(rpc): State<Rpc>,

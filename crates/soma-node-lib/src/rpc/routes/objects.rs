@@ -32,7 +32,7 @@ struct ObjectQuery {
 
 /// An object of any type by id.
 #[utoipa::path(get, path = "/v1/objects/{id}", tag = "accounts",
-    params(("id" = String, Path), ObjectQuery), responses(
+    params(("id" = String, Path, description = "Id of a target, model or stake position; an address for a coin or validator; or the id of the system state"), ObjectQuery), responses(
     (status = 200, body = ObjectView), (status = "default", body = ErrorBody)))]
 async fn object(
     State(rpc): State<Rpc>,

@@ -1,7 +1,9 @@
 //! The objects of one address, type after type, in one listing.
 //!
-//! A cursor is the type that the next page begins with and, after a colon, a place among its
-//! objects.
+//! A place in it is the type that the next page begins with and, after a colon, a place among the
+//! objects of that type.
+
+use std::str::FromStr;
 
 use serde::Deserialize;
 use soma_api::{ObjectType, ObjectView, Page};
@@ -12,7 +14,7 @@ use utoipa::IntoParams;
 
 use crate::rpc::RpcConfig;
 use crate::rpc::RpcError;
-use crate::rpc::paging::{Include, bytes_to_cursor, cursor_to_bytes, page_limit};
+use crate::rpc::paging::{HexPlace, Include, List, bad_cursor, page_limit};
 use crate::rpc::views::{self, Reads};
 
 /// The order of types in the listing.
@@ -36,12 +38,38 @@ pub(super) struct OwnedQuery {
     kind: Option<String>,
     /// The most items. Default 100, at most 1,000.
     limit: Option<u64>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the page before, with the same filter.
     cursor: Option<String>,
+}
+
+/// A place in the listing.
+struct Place {
+    section: usize,
+    within: Option<String>,
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (kind, within) = text.split_once(':').ok_or(())?;
+        let section = SECTIONS.iter().position(|section| section.name() == kind);
+        Ok(Self {
+            section: section.ok_or(())?,
+            within: (!within.is_empty()).then(|| within.to_owned()),
+        })
+    }
+}
+
+/// The place among the objects of one type.
+fn within<T: FromStr>(place: Option<&str>) -> Result<Option<T>, RpcError> {
+    let place = place.map(|text| text.parse().map_err(|_| bad_cursor()));
+    Ok(place.transpose()?)
 }
 
 /// A checked request for a page.
 pub(super) struct Listing {
+    list: List,
     owner: Address,
     only: Option<ObjectType>,
     limit: usize,
@@ -60,22 +88,15 @@ impl Listing {
             .as_deref()
             .map(|text| parse("type", text))
             .transpose()?;
-        let (start, place) = match query.cursor.as_deref() {
-            None => (None, None),
-            Some(cursor) => {
-                let (kind, place) = cursor.split_once(':').unwrap_or((cursor, ""));
-                let place = (!place.is_empty()).then(|| place.to_owned());
-                (Some(parse::<ObjectType>("cursor", kind)?), place)
-            }
-        };
-        let start = start.or(only).unwrap_or(ObjectType::Coin);
-        // The system state is nobody's: its section lies behind the last.
-        let section = SECTIONS.iter().position(|kind| *kind == start);
+        let list = List::new(format!("objects {owner} {only:?}"));
+        let place: Option<Place> = list.place(query.cursor.as_deref())?;
+        let (section, place) = place.map_or((0, None), |place| (place.section, place.within));
         Ok(Self {
+            list,
             owner,
             only,
             limit: page_limit(query.limit, config, false)?,
-            section: section.unwrap_or(SECTIONS.len()),
+            section,
             place,
         })
     }
@@ -86,14 +107,15 @@ impl Listing {
         while let Some(kind) = SECTIONS.get(self.section).copied() {
             if self.only.is_none_or(|only| only == kind) {
                 if items.len() >= self.limit {
-                    let next_cursor = Some(format!("{}:", kind.name()));
+                    let next_cursor = Some(self.list.cursor(format_args!("{}:", kind.name())));
                     return Ok(Page { items, next_cursor });
                 }
                 let place = self.place.take();
                 let room = self.limit - items.len();
                 let next = self.section(kind, reader, place.as_deref(), room, &mut items)?;
                 if let Some(place) = next {
-                    let next_cursor = Some(format!("{}:{place}", kind.name()));
+                    let place = format_args!("{}:{place}", kind.name());
+                    let next_cursor = Some(self.list.cursor(place));
                     return Ok(Page { items, next_cursor });
                 }
             }
@@ -124,7 +146,7 @@ impl Listing {
                 Ok(None)
             }
             ObjectType::StakedSoma => {
-                let after: Option<StakeId> = place.map(|p| parse("cursor", p)).transpose()?;
+                let after: Option<StakeId> = within(place)?;
                 let found = reader.stakes_of(owner, after, room)?;
                 for position in &found {
                     items.push(views::stake(reader, position)?.into());
@@ -133,11 +155,11 @@ impl Listing {
                 Ok(last.map(|position| position.id.to_string()))
             }
             ObjectType::Model => {
-                let after: Option<ModelId> = place.map(|p| parse("cursor", p)).transpose()?;
+                let after: Option<ModelId> = within(place)?;
                 self.models(reader, after, room, items)
             }
             ObjectType::Target => {
-                let after = place.map(cursor_to_bytes).transpose()?.map(TargetCursor);
+                let after = within(place)?.map(|HexPlace(bytes)| TargetCursor(bytes));
                 let filter = TargetFilter {
                     submitter: Some(*owner),
                     ..TargetFilter::default()
@@ -148,7 +170,7 @@ impl Listing {
                 }
                 Ok(found
                     .next
-                    .map(|TargetCursor(bytes)| bytes_to_cursor(&bytes)))
+                    .map(|TargetCursor(bytes)| HexPlace(bytes).to_string()))
             }
             ObjectType::Validator => {
                 if let Some(validator) = reader.validator(owner)? {

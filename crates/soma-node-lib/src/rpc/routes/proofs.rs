@@ -24,6 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<Rpc> {
 #[into_params(parameter_in = Query)]
 struct ProofQuery {
     /// The height of the state; the newest when absent. Only a few past heights are kept.
+    #[param(value_type = Option<u64>)]
     height: Option<Height>,
 }
 
@@ -74,7 +75,7 @@ async fn prove(rpc: Rpc, key: Key, height: Option<Height>) -> Result<Json<ProofV
 
 /// Proves the system state or the supply: `system` or `supply`.
 #[utoipa::path(get, path = "/v1/proofs/{kind}", tag = "chain",
-    params(("kind" = String, Path), ProofQuery), responses(
+    params(("kind" = String, Path, description = "`system` or `supply`"), ProofQuery), responses(
     (status = 200, body = ProofView), (status = "default", body = ErrorBody)))]
 async fn proof_of_one(
     State(rpc): State<Rpc>,
@@ -91,7 +92,10 @@ async fn proof_of_one(
 
 /// Proves that an entry is, or is not, part of the state.
 #[utoipa::path(get, path = "/v1/proofs/{kind}/{id}", tag = "chain",
-    params(("kind" = String, Path), ("id" = String, Path), ProofQuery), responses(
+    params(("kind" = String, Path, description = "Kind of the entry: account, model, \
+        model_embedding, target, target_embedding, fill_embedding, stake, pool, validator, \
+        committee, epoch or supply_certificate"),
+    ("id" = String, Path, description = "Id, address or epoch of the entry"), ProofQuery), responses(
     (status = 200, body = ProofView), (status = "default", body = ErrorBody)))]
 async fn proof(
     State(rpc): State<Rpc>,

@@ -35,7 +35,8 @@ struct EventsQuery {
 /// The `id` of each is its place, `height:index`; send it as the header `Last-Event-ID` to go on
 /// after it. Old blocks are replayed first, then the stream is live.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
-    params(EventsQuery, ("Last-Event-ID" = Option<String>, Header)), responses(
+    params(EventsQuery, ("Last-Event-ID" = Option<String>, Header,
+        description = "The last event that was seen, `height:index`; wins over `from`")), responses(
     (status = 200, content_type = "text/event-stream", body = soma_api::EventMessage),
     (status = "default", body = ErrorBody)))]
 async fn events(

@@ -10,6 +10,7 @@ use soma_types::{SignedTransaction, Transaction};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::application::SubmitError;
 use crate::mempool::MempoolError;
 use crate::rpc::{Rpc, RpcError};
 use soma_service::{ApiError, Body};
@@ -25,7 +26,10 @@ fn undecodable(error: DecodeError) -> ApiError {
 }
 
 /// Sends a transaction, and waits for its receipt on request. Sending the same again is not an
-/// error; one that was executed already answers with its receipt.
+/// error; one that was executed already answers with its receipt. Who waits is told at once when
+/// the transaction leaves the mempool without a block: `NonceInUse` when another one with its nonce
+/// took its place, `NonceTooLow` when another was executed, `TransactionExpired` when it expired,
+/// `MempoolFull` when it waited as long as any may.
 #[utoipa::path(post, path = "/v1/transactions", tag = "send", request_body = SubmitRequest,
     responses((status = 200, body = SubmitResponse), (status = "default", body = ErrorBody)))]
 async fn submit(
@@ -37,10 +41,12 @@ async fn submit(
         .decode("a signed transaction")
         .map_err(undecodable)?;
     let wait = request.wait_ms.unwrap_or(0).min(rpc.config().max_wait_ms);
-    let submitted = rpc
-        .application()
-        .submit_and_wait(signed, Duration::from_millis(wait))
-        .await?;
+    let ticket = rpc.application().enqueue(signed).await?;
+    let submitted = tokio::select! {
+        submitted = ticket.receipt(Duration::from_millis(wait)) => submitted?,
+        // A node that stops makes no more blocks.
+        () = rpc.shared.stop.cancelled() => return Err(SubmitError::Stopping.into()),
+    };
     Ok(Json(SubmitResponse {
         digest: submitted.digest,
         receipt: submitted.receipt.as_ref().map(ReceiptView::from),

@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::rpc::paging::{Include, bytes_to_cursor, cursor_to_bytes, page_limit};
+use crate::rpc::paging::{HexPlace, Include, List, page_limit};
 use crate::rpc::{Rpc, RpcError, views};
 use soma_service::{ApiError, PathText, Query, parse};
 
@@ -27,6 +27,7 @@ struct TargetsQuery {
     /// Only targets with this status: open, filled, claimable, claimed, expired or fraud.
     status: Option<String>,
     /// Only targets drawn in this epoch.
+    #[param(value_type = Option<u64>)]
     epoch: Option<Epoch>,
     /// Only targets filled by this address.
     submitter: Option<Address>,
@@ -51,16 +52,14 @@ async fn targets(
         .status
         .map(|text| parse("status", &text.chars().take(40).collect::<String>()))
         .transpose()?;
-    let after = query
-        .cursor
-        .map(|text| cursor_to_bytes(&text))
-        .transpose()?
-        .map(TargetCursor);
     let filter = TargetFilter {
         status,
         epoch: query.epoch,
         submitter: query.submitter,
     };
+    let list = List::new(format!("targets {filter:?}"));
+    let after = list.place(query.cursor.as_deref())?;
+    let after = after.map(|HexPlace(bytes)| TargetCursor(bytes));
     let page = rpc.read(move |application| {
         let reader = application.chain().reader();
         let found = reader.targets(&filter, after.as_ref(), limit)?;
@@ -71,7 +70,7 @@ async fn targets(
             .collect();
         let next_cursor = found
             .next
-            .map(|TargetCursor(bytes)| bytes_to_cursor(&bytes));
+            .map(|TargetCursor(bytes)| list.cursor(HexPlace(bytes)));
         Ok(Page {
             items: items?,
             next_cursor,
@@ -90,7 +89,7 @@ struct TargetQueryParams {
 
 /// A target with its submission, the reports and the challenge of it.
 #[utoipa::path(get, path = "/v1/targets/{id}", tag = "work",
-    params(("id" = String, Path), TargetQueryParams), responses(
+    params(("id" = String, Path, description = "Id of the target"), TargetQueryParams), responses(
     (status = 200, body = TargetView), (status = "default", body = ErrorBody)))]
 async fn target(
     State(rpc): State<Rpc>,

@@ -7,7 +7,7 @@ use soma_types::Address;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::rpc::paging::{PageQuery, page, page_limit};
+use crate::rpc::paging::{List, PageQuery, page_limit};
 use crate::rpc::{Rpc, RpcError, views};
 use soma_service::{ApiError, PathText, Query, parse};
 
@@ -25,10 +25,8 @@ async fn validators(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<ValidatorView>>, RpcError> {
     let limit = page_limit(query.limit, rpc.config(), false)?;
-    let after: Option<Address> = query
-        .cursor
-        .map(|text| parse("cursor", &text))
-        .transpose()?;
+    let list = List::new("validators");
+    let after: Option<Address> = list.place(query.cursor.as_deref())?;
     let found = rpc.read(move |application| {
         let reader = application.chain().reader();
         let committee = reader.committee(reader.system().epoch)?;
@@ -37,14 +35,14 @@ async fn validators(
             .iter()
             .map(|validator| views::validator(&reader, committee.as_ref(), validator))
             .collect();
-        Ok(page(items?, limit, |last| last.address.to_string()))
+        Ok(list.page(items?, limit, |last| last.address))
     });
     Ok(Json(found.await?))
 }
 
-/// A validator.
+/// A validator by its account.
 #[utoipa::path(get, path = "/v1/validators/{address}", tag = "work",
-    params(("address" = String, Path)), responses(
+    params(("address" = String, Path, description = "Account of the validator")), responses(
     (status = 200, body = ValidatorView), (status = "default", body = ErrorBody)))]
 async fn validator(
     State(rpc): State<Rpc>,

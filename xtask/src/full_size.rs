@@ -1,0 +1,75 @@
+//! Scoring with a model of full size: what it takes, and that it stays within bounds.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+
+use crate::command::cargo;
+
+/// The most memory that scoring may take, as a multiple of the weights.
+const MEMORY: f64 = 1.25;
+
+/// Score 4 KiB twice with a random model of full size, and check memory and reloads.
+#[derive(Args)]
+pub(crate) struct FullSize {
+    /// Size of the model. `v1` needs 15 GB of disk and 6 GB of memory.
+    #[arg(long, default_value = "v1")]
+    model_size: String,
+    /// Where weights are made and kept; default a temporary folder.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+impl FullSize {
+    pub(crate) fn run(self) -> Result<()> {
+        let build = ["build", "--release", "--package", "soma-scoring"];
+        cargo(&[&build[..], &["--example", "full_size"]].concat())?;
+        let temporary = tempfile::tempdir()?;
+        let folder = self.folder.unwrap_or_else(|| temporary.path().to_owned());
+        if !folder.join("model.json").exists() {
+            eprintln!("making random weights");
+            example("make", &folder, &self.model_size)?;
+        }
+        eprintln!("scoring");
+        let text = example("score", &folder, &self.model_size)?;
+        print!("{text}");
+        let found: BTreeMap<&str, &str> = text.lines().filter_map(|l| l.split_once(' ')).collect();
+        let number = |name: &str| -> Result<f64> {
+            let text = found
+                .get(name)
+                .with_context(|| format!("no {name} in {text}"))?;
+            Ok(text.parse()?)
+        };
+        let ratio = number("peak_bytes")? / number("weights_bytes")?;
+        println!("peak memory is {ratio:.3} of the weights");
+        // A small model is nothing beside the program itself.
+        if self.model_size == "v1" {
+            ensure!(ratio <= MEMORY, "more than {MEMORY} of the weights");
+        }
+        ensure!(
+            number("loads")? == 1.0,
+            "the second request loaded the model again"
+        );
+        ensure!(found.get("same_loss") == Some(&"true"), "the losses differ");
+        Ok(())
+    }
+}
+
+fn example(task: &str, folder: &std::path::Path, size: &str) -> Result<String> {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let program = PathBuf::from(target).join("release/examples/full_size");
+    let output = Command::new(&program)
+        .arg(task)
+        .arg(folder)
+        .arg(size)
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    if !output.status.success() {
+        bail!("`full_size {task}` failed: {}", output.status);
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
