@@ -1,0 +1,1 @@
+//! Finding data that hits targets, submitting it, claiming rewards.

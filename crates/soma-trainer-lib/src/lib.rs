@@ -1,0 +1,4 @@
+//! Training of weights: data, loop, checkpoints, evaluation.
+#![forbid(unsafe_code)]
+
+pub mod data;
