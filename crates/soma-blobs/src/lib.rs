@@ -2,7 +2,8 @@
 //! checksum and size.
 //!
 //! # Place
-//! Above `soma-types`, `soma-crypto` (sealed weights) and `soma-service` (the built-in server).
+//! Above `soma-types` and `soma-crypto` (sealed weights); with the feature `server` above
+//! `soma-service` too, for the built-in server.
 //! URLs, servers and files are hostile: nothing is believed before its checksum matches.
 //!
 //! # The path of a blob
@@ -16,7 +17,7 @@
 //!                                   SHA3-256       bytes
 //! ```
 //! The other way, [`Store`] puts files into a folder, an S3-compatible store or the built-in
-//! [`server`], and says under which URL they are found.
+//! server, and says under which URL they are found.
 //!
 //! # Invariants
 //! - Memory does not grow with a blob; disk does not grow beyond the cache's bound.
@@ -26,7 +27,7 @@
 //!   [`BlobError::is_own`].
 //!
 //! # Reading order
-//! [`location`], [`policy`], [`fetch`], [`cache`], [`sealed`], [`store`], [`server`].
+//! [`location`], [`policy`], [`fetch`], [`cache`], [`sealed`], [`store`], `server`.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -40,6 +41,7 @@ pub mod location;
 pub mod policy;
 mod resolve;
 pub mod sealed;
+#[cfg(feature = "server")]
 pub mod server;
 pub mod store;
 

@@ -115,6 +115,14 @@ impl Client {
         })
     }
 
+    pub(crate) fn scorer(&self) -> Result<&Endpoint, SdkError> {
+        let endpoint = self.shared.endpoints.scoring.as_ref();
+        endpoint.ok_or(SdkError::NotConfigured {
+            service: Service::Scoring,
+            setting: "scoring_url",
+        })
+    }
+
     /// The turn of `address`.
     pub(crate) fn turn(&self, address: Address) -> Arc<Mutex<()>> {
         // A panic while locked leaves a map that is whole.

@@ -67,6 +67,7 @@ pub struct ClientBuilder {
     admin: Option<String>,
     pub(crate) timeout: Duration,
     pub(crate) execution_timeout: Duration,
+    pub(crate) scoring_timeout: Duration,
     pub(crate) retries: u32,
     pub(crate) expiry_blocks: u64,
 }
@@ -80,6 +81,7 @@ impl Default for ClientBuilder {
             admin: None,
             timeout: Duration::from_secs(30),
             execution_timeout: Duration::from_secs(30),
+            scoring_timeout: Duration::from_secs(600),
             retries: 3,
             expiry_blocks: 10_000,
         }
@@ -120,7 +122,7 @@ impl ClientBuilder {
         self
     }
 
-    /// URL of the scorer. This client only keeps it.
+    /// URL of the scorer.
     #[must_use]
     pub fn scoring_url(mut self, url: impl Into<String>) -> Self {
         self.scoring = Some(url.into());
@@ -145,6 +147,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn execution_timeout(mut self, timeout: Duration) -> Self {
         self.execution_timeout = timeout;
+        self
+    }
+
+    /// How long the scorer may take: it downloads weights first. Default 600 s.
+    #[must_use]
+    pub fn scoring_timeout(mut self, timeout: Duration) -> Self {
+        self.scoring_timeout = timeout;
         self
     }
 

@@ -118,6 +118,28 @@ pub enum SdkError {
     /// The node's proof does not prove its answer.
     #[error("the node's proof does not hold: {0}")]
     Proof(#[from] ProofError),
+    /// A blob cannot be had, opened or put somewhere.
+    #[cfg(feature = "workflows")]
+    #[error(transparent)]
+    Blob(#[from] soma_blobs::BlobError),
+    /// A local file or folder cannot be used.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Committed weights were not revealed in the one epoch in which that counts.
+    #[error(
+        "the weights of model {model} were to be revealed in epoch {reveal_epoch}, which is over; a first commit is lost with half the stake, an update is dropped: look at `soma model info {model}` and publish again"
+    )]
+    RevealMissed {
+        /// The model.
+        model: soma_types::ModelId,
+        /// The epoch in which the reveal would have counted.
+        reveal_epoch: soma_types::Epoch,
+    },
     /// The epoch did not change in time.
     #[error("Epoch did not advance within {}s", after.as_secs_f64())]
     EpochWait {
@@ -183,6 +205,10 @@ impl SdkError {
             Self::InvalidArgument(_) => "InvalidArgument",
             Self::WrongChain { .. } => "WrongChain",
             Self::Proof(_) => "InvalidProof",
+            #[cfg(feature = "workflows")]
+            Self::Blob(error) => error.name(),
+            Self::File { .. } => "FileError",
+            Self::RevealMissed { .. } => "RevealMissed",
             Self::EpochWait { .. } => "EpochWait",
         }
     }
@@ -192,6 +218,14 @@ impl SdkError {
         matches!(
             self.api_code(),
             Some(ErrorCode::NonceTooLow | ErrorCode::NonceInUse)
+        )
+    }
+
+    /// True when this transaction can never be executed any more, whoever has it.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(
+            self.api_code(),
+            Some(ErrorCode::NonceTooLow | ErrorCode::TransactionExpired)
         )
     }
 

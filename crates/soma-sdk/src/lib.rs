@@ -1,8 +1,10 @@
-//! Typed async client of the SOMA network: node, faucet and admin.
+//! Typed async client of the SOMA network: node, faucet, scorer and admin, and what people do with
+//! them in several steps.
 //!
 //! # Place
 //! Depends on `soma-api` (JSON shapes), `soma-crypto` (signing) and `soma-chain` without its store
-//! (to check proofs and seal submissions). Knows no files and no terminal.
+//! (to check proofs and seal submissions). The feature `workflows` (default) adds `soma-blobs`:
+//! stores, downloads, and the folder that keeps a publication. Knows no terminal.
 //!
 //! # The path of a transaction
 //! ```text
@@ -32,8 +34,8 @@
 //! ```
 //!
 //! # Reading order
-//! [`config`], [`client`], [`reads`], [`submit`], [`account`], [`events`], [`proofs`], [`services`],
-//! [`error`].
+//! [`config`], [`client`], [`reads`], [`submit`], [`account`], [`events`], [`proofs`],
+//! [`services`], [`scorer`], `workflows`, [`error`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -49,9 +51,12 @@ mod http;
 pub mod pages;
 pub mod proofs;
 pub mod reads;
+pub mod scorer;
 pub mod services;
 mod sse;
 pub mod submit;
+#[cfg(feature = "workflows")]
+pub mod workflows;
 
 pub use account::{Account, CommitModel, SubmitData};
 pub use client::Client;
@@ -63,5 +68,7 @@ pub use proofs::{ProofKey, Verified};
 pub use reads::BlockName;
 
 pub use soma_api as api;
+#[cfg(feature = "workflows")]
+pub use soma_blobs as blobs;
 pub use soma_crypto::SecretKey;
 pub use soma_types as types;

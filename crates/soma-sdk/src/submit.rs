@@ -183,9 +183,24 @@ impl Client {
         key: &SecretKey,
         kind: TransactionKind,
     ) -> Result<ReceiptView, SdkError> {
+        self.sign_and_execute_recorded(key, kind, |_| Ok(())).await
+    }
+
+    /// As [`Client::sign_and_execute`], and gives each signed transaction to `record` before it is
+    /// sent. Who keeps it can find out after a crash what became of it, by
+    /// [`Client::resume_signed`], instead of sending another.
+    ///
+    /// # Errors
+    /// As [`Client::sign_and_execute`]; what `record` gives: then nothing was sent.
+    pub async fn sign_and_execute_recorded(
+        &self,
+        key: &SecretKey,
+        kind: TransactionKind,
+        mut record: impl FnMut(&SignedTransaction) -> Result<(), SdkError>,
+    ) -> Result<ReceiptView, SdkError> {
         let address = key.address();
         for _ in 0..NONCE_TRIES {
-            let signed = match self.enqueue(key, kind.clone()).await {
+            let signed = match self.enqueue(key, kind.clone(), &mut record).await {
                 Ok(signed) => signed,
                 Err(error) if error.is_nonce_conflict() => continue,
                 Err(error) => return Err(error),
@@ -202,16 +217,46 @@ impl Client {
         })
     }
 
-    /// Builds, signs and sends while holding the account's turn.
+    /// What became of a transaction that was signed earlier and perhaps sent: sends it again, and
+    /// waits until it is in a block. `None` when it can never be executed: it expired, or another
+    /// transaction has its nonce.
+    ///
+    /// # Errors
+    /// As [`Client::execute_signed`].
+    pub async fn resume_signed(
+        &self,
+        signed: &SignedTransaction,
+    ) -> Result<Option<ReceiptView>, SdkError> {
+        let digest = transaction_digest(&signed.transaction);
+        let receipt = match self.lookup(&digest).await? {
+            Some(receipt) => receipt,
+            None => match self.execute_signed(signed).await {
+                Ok(receipt) => receipt,
+                Err(error) if error.is_lost() => match self.lookup(&digest).await? {
+                    Some(receipt) => receipt,
+                    None => return Ok(None),
+                },
+                Err(error) => return Err(error),
+            },
+        };
+        match receipt.is_success() {
+            true => Ok(Some(receipt)),
+            false => Err(SdkError::failed(receipt)),
+        }
+    }
+
+    /// Builds, signs, records and sends while holding the account's turn.
     async fn enqueue(
         &self,
         key: &SecretKey,
         kind: TransactionKind,
+        record: &mut impl FnMut(&SignedTransaction) -> Result<(), SdkError>,
     ) -> Result<SignedTransaction, SdkError> {
         let sender = key.address();
         let turn = self.turn(sender);
         let _turn = turn.lock().await;
         let signed = sign(self.build(sender, kind).await?, key);
+        record(&signed)?;
         match self.submit(&signed).await {
             // Whether the node has it is not known; waiting for the receipt sends it again.
             Err(SdkError::Transport { .. } | SdkError::Timeout { .. }) | Ok(_) => Ok(signed),

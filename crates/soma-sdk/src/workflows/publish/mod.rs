@@ -1,0 +1,304 @@
+//! Publishing weights: seal, upload, create, commit, wait for the next epoch, reveal.
+//!
+//! ```text
+//! prepare ─▶ sealed ─▶ uploaded ─▶ created ─▶ committed ──(epoch ends)──▶ revealed
+//!    key is on disk    each transaction is on disk before it is sent      file moves to history/
+//! ```
+//! Without the key the weights are lost, and a reveal that comes too late costs half the stake. So
+//! the key is on disk before anything is sealed with it, and every signed transaction is on disk
+//! before it is sent: after a crash the same transaction is sent again, which the chain executes at
+//! most once. One program at a time works with a folder.
+//!
+//! Reading order: `journal` (what is kept), [`Publisher`], `steps` (what each step does).
+
+mod journal;
+mod steps;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use soma_blobs::Store;
+use soma_crypto::sealed::fresh_key;
+use soma_types::{Epoch, ModelId, Shannons};
+
+use crate::account::{Account, raw_embedding};
+use crate::error::SdkError;
+
+use journal::Folder;
+pub use journal::{Committed, Publication, SealedFile};
+
+/// Pause after trouble; doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest time between two looks at the epoch, which may also be forced to end.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
+const SHORTEST_LOOK: Duration = Duration::from_millis(250);
+
+/// Which model to publish as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishAs {
+    /// A model of this account. An active one goes on with its old weights until the reveal.
+    Model(ModelId),
+    /// A new model.
+    New {
+        /// Its first stake; `None` stakes the network's minimum.
+        stake: Option<Shannons>,
+        /// The owner's share of what it earns, in basis points.
+        commission_bps: u16,
+    },
+}
+
+/// How far a publication is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishState {
+    /// There is nothing to do.
+    Idle,
+    /// A step was done, and the next can follow at once.
+    Working,
+    /// The reveal waits for its epoch.
+    WaitingForEpoch {
+        /// The epoch in which the weights are revealed.
+        reveal_epoch: Epoch,
+        /// When it begins at the latest if epochs last as long as they should.
+        wait: Duration,
+    },
+    /// The weights are revealed.
+    Revealed {
+        /// The model.
+        model: ModelId,
+        /// The epoch of the reveal.
+        epoch: Epoch,
+    },
+}
+
+/// Told to who watches.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PublishEvent<'a> {
+    /// Weights are being sealed: bytes of all.
+    Sealing {
+        /// Size of the weights in bytes.
+        bytes: u64,
+    },
+    /// The sealed file is being uploaded.
+    Uploading {
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// It can be downloaded.
+    Uploaded {
+        /// From here.
+        url: &'a str,
+    },
+    /// The model exists.
+    Created {
+        /// Its id.
+        model: ModelId,
+    },
+    /// The chain has the commitments.
+    Committed {
+        /// The model.
+        model: ModelId,
+        /// The one epoch in which the reveal counts.
+        reveal_epoch: Epoch,
+    },
+    /// The reveal waits for its epoch.
+    Waiting {
+        /// That epoch.
+        reveal_epoch: Epoch,
+        /// Until then, at most.
+        wait: Duration,
+    },
+    /// A step failed and is tried again.
+    Retrying {
+        /// Why it failed.
+        error: &'a SdkError,
+        /// After this pause.
+        pause: Duration,
+    },
+    /// Validators can download and open the weights.
+    Revealed {
+        /// The model.
+        model: ModelId,
+        /// The epoch.
+        epoch: Epoch,
+    },
+}
+
+/// Told what happens.
+pub type OnPublish<'a> = &'a (dyn Fn(PublishEvent<'_>) + Send + Sync);
+
+/// Publishes weights, one set after another, from a folder that survives crashes.
+#[derive(Debug)]
+pub struct Publisher {
+    account: Account,
+    store: Store,
+    folder: Folder,
+    current: Option<Publication>,
+}
+
+impl Publisher {
+    /// Goes on with what lies in `folder`; an empty or missing one begins anew.
+    ///
+    /// # Errors
+    /// [`SdkError::File`] when another program uses the folder, or what lies there cannot be read;
+    /// [`SdkError::WrongChain`] and [`SdkError::InvalidArgument`] when it is of another chain or
+    /// account.
+    pub async fn open(account: Account, store: Store, folder: &Path) -> Result<Self, SdkError> {
+        let folder = Folder::open(folder)?;
+        let current = folder.read()?;
+        if let Some(current) = &current {
+            let got = account.client().chain_id().await?;
+            if current.chain_id != got {
+                let expected = current.chain_id;
+                return Err(SdkError::WrongChain { expected, got });
+            }
+            if current.owner != account.address() {
+                let (owner, got) = (current.owner, account.address());
+                let text = format!(
+                    "{} holds a publication of {owner}, not of {got}: use its key or another folder",
+                    folder.path().display()
+                );
+                return Err(SdkError::InvalidArgument(text));
+            }
+        }
+        Ok(Self {
+            account,
+            store,
+            folder,
+            current,
+        })
+    }
+
+    /// What is being published.
+    pub fn current(&self) -> Option<&Publication> {
+        self.current.as_ref()
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Begins to publish the weights of a file: chooses a key and keeps it. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`SdkError::InvalidArgument`] when another publication is under way, or the embedding has no
+    /// direction or another length than the network's; [`SdkError::File`].
+    pub async fn prepare(
+        &mut self,
+        weights: &Path,
+        embedding: &[f32],
+        publish_as: PublishAs,
+    ) -> Result<(), SdkError> {
+        if let Some(current) = &self.current {
+            let text = format!(
+                "{} is being published from {}: finish it first",
+                current.weights.display(),
+                self.folder.path().display()
+            );
+            return Err(SdkError::InvalidArgument(text));
+        }
+        raw_embedding(embedding)?;
+        let parameters = self.account.client().parameters().await?;
+        let dim = usize::try_from(parameters.target_embedding_dim).unwrap_or(usize::MAX);
+        if embedding.len() != dim {
+            let text = format!(
+                "the embedding has {} numbers, this network's have {dim}",
+                embedding.len()
+            );
+            return Err(SdkError::InvalidArgument(text));
+        }
+        let weights = std::path::absolute(weights)
+            .and_then(|path| path.metadata().map(|_| path))
+            .map_err(|error| journal::file(weights, error))?;
+        let (model, create) = match publish_as {
+            PublishAs::Model(model) => (Some(model), None),
+            PublishAs::New {
+                stake,
+                commission_bps,
+            } => {
+                let stake = stake.unwrap_or(Shannons(parameters.model_min_stake));
+                (None, Some((stake, commission_bps)))
+            }
+        };
+        let publication = Publication {
+            version: journal::VERSION,
+            chain_id: self.account.client().chain_id().await?,
+            owner: self.account.address(),
+            model,
+            create: create.map(Into::into),
+            weights,
+            key: fresh_key(),
+            embedding: embedding.to_vec(),
+            sealed: None,
+            url: None,
+            transaction: None,
+            committed: None,
+            revealed: None,
+        };
+        self.folder.write(&publication)?;
+        self.current = Some(publication);
+        Ok(())
+    }
+
+    /// Goes on until the weights are revealed, however long epochs last. Trouble that may pass is
+    /// waited out; from the commit on every trouble is, as long as the reveal can be in time.
+    ///
+    /// # Errors
+    /// [`SdkError::RevealMissed`] and what waiting does not mend.
+    pub async fn run(&mut self, observe: OnPublish<'_>) -> Result<Option<ModelId>, SdkError> {
+        let mut pause = FIRST_PAUSE;
+        let mut said = None;
+        loop {
+            match self.advance(observe).await {
+                Ok(PublishState::Idle) => return Ok(None),
+                Ok(PublishState::Revealed { model, .. }) => return Ok(Some(model)),
+                Ok(PublishState::Working) => pause = FIRST_PAUSE,
+                Ok(PublishState::WaitingForEpoch { reveal_epoch, wait }) => {
+                    if said.replace(reveal_epoch) != Some(reveal_epoch) {
+                        observe(PublishEvent::Waiting { reveal_epoch, wait });
+                    }
+                    pause = FIRST_PAUSE;
+                    tokio::time::sleep((wait / 2).clamp(SHORTEST_LOOK, LONGEST_LOOK)).await;
+                }
+                Err(error) if self.may_pass(&error) => {
+                    let error = &error;
+                    observe(PublishEvent::Retrying { error, pause });
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// True where trying again can help.
+    fn may_pass(&self, error: &SdkError) -> bool {
+        let is_committed = self.current.as_ref().is_some_and(|p| p.committed.is_some());
+        match error {
+            SdkError::RevealMissed { .. } | SdkError::WrongChain { .. } => false,
+            // Whether it was executed shows when it is sent again.
+            SdkError::NotExecuted { .. } | SdkError::NonceContention { .. } => true,
+            SdkError::Blob(soma_blobs::BlobError::UploadFailed { .. }) => true,
+            // Money for the fee may still come.
+            SdkError::TransactionFailed { name, .. } => {
+                is_committed
+                    && matches!(name.as_str(), "InsufficientGas" | "InsufficientCoinBalance")
+            }
+            error => error.is_retryable() || error.is_nonce_conflict(),
+        }
+    }
+
+    /// Forgets the publication that is under way. Its files move to `history/`, the key included.
+    ///
+    /// # Errors
+    /// [`SdkError::File`].
+    pub fn abandon(&mut self) -> Result<Option<PathBuf>, SdkError> {
+        match self.current.take() {
+            Some(publication) => self.folder.archive(&publication).map(Some),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Downloading what the chain names.
+
+use soma_blobs::{BlobError, FetchConfig};
+use soma_sdk::types::ModelId;
+use soma_sdk::{SdkError, SubmitData};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn weights_are_downloaded_and_opened() {
+    let world = World::start().await;
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 249) as u8).collect();
+    let model = world.model(0, &bytes).await;
+    let downloads = world.client.downloads(FetchConfig::local()).unwrap();
+    let to = world.folder.path().join("downloaded");
+    let weights = downloads.weights(&model, &to).await.unwrap();
+    assert_eq!(std::fs::read(&to).unwrap(), bytes);
+    let sealed = world.folder.path().join("as it lies");
+    downloads.sealed_weights(&model, &sealed).await.unwrap();
+    assert_eq!(std::fs::metadata(&sealed).unwrap().len(), weights.size);
+
+    // The owner's file changes: what was there before stays, nothing wrong takes its place.
+    let path = url::Url::parse(&weights.url)
+        .unwrap()
+        .to_file_path()
+        .unwrap();
+    let mut changed = std::fs::read(&path).unwrap();
+    changed[2_000_000] ^= 1;
+    std::fs::write(&path, changed).unwrap();
+    let error = downloads.weights(&model, &to).await.unwrap_err();
+    let is_mismatch = matches!(error, SdkError::Blob(BlobError::ChecksumMismatch { .. }));
+    assert!(is_mismatch, "{error}");
+    assert_eq!(std::fs::read(&to).unwrap(), bytes);
+
+    let nobody = downloads.weights(&ModelId([9; 32]), &to).await;
+    assert_eq!(nobody.unwrap_err().name(), "NotFound");
+    world.net.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn data_of_a_filled_target_is_downloaded() {
+    let world = World::start().await;
+    let model = world.model(0, b"weights").await;
+    let target = world.open_targets().await.remove(0);
+    let downloads = world.client.downloads(FetchConfig::local()).unwrap();
+    let to = world.folder.path().join("data");
+    let error = downloads.data(&target.id, &to).await.unwrap_err();
+    assert!(error.to_string().contains("is open"), "{error}");
+
+    let blob = world.store().upload_bytes(b"some data".to_vec()).await;
+    let blob = blob.unwrap();
+    let submit = SubmitData {
+        target: target.id,
+        url: &blob.url,
+        checksum: blob.checksum,
+        size: blob.size,
+        model,
+        embedding: target.embedding.as_deref().unwrap(),
+        loss: 2.0,
+    };
+    world.account(1).submit_data(&submit).await.unwrap();
+    assert_eq!(downloads.data(&target.id, &to).await.unwrap(), 9);
+    assert_eq!(std::fs::read(&to).unwrap(), b"some data");
+    world.net.shutdown().await.unwrap();
+}
