@@ -28,6 +28,9 @@ pub struct Env {
     /// URL of a scoring service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scorer: Option<String>,
+    /// URL of a blob server to upload to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blobs: Option<String>,
     /// URL of its admin routes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<String>,
@@ -37,6 +40,11 @@ pub struct Env {
 }
 
 impl Env {
+    /// True for the network on this machine, whose blobs have private addresses.
+    pub fn is_local(&self) -> bool {
+        self.name == LOCALNET
+    }
+
     /// A network on this machine with the usual ports.
     pub fn localnet() -> Self {
         Self {
@@ -44,6 +52,7 @@ impl Env {
             rpc: "http://127.0.0.1:9000".to_owned(),
             faucet: Some("http://127.0.0.1:9123".to_owned()),
             scorer: Some("http://127.0.0.1:9124".to_owned()),
+            blobs: Some("http://127.0.0.1:9126".to_owned()),
             admin: Some("http://127.0.0.1:9125".to_owned()),
             chain_id: None,
         }

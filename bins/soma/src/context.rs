@@ -187,6 +187,9 @@ pub fn client_of(env: &Env) -> Result<Client, CliError> {
     if let Some(url) = &env.faucet {
         builder = builder.faucet_url(url);
     }
+    if let Some(url) = &env.scorer {
+        builder = builder.scoring_url(url);
+    }
     if let Some(url) = &env.admin {
         builder = builder.admin_url(url);
     }

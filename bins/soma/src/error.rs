@@ -8,7 +8,7 @@ use soma_crypto::SecretKeyError;
 use soma_crypto::keystore::{AliasError, KeystoreError};
 use soma_crypto::mnemonic::MnemonicError;
 use soma_crypto::password::PasswordError;
-use soma_node::localnet::LocalnetError;
+use soma_localnet::NetworkError;
 use soma_scoring::ScoringError;
 use soma_scoring::arguments::RunError;
 use soma_sdk::SdkError;
@@ -41,7 +41,7 @@ pub enum CliError {
     SecretKey(#[from] SecretKeyError),
     /// A localnet could not start, or stopped.
     #[error(transparent)]
-    Localnet(#[from] LocalnetError),
+    Localnet(#[from] NetworkError),
     /// A download.
     #[error(transparent)]
     Blob(#[from] BlobError),

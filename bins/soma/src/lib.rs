@@ -28,6 +28,7 @@ pub mod context;
 pub mod error;
 pub mod output;
 pub mod reference;
+pub mod storage;
 pub mod transaction;
 pub mod wallet;
 

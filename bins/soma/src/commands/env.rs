@@ -45,6 +45,9 @@ pub enum EnvCommand {
         /// URL of the scoring service
         #[arg(long, value_name = "URL")]
         scorer: Option<String>,
+        /// URL of a blob server to upload to
+        #[arg(long, value_name = "URL")]
+        blobs: Option<String>,
         /// URL of the admin routes
         #[arg(long, value_name = "URL")]
         admin: Option<String>,
@@ -83,6 +86,7 @@ impl Env {
                 rpc,
                 faucet,
                 scorer,
+                blobs,
                 admin,
                 offline,
             } => {
@@ -91,6 +95,7 @@ impl Env {
                     rpc,
                     faucet,
                     scorer,
+                    blobs,
                     admin,
                     chain_id: None,
                 };
@@ -123,11 +128,12 @@ fn list(context: &Context) -> Result<Output, CliError> {
                 env.rpc.clone(),
                 or_none(&env.faucet),
                 or_none(&env.scorer),
+                or_none(&env.blobs),
                 or_none(&env.admin),
             ]
         })
         .collect();
-    let head = ["", "NAME", "RPC", "FAUCET", "SCORER", "ADMIN"];
+    let head = ["", "NAME", "RPC", "FAUCET", "SCORER", "BLOBS", "ADMIN"];
     let text = table_or(head, &rows, "No environments.");
     let json = json!({ "active_env": config.active_env, "envs": config.envs });
     Ok(Output::new(&json, text))

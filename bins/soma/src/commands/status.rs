@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use soma_sdk::SdkError;
 use soma_sdk::api::Status;
 
+use super::model::due;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{Fields, Output, duration};
@@ -29,6 +30,12 @@ pub(super) async fn run(context: &Context) -> Result<Output, CliError> {
         Err(error) => return Ok(unreachable(json, fields, &error)),
     };
     let mut fields = of_node(&mut json, fields, &status);
+    let due = due(context, status.chain_id);
+    let left = json["next_epoch_in_ms"].as_u64().unwrap_or_default();
+    for due in &due {
+        context.say(&due.warning(status.epoch, left));
+    }
+    json["reveals_due"] = serde_json::to_value(&due).unwrap_or_default();
     if let Some(address) = config.active_address {
         let balance = client.balance(&address).await?.balance;
         json["balance"] = balance.0.into();

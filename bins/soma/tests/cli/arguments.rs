@@ -92,9 +92,9 @@ fn environments_are_added_chosen_and_removed() {
     soma.ok("env new far --rpc https://node.example --offline");
     soma.ok("env switch far");
     insta::assert_snapshot!(soma.ok("env list"), @"
-       NAME      RPC                    FAUCET                 SCORER                 ADMIN
-       localnet  http://127.0.0.1:9000  http://127.0.0.1:9123  http://127.0.0.1:9124  http://127.0.0.1:9125
-    *  far       https://node.example   -                      -                      -
+       NAME      RPC                    FAUCET                 SCORER                 BLOBS                  ADMIN
+       localnet  http://127.0.0.1:9000  http://127.0.0.1:9123  http://127.0.0.1:9124  http://127.0.0.1:9126  http://127.0.0.1:9125
+    *  far       https://node.example   -                      -                      -                      -
     ");
     assert_eq!(soma.json("env list")["active_env"], "far");
     soma.ok("env remove far");

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod help;
+mod journey;
 mod localnet;
 mod program;
 mod score;

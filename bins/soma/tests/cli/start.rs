@@ -7,8 +7,7 @@ use serde_json::Value;
 
 use crate::program::{Soma, masked};
 
-const START: &str =
-    "start localnet --small-model --fullnode-rpc-port 0 --faucet-port 0 --admin-port 0";
+const START: &str = "start localnet --small-model --fullnode-rpc-port 0 --faucet-port 0 --admin-port 0 --scorer-port 0 --blobs-port 0";
 
 /// Ends the program as Ctrl-C does; its exit code.
 pub(crate) fn interrupt(mut child: Child) -> Option<i32> {
@@ -104,7 +103,10 @@ fn a_localnet_says_where_it_is_and_what_to_try() {
     Localnet is ready: epoch 0, block 0, new
       RPC:     http://127.0.0.1:PORT
       Faucet:  http://127.0.0.1:PORT
+      Scorer:  http://127.0.0.1:PORT
+      Blobs:   http://127.0.0.1:PORT
       Admin:   http://127.0.0.1:PORT
+      Models:  small
       Data:    DIR/net
       Account: localnet-1 [id 1] (300000 SOMA)
     Try in another terminal:
@@ -128,7 +130,9 @@ fn a_port_in_use_is_said_so() {
     let soma = Soma::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let line = format!("start localnet --fullnode-rpc-port {port} --no-faucet --admin-port 0");
+    let line = format!(
+        "start localnet --fullnode-rpc-port {port} --no-faucet --admin-port 0 --scorer-port 0 --blobs-port 0 --log-level error"
+    );
     let error = soma.fails(&line);
     assert!(
         error["message"]

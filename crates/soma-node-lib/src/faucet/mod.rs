@@ -1,60 +1,81 @@
 //! The faucet: gives a little money to whoever asks, on a port of its own.
 //!
-//! `POST /v1/faucet {"address": "0x…"}` answers once the money is on the account. Nonces are
-//! given out one after the other, so concurrent requests never collide; when something else signs
-//! with the faucet's key, the faucet looks up its nonce and tries again.
+//! `POST /v1/faucet {"address": "0x…"}` answers once the money is on the account. What it pays from
+//! is a [`Purse`]: an account used through the node of this process, or through any other.
 
 mod config;
+mod node_purse;
 mod routes;
-mod send;
 
 use std::sync::Arc;
 
 use axum::Router;
-use soma_crypto::SecretKey;
-use soma_service::{RateLimit, guarded};
-use soma_types::Address;
-use tokio::sync::Mutex;
-
-use crate::application::Application;
+use futures::future::BoxFuture;
+use soma_api::{ErrorCode, FaucetResponse};
+use soma_service::{ApiError, RateLimit, guarded};
+use soma_types::time::Height;
+use soma_types::{Address, Digest, Shannons};
 
 pub use config::FaucetConfig;
+pub use node_purse::NodePurse;
 pub use routes::openapi_json;
 
-/// A faucet over a node of the same process.
+/// What a faucet pays from.
+pub trait Purse: Send + Sync + 'static {
+    /// The account.
+    fn address(&self) -> Address;
+
+    /// Pays, and waits until the money is there.
+    fn pay(&self, recipient: Address, amount: Shannons) -> BoxFuture<'_, Result<Paid, PurseError>>;
+}
+
+/// A payment that is in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// The transaction.
+    pub transaction: Digest,
+    /// Its block.
+    pub height: Height,
+}
+
+/// Why a payment was not made.
+#[derive(Clone, Debug)]
+pub enum PurseError {
+    /// So much is left, which is not enough.
+    Empty(Shannons),
+    /// Anything else, as it is told to who asked.
+    Failed(ApiError),
+}
+
+/// A faucet.
 #[derive(Clone)]
 pub struct Faucet {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    application: Arc<Application>,
+    purse: Box<dyn Purse>,
     config: FaucetConfig,
-    key: SecretKey,
     by_address: RateLimit<Address>,
     by_client: RateLimit<std::net::IpAddr>,
-    /// Held from looking up a nonce until the transaction with it waits in the mempool.
-    turn: Mutex<()>,
 }
 
 impl Faucet {
-    /// A faucet that pays from the account of `key`.
-    pub fn new(application: Arc<Application>, key: SecretKey, config: FaucetConfig) -> Self {
+    /// A faucet that pays from `purse`.
+    pub fn new(purse: impl Purse, config: FaucetConfig) -> Self {
         Self {
             shared: Arc::new(Shared {
-                application,
+                purse: Box::new(purse),
                 by_address: RateLimit::new(config.rate_by_address),
                 by_client: RateLimit::new(config.rate_by_client),
-                key,
                 config,
-                turn: Mutex::new(()),
             }),
         }
     }
 
     /// The account that it pays from.
     pub fn address(&self) -> Address {
-        self.shared.key.address()
+        self.shared.purse.address()
     }
 
     /// The routes with all limits around them.
@@ -62,5 +83,33 @@ impl Faucet {
         let guard = self.shared.config.guard.clone();
         let (router, _) = routes::documented().split_for_parts();
         guarded(router.with_state(self), &guard, None)
+    }
+
+    /// Pays `recipient` and waits until the money is there.
+    ///
+    /// # Errors
+    /// [`ErrorCode::FaucetEmpty`], or why the payment was not taken or not executed in time.
+    pub async fn send(&self, recipient: Address) -> Result<FaucetResponse, ApiError> {
+        let amount = self.shared.config.amount;
+        match self.shared.purse.pay(recipient, amount).await {
+            Ok(paid) => Ok(FaucetResponse {
+                address: recipient,
+                amount,
+                transaction: paid.transaction,
+                height: paid.height,
+            }),
+            Err(PurseError::Empty(left)) => Err(self.empty(left)),
+            Err(PurseError::Failed(error)) => Err(error),
+        }
+    }
+
+    fn empty(&self, left: Shannons) -> ApiError {
+        let text = format!(
+            "the faucet has {left} left, which does not pay {} and the fee; fund {}",
+            self.shared.config.amount,
+            self.address()
+        );
+        tracing::warn!(%left, "faucet is empty");
+        ApiError::new(ErrorCode::FaucetEmpty, text).with("left", left.0)
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use soma_service::RateConfig;
 use soma_types::{Address, Genesis, ParameterOverrides, Shannons};
 
-use super::LocalnetError;
+use super::{LocalnetError, files};
 use crate::admin::AdminConfig;
 use crate::faucet::FaucetConfig;
 use crate::node::NodeConfig;
@@ -89,6 +89,23 @@ impl LocalnetConfig {
             admin.address.set_port(0);
         }
         config
+    }
+
+    /// The genesis that a start goes on from, and its folder; `None` where a start makes a new one.
+    ///
+    /// # Errors
+    /// When it cannot be read, or differs from these settings in what a genesis fixes.
+    pub fn stored_genesis(&self) -> Result<Option<(Genesis, PathBuf)>, LocalnetError> {
+        match &self.data_dir {
+            Some(dir) if !self.force_regenesis => {
+                let Some((genesis, _)) = files::load(dir)? else {
+                    return Ok(None);
+                };
+                self.check_against(&genesis, dir)?;
+                Ok(Some((genesis, dir.clone())))
+            }
+            _ => Ok(None),
+        }
     }
 
     pub(super) fn node_config(&self) -> NodeConfig {

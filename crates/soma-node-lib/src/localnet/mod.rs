@@ -10,6 +10,7 @@ mod genesis;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use soma_service::{BindError, ServeConfig, Server, bind};
 use soma_types::Genesis;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, NotLoopback};
 use crate::application::Application;
-use crate::faucet::Faucet;
+use crate::faucet::{Faucet, NodePurse};
 use crate::node::{Node, NodeError, NodeHandle};
 
 pub use config::LocalnetConfig;
@@ -99,11 +100,12 @@ impl Localnet {
         let mut servers = Vec::new();
         let (mut faucet, mut admin) = (None, None);
         if let Some(settings) = &config.faucet {
-            let service = Faucet::new(
+            let purse = NodePurse::new(
                 Arc::clone(node.application()),
                 keys.faucet.secret_key.clone(),
-                settings.clone(),
+                Duration::from_millis(settings.max_wait_ms),
             );
+            let service = Faucet::new(purse, settings.clone());
             let (serve, router) = (settings.serve.clone(), service.router());
             let (task, at) = start(settings.address, serve, router, node.stop()).await?;
             servers.push(task);

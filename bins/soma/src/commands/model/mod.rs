@@ -1,6 +1,9 @@
 //! `soma model`.
 
+mod download;
+mod init;
 mod own;
+mod publish;
 mod show;
 
 use clap::{Args, Subcommand};
@@ -13,7 +16,12 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::transaction::{TransactionOptions, process};
 
+pub use download::Download;
+pub(super) use download::fetch_config;
+pub use init::InitWeights;
 pub(super) use own::read_embedding;
+pub(super) use publish::due;
+pub use publish::{Publish, PublishOptions, Update};
 
 /// Show models, and manage your own
 #[derive(Clone, Debug, Args)]
@@ -97,6 +105,14 @@ pub enum ModelCommand {
         #[command(flatten)]
         options: TransactionOptions,
     },
+    /// Publish weights as a new model: seal, upload, create, commit, and reveal in the next epoch
+    Publish(Publish),
+    /// Publish new weights of a model of yours; it goes on with the old ones until the reveal
+    Update(Update),
+    /// Download the weights of a model, opened and checked
+    Download(Download),
+    /// Make random weights: a start for training, or a try of the network
+    InitWeights(InitWeights),
     /// End a model
     Deactivate {
         /// Which.
@@ -174,6 +190,10 @@ impl Model {
                 };
                 process(context, &options, kind).await
             }
+            ModelCommand::Publish(command) => command.run(context).await,
+            ModelCommand::Update(command) => command.run(context).await,
+            ModelCommand::Download(command) => command.run(context).await,
+            ModelCommand::InitWeights(command) => command.run().await,
             ModelCommand::Deactivate { model, options } => {
                 let model = model.value()?;
                 process(

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use soma_blobs::{AddressPolicy, BlobRef, Cache, CacheConfig, FetchConfig, Fetcher};
+use soma_blobs::{BlobRef, Cache, CacheConfig, Fetcher};
 use soma_scoring::{ModelConfig, ModelSource, SealedWeights, WeightsFile};
 use soma_sdk::api::{ModelView, WeightsView};
 use soma_sdk::types::ModelId;
 
 use super::Score;
 use super::judge::Judge;
-use crate::config::LOCALNET;
+use crate::commands::model::fetch_config;
 use crate::context::Context;
 use crate::error::CliError;
 
@@ -87,15 +87,7 @@ async fn download(
     all: &mut Vec<(String, Box<dyn ModelSource>)>,
 ) -> Result<(), CliError> {
     let client = context.client()?;
-    let is_local = context.env()?.name == LOCALNET || score.allow_private_addresses;
-    let fetch = if is_local {
-        FetchConfig::local()
-    } else {
-        FetchConfig {
-            policy: AddressPolicy::default(),
-            ..FetchConfig::default()
-        }
-    };
+    let fetch = fetch_config(context, score.allow_private_addresses)?;
     let folder = context.dir.dir().join("blobs");
     let cache = Cache::open(CacheConfig::new(folder), Fetcher::new(fetch)?)?;
     for id in wanted {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use soma_node::localnet::{Localnet, LocalnetConfig};
+use soma_localnet::{LocalnetConfig, Network, NetworkConfig, ScorerConfig};
 use soma_sdk::types::Shannons;
 use soma_service::logging::{LogConfig, init};
 use soma_service::stop_signal;
@@ -17,7 +17,7 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::wallet::WalletEntry;
 
-/// Run a network of one validator with a faucet, until Ctrl-C
+/// Run a network of one validator with faucet, scorer and blob server, until Ctrl-C
 #[derive(Clone, Debug, Args)]
 pub struct LocalnetArguments {
     /// Start over: forget the chain and its keys
@@ -26,7 +26,10 @@ pub struct LocalnetArguments {
     /// Length of an epoch in milliseconds; fixed by the genesis. Default 24 hours
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     pub epoch_duration_ms: Option<u64>,
-    /// Use the small model: embeddings of 16 numbers; fixed by the genesis
+    /// Size of the models: small, mini, base, large or v1; fixed by the genesis. Default v1
+    #[arg(long, value_name = "SIZE", conflicts_with = "small_model")]
+    pub model_size: Option<String>,
+    /// The same as `--model-size small`
     #[arg(long)]
     pub small_model: bool,
     /// Port of the node; 0 takes a free one
@@ -44,6 +47,21 @@ pub struct LocalnetArguments {
     /// Port of the admin routes, on this machine only; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 9_125)]
     pub admin_port: u16,
+    /// Port of the scorer; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 9_124)]
+    pub scorer_port: u16,
+    /// Run no scorer, and so no audit of submissions
+    #[arg(long, alias = "no-scoring", conflicts_with = "scorer_port")]
+    pub no_scorer: bool,
+    /// What the scorer computes on: cpu, wgpu, wgpu:N, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: soma_scoring::Device,
+    /// Port of the blob server; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 9_126)]
+    pub blobs_port: u16,
+    /// Run no blob server
+    #[arg(long, conflicts_with = "blobs_port")]
+    pub no_blobs: bool,
     /// Where chain and keys are kept; default `localnet` in the settings folder
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -66,26 +84,39 @@ impl LocalnetArguments {
         // read leave no network running.
         let stopped = tokio::spawn(stop_signal());
         context.config()?;
-        let net = Localnet::start(self.config(context)).await?;
-        let announced = announce(context, &net);
+        let network = Network::start(self.config(context)).await?;
+        let announced = announce(context, &network);
         if let Err(error) = announced {
-            net.shutdown().await?;
+            network.shutdown().await?;
             return Err(error);
         }
-        let ended = net.stop().clone();
+        let ended = network.node().stop().clone();
         tokio::select! {
             _ = stopped => context.say("Stopping."),
             () = ended.cancelled() => {}
         }
-        net.shutdown().await?;
+        network.shutdown().await?;
         Ok(Output::nothing())
     }
 
-    fn config(&self, context: &Context) -> LocalnetConfig {
+    fn config(&self, context: &Context) -> NetworkConfig {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let small = self.small_model.then(|| "small".to_owned());
+        NetworkConfig {
+            node: self.node_config(context),
+            model_size: small.or_else(|| self.model_size.clone()),
+            scorer: (!self.no_scorer).then(|| ScorerConfig {
+                address: local(self.scorer_port),
+                device: self.device,
+            }),
+            blobs: (!self.no_blobs).then(|| local(self.blobs_port)),
+        }
+    }
+
+    fn node_config(&self, context: &Context) -> LocalnetConfig {
         let mut config = LocalnetConfig {
             force_regenesis: self.force_regenesis,
             epoch_duration_ms: self.epoch_duration_ms,
-            small_model: self.small_model,
             ..LocalnetConfig::default()
         };
         let named = self
@@ -118,7 +149,8 @@ impl LocalnetArguments {
 }
 
 /// Makes the network and its accounts usable by this client, and says how.
-fn announce(context: &Context, net: &Localnet) -> Result<(), CliError> {
+fn announce(context: &Context, network: &Network) -> Result<(), CliError> {
+    let net = network.node();
     let keys = net.keys().accounts.iter();
     let keys: Vec<_> = keys.map(|account| account.secret_key.clone()).collect();
     let mut wallet = context.wallet()?;
@@ -130,7 +162,8 @@ fn announce(context: &Context, net: &Localnet) -> Result<(), CliError> {
             name: LOCALNET.to_owned(),
             rpc: net.rpc_url(),
             faucet: net.faucet_url(),
-            scorer: Env::localnet().scorer,
+            scorer: network.scorer_url(),
+            blobs: network.blobs_url(),
             admin: net.admin_url(),
             chain_id: Some(net.application().chain().chain_id()),
         });
@@ -143,8 +176,8 @@ fn announce(context: &Context, net: &Localnet) -> Result<(), CliError> {
         Ok(config.clone())
     })?;
     let text = match context.options.json {
-        true => as_json(net, &entries),
-        false => panel(net, &entries, &config)?,
+        true => as_json(network, &entries),
+        false => panel(network, &entries, &config)?,
     };
     let mut out = std::io::stdout();
     // Who started this may have closed its output; the network runs on.
@@ -152,12 +185,16 @@ fn announce(context: &Context, net: &Localnet) -> Result<(), CliError> {
     Ok(())
 }
 
-fn as_json(net: &Localnet, entries: &[WalletEntry]) -> String {
+fn as_json(network: &Network, entries: &[WalletEntry]) -> String {
+    let net = network.node();
     let now = net.application().now();
     json!({
         "rpc_url": net.rpc_url(),
         "faucet_url": net.faucet_url(),
+        "scorer_url": network.scorer_url(),
+        "blobs_url": network.blobs_url(),
         "admin_url": net.admin_url(),
+        "model_size": network.model_size(),
         "data_dir": net.data_dir(),
         "chain_id": net.application().chain().chain_id(),
         "height": now.height(),
@@ -169,10 +206,11 @@ fn as_json(net: &Localnet, entries: &[WalletEntry]) -> String {
 }
 
 fn panel(
-    net: &Localnet,
+    network: &Network,
     entries: &[WalletEntry],
     config: &ClientConfig,
 ) -> Result<String, CliError> {
+    let net = network.node();
     let now = net.application().now();
     let mut lines = vec![format!(
         "Localnet is ready: epoch {}, block {}{}",
@@ -187,7 +225,10 @@ fn panel(
     };
     line("RPC:", Some(net.rpc_url()));
     line("Faucet:", net.faucet_url());
+    line("Scorer:", network.scorer_url());
+    line("Blobs:", network.blobs_url());
     line("Admin:", net.admin_url());
+    line("Models:", Some(network.model_size().to_owned()));
     line("Data:", net.data_dir().map(|dir| dir.display().to_string()));
     if let Some(first) = entries.first() {
         let reader = net.application().chain().reader();

@@ -1,5 +1,7 @@
 //! `soma start`.
 
+mod blobs;
+mod faucet;
 mod localnet;
 mod scoring;
 
@@ -9,6 +11,8 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
 
+pub use blobs::StartBlobs;
+pub use faucet::StartFaucet;
 pub use localnet::LocalnetArguments;
 pub use scoring::Scoring;
 
@@ -23,10 +27,14 @@ pub struct Start {
 /// What to start.
 #[derive(Clone, Debug, Subcommand)]
 pub enum StartCommand {
-    /// Run a network of one validator with a faucet, until Ctrl-C
+    /// Run a network of one validator with faucet, scorer and blob server, until Ctrl-C
     Localnet(LocalnetArguments),
     /// Run a scoring service, until Ctrl-C
     Scoring(Scoring),
+    /// Give a little money of one of your accounts to whoever asks, until Ctrl-C
+    Faucet(StartFaucet),
+    /// Run a blob server, until Ctrl-C
+    Blobs(StartBlobs),
 }
 
 impl Start {
@@ -34,6 +42,8 @@ impl Start {
         match self.command {
             StartCommand::Localnet(arguments) => arguments.run(context).await,
             StartCommand::Scoring(command) => command.run(context).await,
+            StartCommand::Faucet(command) => command.run(context).await,
+            StartCommand::Blobs(command) => command.run(context).await,
         }
     }
 }

@@ -1,19 +1,25 @@
 //! `soma target`.
 
+mod audit;
+mod claim;
+mod download;
 mod show;
 mod submit;
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use soma_crypto::keystore::KeyIdentity;
-use soma_sdk::types::{Epoch, ModelId, TargetId, TransactionKind};
+use soma_sdk::types::{Epoch, TargetId, TransactionKind};
 
 use crate::arguments::either;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
 use crate::transaction::{TransactionOptions, process};
+
+pub use audit::{Challenge, Report};
+pub use claim::ClaimAll;
+pub use download::Download;
+pub use submit::Submit;
 
 /// Show targets, submit data, claim rewards
 #[derive(Clone, Debug, Args)]
@@ -48,32 +54,6 @@ pub struct List {
     pub limit: u64,
 }
 
-/// What to submit.
-#[derive(Clone, Debug, Args)]
-pub struct Submit {
-    /// Which.
-    #[command(flatten)]
-    pub target: TargetArgument,
-    /// The data; checksum and size are computed from it
-    #[arg(long, alias = "data", value_name = "FILE")]
-    pub data_file: PathBuf,
-    /// Where validators download it
-    #[arg(long, value_name = "URL")]
-    pub data_url: String,
-    /// The assigned model with the lowest loss
-    #[arg(long, value_name = "MODEL_ID")]
-    pub model_id: ModelId,
-    /// The data's embedding: numbers separated by commas, or `@FILE`
-    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
-    pub embedding: String,
-    /// The model's loss on the data, in nats
-    #[arg(long, value_name = "LOSS")]
-    pub loss_score: f64,
-    /// Act as this account; default the active one
-    #[arg(long, value_name = "ADDRESS")]
-    pub sender: Option<KeyIdentity>,
-}
-
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum TargetCommand {
@@ -85,8 +65,8 @@ pub enum TargetCommand {
         #[command(flatten)]
         target: TargetArgument,
     },
-    /// Submit data for a target: seals it, then opens it in a later block
-    Submit(Submit),
+    /// Submit data for a target: scores and uploads it, seals it, then opens it in a later block
+    Submit(Box<Submit>),
     /// Claim the reward of a filled target whose audit is over
     Claim {
         /// Which.
@@ -96,6 +76,14 @@ pub enum TargetCommand {
         #[command(flatten)]
         options: TransactionOptions,
     },
+    /// Claim every target of yours whose audit is over
+    ClaimAll(ClaimAll),
+    /// Download the data that filled a target, checked
+    Download(Download),
+    /// As a validator, report the submission that filled a target, or take the report back
+    Report(Report),
+    /// Ask every validator for a full audit of a submission, with a bond
+    Challenge(Challenge),
 }
 
 impl Target {
@@ -103,7 +91,11 @@ impl Target {
         match self.command {
             TargetCommand::List(list) => show::list(context, list).await,
             TargetCommand::Info { target } => show::info(context, target.value()?).await,
-            TargetCommand::Submit(arguments) => submit::submit(context, arguments).await,
+            TargetCommand::Submit(command) => command.run(context).await,
+            TargetCommand::ClaimAll(command) => command.run(context).await,
+            TargetCommand::Download(command) => command.run(context).await,
+            TargetCommand::Report(command) => command.run(context).await,
+            TargetCommand::Challenge(command) => command.run(context).await,
             TargetCommand::Claim { target, options } => {
                 let target = target.value()?;
                 process(context, &options, TransactionKind::ClaimRewards { target }).await

@@ -1,42 +1,125 @@
-//! Submitting data.
+//! `soma target submit`.
 
-use soma_sdk::SubmitData;
+use std::path::PathBuf;
 
-use super::Submit;
+use clap::Args;
+use soma_crypto::keystore::KeyIdentity;
+use soma_sdk::types::ModelId;
+use soma_sdk::workflows::{Hit, Scored};
+use soma_sdk::{Client, SubmitData};
+
+use super::TargetArgument;
 use crate::commands::model::read_embedding;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
+use crate::storage::StorageOptions;
 use crate::transaction::executed;
 
-/// Seals the submission and opens it one block later: two transactions, so it cannot be serialized
-/// or tried as one.
-pub(super) async fn submit(context: &Context, arguments: Submit) -> Result<Output, CliError> {
-    let target = arguments.target.value()?;
-    let path = &arguments.data_file;
-    let data = std::fs::read(path).map_err(CliError::file(path))?;
-    let embedding = read_embedding(&arguments.embedding)?;
-    let submit = SubmitData {
-        target,
-        url: &arguments.data_url,
-        checksum: soma_crypto::checksum(&data),
-        size: data.len() as u64,
-        model: arguments.model_id,
-        embedding: &embedding,
-        loss: arguments.loss_score,
-    };
-    let sender = context.address(arguments.sender.as_ref())?;
-    let client = context.client()?;
-    let account = client.account(context.secret_key(sender)?);
-    let receipt = account.submit_data(&submit).await?;
-    let claimable = receipt.epoch.plus(2);
-    context.say(&format!(
-        "Claim it from epoch {claimable} on with `soma target claim {target}`."
-    ));
-    let more = (
-        "Claimable from epoch",
-        "claimable_from",
-        claimable.to_string(),
-    );
-    Ok(executed(&receipt, vec![more]))
+/// Submit data for a target: scores and uploads it, seals it, then opens it in a later block
+#[derive(Clone, Debug, Args)]
+pub struct Submit {
+    /// Which.
+    #[command(flatten)]
+    pub target: TargetArgument,
+    /// The data; checksum and size are computed from it
+    #[arg(long, alias = "data", value_name = "FILE")]
+    pub data_file: PathBuf,
+    /// Where validators download it; uploaded when absent
+    #[arg(long, value_name = "URL")]
+    pub data_url: Option<String>,
+    /// The assigned model with the lowest loss; scored when absent
+    #[arg(long, value_name = "MODEL_ID", requires_all = ["embedding", "loss_score"])]
+    pub model_id: Option<ModelId>,
+    /// The data's embedding: numbers separated by commas, or `@FILE`
+    #[arg(
+        long,
+        value_name = "NUMBERS",
+        allow_hyphen_values = true,
+        requires = "model_id"
+    )]
+    pub embedding: Option<String>,
+    /// The model's loss on the data, in nats
+    #[arg(long, value_name = "LOSS", requires = "model_id")]
+    pub loss_score: Option<f64>,
+    /// Distance to the target; accepted and not used, the chain computes it
+    #[arg(long, value_name = "DISTANCE", hide = true, requires = "model_id")]
+    pub distance_score: Option<f64>,
+    /// Act as this account; default the active one
+    #[arg(long, value_name = "ADDRESS")]
+    pub sender: Option<KeyIdentity>,
+    /// Where data is put that has no URL yet.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+}
+
+impl Submit {
+    /// Two transactions, so it cannot be serialized or tried as one.
+    pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
+        let target = self.target.clone().value()?;
+        let data = std::fs::read(&self.data_file).map_err(CliError::file(&self.data_file))?;
+        let client = context.client()?;
+        let sender = context.address(self.sender.as_ref())?;
+        let account = client.account(context.secret_key(sender)?);
+        let hit = self.claimed(context, &client, &data).await?;
+        let (checksum, size) = (soma_crypto::checksum(&data), data.len() as u64);
+        let url = match &self.data_url {
+            Some(url) => url.clone(),
+            None => {
+                let blob = self.storage.store(context)?.upload_bytes(data).await?;
+                context.say(&format!("Uploaded: {}", blob.url));
+                blob.url
+            }
+        };
+        let submit = SubmitData {
+            target,
+            url: &url,
+            checksum,
+            size,
+            model: hit.model,
+            embedding: &hit.embedding,
+            loss: hit.loss,
+        };
+        let receipt = account.submit_data(&submit).await?;
+        let claimable = receipt.epoch.plus(2);
+        context.say(&format!(
+            "Claim it from epoch {claimable} on with `soma target claim {target}`."
+        ));
+        let more = (
+            "Claimable from epoch",
+            "claimable_from",
+            claimable.to_string(),
+        );
+        Ok(executed(&receipt, vec![more]))
+    }
+
+    /// What is claimed of the data: as said, or as scored.
+    async fn claimed(
+        &self,
+        context: &Context,
+        client: &Client,
+        data: &[u8],
+    ) -> Result<Hit, CliError> {
+        let target = self.target.clone().value()?;
+        if let (Some(model), Some(embedding), Some(loss)) =
+            (self.model_id, &self.embedding, self.loss_score)
+        {
+            return Ok(Hit {
+                model,
+                loss,
+                embedding: read_embedding(embedding)?,
+                distance: 0.0,
+            });
+        }
+        context.say("Scoring.");
+        let Scored { outcome, .. } = client.score_for(&target, data).await?;
+        let hit = outcome.map_err(|miss| {
+            CliError::Invalid(format!("{miss}; nothing was submitted or uploaded"))
+        })?;
+        context.say(&format!(
+            "It hits at distance {:.6}: model {} has loss {:.6}.",
+            hit.distance, hit.model, hit.loss
+        ));
+        Ok(hit)
+    }
 }

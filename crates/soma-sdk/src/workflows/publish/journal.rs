@@ -92,6 +92,28 @@ pub struct Committed {
     pub height: Height,
 }
 
+/// What is under way in a folder, without a claim on it: another program may be at work there.
+///
+/// # Errors
+/// [`SdkError::File`] when it cannot be read.
+pub fn peek(folder: &Path) -> Result<Option<Publication>, SdkError> {
+    let path = folder.join(CURRENT);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(file(&path, error)),
+    };
+    let publication: Publication = serde_json::from_slice(&bytes).map_err(|error| {
+        let text = format!("{error}; it holds the key of sealed weights: do not delete it");
+        file(&path, text)
+    })?;
+    if publication.version != VERSION {
+        let text = format!("is of version {}, expected {VERSION}", publication.version);
+        return Err(file(&path, text));
+    }
+    Ok(Some(publication))
+}
+
 /// A folder that one publisher at a time works with.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -132,24 +154,6 @@ impl Folder {
     /// Where the sealed weights lie until the reveal.
     pub(super) fn sealed(&self) -> PathBuf {
         self.path.join(SEALED)
-    }
-
-    pub(super) fn read(&self) -> Result<Option<Publication>, SdkError> {
-        let path = self.path.join(CURRENT);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(file(&path, error)),
-        };
-        let publication: Publication = serde_json::from_slice(&bytes).map_err(|error| {
-            let text = format!("{error}; it holds the key of sealed weights: do not delete it");
-            file(&path, text)
-        })?;
-        if publication.version != VERSION {
-            let text = format!("is of version {}, expected {VERSION}", publication.version);
-            return Err(file(&path, text));
-        }
-        Ok(Some(publication))
     }
 
     /// Replaces what is kept; on disk when this returns.

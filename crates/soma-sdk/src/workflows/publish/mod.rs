@@ -25,7 +25,7 @@ use crate::account::{Account, raw_embedding};
 use crate::error::SdkError;
 
 use journal::Folder;
-pub use journal::{Committed, Publication, SealedFile};
+pub use journal::{Committed, Create, Publication, SealedFile, peek};
 
 /// Pause after trouble; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -147,7 +147,7 @@ impl Publisher {
     /// account.
     pub async fn open(account: Account, store: Store, folder: &Path) -> Result<Self, SdkError> {
         let folder = Folder::open(folder)?;
-        let current = folder.read()?;
+        let current = peek(folder.path())?;
         if let Some(current) = &current {
             let got = account.client().chain_id().await?;
             if current.chain_id != got {
@@ -169,6 +169,11 @@ impl Publisher {
             folder,
             current,
         })
+    }
+
+    /// The account that publishes.
+    pub fn account(&self) -> &Account {
+        &self.account
     }
 
     /// What is being published.

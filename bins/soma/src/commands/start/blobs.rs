@@ -1,0 +1,81 @@
+//! `soma start blobs`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::Args;
+use serde_json::json;
+use soma_blobs::server::{BlobServerConfig, router};
+use soma_service::logging::{LogConfig, init};
+use soma_service::{ServeConfig, Server, bind, stop_signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::Output;
+
+/// Run a blob server: who reaches it can put files there and download them, until Ctrl-C
+#[derive(Clone, Debug, Args)]
+pub struct StartBlobs {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 9_126)]
+    pub port: u16,
+    /// Address to listen on
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Where blobs are kept; default `blobs` in the settings folder
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The largest blob that is taken
+    #[arg(long, value_name = "BYTES", default_value = "8GiB")]
+    pub max_blob: ByteSize,
+    /// What to log, such as `warn` or `info`
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub log_level: String,
+}
+
+impl StartBlobs {
+    pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
+        init(&LogConfig {
+            filter: self.log_level.clone(),
+            ..LogConfig::default()
+        })
+        .map_err(|error| CliError::Usage(error.to_string()))?;
+        let stopped = tokio::spawn(stop_signal());
+        let folder = self
+            .data_dir
+            .unwrap_or_else(|| context.dir.dir().join("blobs"));
+        let at = SocketAddr::new(self.host, self.port);
+        let listener = bind(at)
+            .await
+            .map_err(|error| CliError::Invalid(error.to_string()))?;
+        let at = listener
+            .local_addr()
+            .map_err(|error| CliError::Invalid(format!("cannot listen on {at}: {error}")))?;
+        let config = BlobServerConfig {
+            max_blob_bytes: self.max_blob.as_u64(),
+            ..BlobServerConfig::new(&folder)
+        };
+        let server = Server {
+            listener,
+            router: router(config).map_err(CliError::file(&folder))?,
+            config: ServeConfig::default(),
+        };
+        let url = format!("http://{at}");
+        match context.options.json {
+            true => println!("{}", json!({ "url": url, "data_dir": folder })),
+            false => println!(
+                "Blob server is ready: {url}, keeps blobs in {}\nPress Ctrl-C to stop.",
+                folder.display()
+            ),
+        }
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(server.run(stop.clone()));
+        // The signal is all that ends it.
+        let _ = stopped.await;
+        stop.cancel();
+        let _ = running.await;
+        Ok(Output::nothing())
+    }
+}

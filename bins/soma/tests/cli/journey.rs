@@ -1,0 +1,177 @@
+//! The whole way of a model and of a submission, by commands alone.
+
+use soma_localnet::{Network, NetworkConfig};
+use soma_sdk::Client;
+use tokio::runtime::Runtime;
+
+use crate::program::Soma;
+
+/// A network with all services, and a wallet with its first two accounts.
+struct World {
+    soma: Soma,
+    network: Option<Network>,
+    runtime: Runtime,
+    client: Client,
+}
+
+impl World {
+    fn new() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let network = runtime.block_on(Network::start(NetworkConfig::for_tests()));
+        let network = network.unwrap();
+        let node = network.node();
+        let soma = Soma::new();
+        soma.ok(&format!(
+            "env new localnet --rpc {} --faucet {} --admin {} --scorer {} --blobs {}",
+            node.rpc_url(),
+            node.faucet_url().unwrap(),
+            node.admin_url().unwrap(),
+            network.scorer_url().unwrap(),
+            network.blobs_url().unwrap(),
+        ));
+        soma.ok("env switch localnet");
+        for (name, account) in ["alice", "bob"].iter().zip(&node.keys().accounts) {
+            let key = account.secret_key.to_hex();
+            soma.ok(&format!(
+                "wallet import {} --alias {name} --unencrypted",
+                *key
+            ));
+        }
+        let client = Client::builder()
+            .rpc_url(node.rpc_url())
+            .admin_url(node.admin_url().unwrap())
+            .build()
+            .unwrap();
+        Self {
+            soma,
+            network: Some(network),
+            runtime,
+            client,
+        }
+    }
+
+    fn advance(&self) {
+        self.runtime.block_on(self.client.advance_epoch()).unwrap();
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let network = self.network.take().unwrap();
+        self.runtime.block_on(network.shutdown()).unwrap();
+    }
+}
+
+const EMBEDDING: &str = "1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0.5";
+
+#[test]
+fn a_model_is_published_data_submitted_and_the_reward_claimed() {
+    let world = World::new();
+    let soma = &world.soma;
+    let weights = soma.dir().join("weights.safetensors");
+    let weights = weights.display();
+    soma.ok(&format!("model init-weights {weights} --model-size small"));
+
+    // Committed, and not yet revealed: the next command that looks says what is due.
+    let line = format!(
+        "model publish --weights {weights} --embedding {EMBEDDING} --no-wait --sender alice"
+    );
+    let committed = soma.json(&line);
+    assert_eq!(committed["status"], "committed");
+    let model = committed["model_id"].as_str().unwrap().to_owned();
+    let status = soma.json("status");
+    assert_eq!(status["reveals_due"][0]["model"], model.as_str());
+    assert!(soma.run("status").err.contains("REVEAL DUE"));
+    assert!(
+        soma.fails(&line)["message"]
+            .as_str()
+            .unwrap()
+            .contains("finish it first")
+    );
+
+    world.advance();
+    assert!(soma.run("status").err.contains("REVEAL NOW"));
+    let again = committed["reveal_command"].as_str().unwrap();
+    let again = again.strip_prefix("soma ").unwrap();
+    let revealed = soma.json(&format!("{again} --sender alice"));
+    assert_eq!(revealed["model_id"], model.as_str());
+    assert_eq!(soma.json("status")["reveals_due"], serde_json::json!([]));
+    world.advance();
+
+    // What was published comes back as it was.
+    let copy = soma.dir().join("copy.safetensors");
+    soma.ok(&format!("model download {model} -o {}", copy.display()));
+    let before = std::fs::read(soma.dir().join("weights.safetensors")).unwrap();
+    assert_eq!(std::fs::read(&copy).unwrap(), before);
+
+    // Some data hits some target: the first of many tries.
+    let targets = soma.json("target list");
+    let targets: Vec<_> = targets["targets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|target| target["id"].as_str().unwrap().to_owned())
+        .collect();
+    let data = soma.dir().join("data");
+    std::fs::write(&data, b"words that a model can score").unwrap();
+    let submit = |target: &str| {
+        format!(
+            "target submit {target} --data-file {} --sender bob",
+            data.display()
+        )
+    };
+    let hit = targets
+        .iter()
+        .find(|target| soma.run(&submit(target)).code == 0);
+    let hit = hit.expect("one of many random targets is near");
+    let filled = soma.json(&format!("target info {hit}"));
+    assert_eq!(filled["status"], "filled");
+    assert_eq!(filled["fill"]["winning_model"], model.as_str());
+    let got = soma.dir().join("got");
+    soma.ok(&format!("target download {hit} -o {}", got.display()));
+    assert_eq!(std::fs::read(got).unwrap(), std::fs::read(&data).unwrap());
+
+    assert_eq!(
+        soma.json("target claim-all --sender bob")["claimed"],
+        serde_json::json!([])
+    );
+    world.advance();
+    world.advance();
+    let claimed = soma.json("target claim-all --sender bob");
+    assert_eq!(claimed["claimed"][0]["target_id"], hit.as_str());
+    assert!(claimed["received"].as_i64().unwrap() > 0);
+}
+
+#[test]
+fn what_cannot_be_published_or_submitted_says_what_to_do() {
+    let world = World::new();
+    let soma = &world.soma;
+    let message = |line: &str| soma.fails(line)["message"].as_str().unwrap().to_owned();
+    let usage = |line: &str| {
+        let ran = soma.run(line);
+        assert_eq!(ran.code, 2, "{line}");
+        ran.err
+    };
+    assert!(usage("model publish --sender alice").contains("--weights"));
+    let text = message("model publish --weights /no/such --embedding 1,2 --sender alice");
+    assert!(text.contains("16"), "{text}");
+    let text = message(&format!(
+        "model publish --weights /no/such --embedding {EMBEDDING} --sender alice"
+    ));
+    assert!(text.contains("/no/such"), "{text}");
+    let unknown = format!("0x{}", "11".repeat(32));
+    for line in [
+        format!("model download {unknown}"),
+        format!("target download {unknown}"),
+        format!("target challenge {unknown} --yes --sender bob"),
+    ] {
+        assert_eq!(soma.fails(&line)["code"], "NotFound", "{line}");
+    }
+    let report = format!("target report {unknown} --reason wrong-loss --sender bob");
+    assert_eq!(soma.fails(&report)["code"], "TargetNotFound");
+    let storage = format!(
+        "model publish --weights {0} --embedding {EMBEDDING} --storage ftp://a --sender alice",
+        soma.dir().join("x").display()
+    );
+    assert!(usage(&storage).contains("s3://"));
+}

@@ -1,0 +1,194 @@
+//! Starting and stopping all services in order.
+
+use std::path::{Path, PathBuf};
+
+use soma_blobs::{BlobError, FetchConfig};
+use soma_node::Localnet;
+use soma_node::localnet::LocalnetError;
+use soma_scoring::service::StartError;
+use soma_scoring::{ModelConfig, ScoringService, ServiceConfig};
+use soma_service::BindError;
+use soma_types::Parameters;
+use tempfile::TempDir;
+use thiserror::Error;
+
+use crate::blobs::Blobs;
+use crate::config::{NetworkConfig, ScorerConfig, size_of_dim, wanted_size};
+
+/// Parameter of the chain that the size of models decides.
+const DIM: &str = "target_embedding_dim";
+
+/// Why the network does not start, or why it stopped.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// Node, faucet or admin routes.
+    #[error(transparent)]
+    Localnet(#[from] LocalnetError),
+    /// The scorer.
+    #[error("scorer: {0}")]
+    Scorer(#[from] StartError),
+    /// The blob server's address.
+    #[error("blob server: {0}")]
+    Blobs(#[from] BindError),
+    /// The blob server's folder.
+    #[error(transparent)]
+    Folder(#[from] BlobError),
+    /// The size of models is unknown.
+    #[error(transparent)]
+    Size(#[from] soma_scoring::ConfigError),
+    /// The stored network has embeddings of a length that no size of models has.
+    #[error(
+        "the network's embeddings have {dim} numbers, which no size of models here has; start it without a scorer"
+    )]
+    NoSize {
+        /// Numbers of an embedding.
+        dim: u64,
+    },
+    /// The stored network has models of another size than asked for.
+    #[error(
+        "`model-size` is {stored} on the network in {}, not {asked}; start over with `--force-regenesis`, or leave it out", dir.display()
+    )]
+    Fixed {
+        /// Its size.
+        stored: String,
+        /// The size asked for.
+        asked: String,
+        /// The data folder.
+        dir: PathBuf,
+    },
+    /// No folder for temporary files.
+    #[error("cannot make a temporary folder: {0}")]
+    Temporary(std::io::Error),
+}
+
+/// A running network.
+pub struct Network {
+    node: Localnet,
+    model_size: String,
+    scorer: Option<ScoringService>,
+    blobs: Option<Blobs>,
+    /// Where blobs lie when nothing is to be kept.
+    _temporary: Option<TempDir>,
+}
+
+impl Network {
+    /// Starts all services. Everything answers when this returns.
+    ///
+    /// # Errors
+    /// [`NetworkError`]; what was started is stopped again.
+    pub async fn start(mut config: NetworkConfig) -> Result<Self, NetworkError> {
+        let (size, model) = decide_size(&mut config)?;
+        let (folder, temporary) = match &config.node.data_dir {
+            Some(dir) => (dir.clone(), None),
+            None => {
+                let temporary = TempDir::new().map_err(NetworkError::Temporary)?;
+                (temporary.path().to_owned(), Some(temporary))
+            }
+        };
+        let blobs = match config.blobs {
+            Some(address) => Some(Blobs::start(address, folder.join("blobs")).await?),
+            None => None,
+        };
+        let scorer = match &config.scorer {
+            Some(settings) => match start_scorer(settings, &size, model, &folder).await {
+                Ok(scorer) => Some(scorer),
+                Err(error) => {
+                    stop(None, blobs).await;
+                    return Err(error.into());
+                }
+            },
+            None => None,
+        };
+        match Localnet::start(config.node).await {
+            Ok(node) => Ok(Self {
+                node,
+                model_size: size,
+                scorer,
+                blobs,
+                _temporary: temporary,
+            }),
+            Err(error) => {
+                stop(scorer, blobs).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Node, faucet and admin routes.
+    pub fn node(&self) -> &Localnet {
+        &self.node
+    }
+
+    /// Size of the network's models by name.
+    pub fn model_size(&self) -> &str {
+        &self.model_size
+    }
+
+    /// URL of the scorer.
+    pub fn scorer_url(&self) -> Option<String> {
+        let scorer = self.scorer.as_ref();
+        scorer.map(|scorer| format!("http://{}", scorer.address()))
+    }
+
+    /// URL of the blob server.
+    pub fn blobs_url(&self) -> Option<String> {
+        let blobs = self.blobs.as_ref();
+        blobs.map(|blobs| format!("http://{}", blobs.address))
+    }
+
+    /// Ends everything, the node first.
+    ///
+    /// # Errors
+    /// What went wrong at the node's end.
+    pub async fn shutdown(self) -> Result<(), NetworkError> {
+        let ended = self.node.shutdown().await;
+        stop(self.scorer, self.blobs).await;
+        Ok(ended?)
+    }
+}
+
+async fn stop(scorer: Option<ScoringService>, blobs: Option<Blobs>) {
+    if let Some(scorer) = scorer {
+        scorer.shutdown().await;
+    }
+    if let Some(blobs) = blobs {
+        blobs.shutdown().await;
+    }
+}
+
+/// The size of models: that of the genesis that is there, or the one asked for.
+fn decide_size(config: &mut NetworkConfig) -> Result<(String, ModelConfig), NetworkError> {
+    let stored = config.node.stored_genesis()?;
+    if let Some((genesis, dir)) = stored {
+        let dim = genesis.parameters.get(DIM).copied();
+        let dim = dim.unwrap_or(Parameters::v1().target_embedding_dim);
+        let (name, model) = size_of_dim(dim).ok_or(NetworkError::NoSize { dim })?;
+        return match &config.model_size {
+            Some(asked) if asked != name => Err(NetworkError::Fixed {
+                stored: name.to_owned(),
+                asked: asked.clone(),
+                dir,
+            }),
+            _ => Ok((name.to_owned(), model)),
+        };
+    }
+    let size = wanted_size(config).to_owned();
+    let model = ModelConfig::preset(&size)?;
+    let dim = u64::try_from(model.embedding_dim).unwrap_or(u64::MAX);
+    config.node.parameters.insert(DIM.to_owned(), dim);
+    Ok((size, model))
+}
+
+async fn start_scorer(
+    settings: &ScorerConfig,
+    size: &str,
+    model: ModelConfig,
+    folder: &Path,
+) -> Result<ScoringService, StartError> {
+    let mut config = ServiceConfig::new(size, model, settings.device, folder.join("scoring"));
+    config.listen = settings.address;
+    // Everything is on this machine.
+    config.fetch = FetchConfig::local();
+    ScoringService::start(config).await
+}
