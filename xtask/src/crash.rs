@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use rand_core::{OsRng, RngCore};
 use soma_chain::{Chain, ChainConfig, MemoryStore, SledStore, VerifiedProposal};
 use soma_crypto::SecretKey;
+use soma_progress::Progress;
 use soma_sdk::Client;
 use soma_types::{Digest, Genesis, Shannons};
 use tokio::runtime::Runtime;
@@ -44,10 +44,7 @@ impl Crash {
         crate::process::build()?;
         let runtime = Runtime::new()?;
         let folder = tempfile::tempdir()?;
-        let bar = ProgressBar::new(self.kills as u64);
-        bar.set_style(ProgressStyle::with_template(
-            "{bar:40} {pos}/{len} kills, {eta} left",
-        )?);
+        let progress = Progress::new("kills", Some(self.kills as u64));
         let acknowledged = Acknowledged::default();
         let mut slowest = Duration::ZERO;
         for kill in 0..=self.kills {
@@ -76,9 +73,9 @@ impl Crash {
                 }
                 killed
             })?;
-            bar.inc(1);
+            progress.add(1);
         }
-        bar.finish();
+        progress.finish();
         let blocks = replay(folder.path())?;
         let count = lock(&acknowledged).len();
         let slowest_ms = slowest.as_millis();

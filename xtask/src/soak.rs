@@ -2,7 +2,8 @@
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+
+use soma_progress::Progress;
 use soma_tests::game::Game;
 
 /// How long to play.
@@ -26,10 +27,7 @@ impl Soak {
     /// Plays, and fails when a rule is broken.
     pub(crate) fn run(self) -> Result<()> {
         ensure!(self.ops_per_game > 0, "--ops-per-game must be at least 1");
-        let bar = ProgressBar::new(self.ops);
-        let style =
-            "{elapsed_precise} {bar:40} {human_pos}/{human_len} operations, {per_sec}, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style)?);
+        let progress = Progress::new("operations", Some(self.ops));
         let (mut played, mut blocks, mut epochs, mut seed) = (0, 0, 0, self.seed);
         while played < self.ops {
             let mut game = Game::new(seed);
@@ -37,7 +35,7 @@ impl Soak {
             while game.tally().operations < end {
                 let before = game.tally().operations;
                 game.play_block();
-                bar.inc(game.tally().operations - before);
+                progress.add(game.tally().operations - before);
             }
             game.check_recount();
             let tally = game.tally();
@@ -46,7 +44,7 @@ impl Soak {
             epochs += tally.epochs;
             seed += 1;
         }
-        bar.finish();
+        progress.finish();
         match self.json {
             true => println!(
                 "{}",

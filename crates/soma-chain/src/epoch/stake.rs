@@ -4,7 +4,7 @@ use soma_types::{
     EarningKind, PoolRate, PoolStatus, Shannons, StakeId, StakePosition, StakeState, StakingPool,
 };
 
-use crate::execute::submissions::earned;
+use crate::execute::claims::earned;
 use crate::key::{Key, prefix};
 use crate::pool::PoolMath;
 use crate::state::{Failure, State, Step};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use soma_types::validator::QUORUM;
 use soma_types::{Address, Bps, EarningKind, PoolStatus, Shannons, Validator, ValidatorStatus};
 
-use crate::execute::submissions::earned;
+use crate::execute::claims::earned;
 use crate::execute::{staking, validators as changes};
 use crate::key::prefix;
 use crate::pool::PoolMath;

@@ -7,7 +7,7 @@ use soma_types::{
     Address, Challenge, Committee, EarningKind, Event, Fill, Shannons, TargetId, TargetStatus,
 };
 
-use crate::execute::submissions::earned;
+use crate::execute::claims::earned;
 use crate::key::{Key, prefix};
 use crate::state::{State, Step, read_entry};
 

@@ -7,10 +7,12 @@
 //! ```
 
 mod audit;
+pub(crate) mod claims;
 mod draw;
 pub(crate) mod fee;
 pub(crate) mod models;
 mod payments;
+pub(crate) mod seals;
 pub(crate) mod staking;
 pub(crate) mod submissions;
 pub(crate) mod transaction;
@@ -80,7 +82,7 @@ pub(crate) fn execute(
     let mut state = parent.open(proposal.height, proposal.time_ms);
     check_limits(&state, proposal, parent.rules)?;
 
-    submissions::drop_lapsed(&mut state)?;
+    seals::drop_lapsed(&mut state)?;
     epoch::prune_some(&mut state)?;
     for evidence in &proposal.misbehavior {
         punish(&mut state, evidence)?;

@@ -5,7 +5,7 @@ use soma_types::{
     Receipt, Shannons, Transaction, TransactionKind,
 };
 
-use super::{audit, fee, models, payments, staking, submissions, validators};
+use super::{audit, claims, fee, models, payments, seals, staking, submissions, validators};
 use crate::key::Key;
 use crate::state::{Changes, Failure, State, Step, read_entry};
 
@@ -148,9 +148,9 @@ fn dispatch(state: &mut State<'_>, call: Call, kind: &TransactionKind) -> Step<(
             commission_bps,
         } => models::set_commission(state, call, model, *commission_bps),
         T::DeactivateModel { model } => models::deactivate(state, call, model),
-        T::CommitSubmission { commitment } => submissions::seal(state, call, *commitment),
+        T::CommitSubmission { commitment } => seals::seal(state, call, *commitment),
         T::SubmitData(submission) => submissions::submit(state, call, submission),
-        T::ClaimRewards { target } => submissions::claim(state, call, target),
+        T::ClaimRewards { target } => claims::claim(state, call, target),
         T::ReportSubmission { target, reason } => {
             audit::report_submission(state, call, target, *reason)
         }

@@ -1,11 +1,12 @@
 //! The chain: committed state, execution on top of it, commit.
 
+mod open;
+
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use soma_crypto::transaction::transaction_digest;
 
 use soma_targets::ModelIndex;
-use soma_types::codec::{decode, encode};
 use soma_types::{
     Block, ChainId, Digest, Event, Genesis, Header, Height, Parameters, Receipt, SystemState,
     Transaction,
@@ -14,16 +15,13 @@ use soma_types::{
 use crate::commit::{Diff, write_block};
 use crate::error::{BlockError, ChainError, GenesisError};
 use crate::execute::{self, Execution, Parent, VerifiedProposal};
-use crate::genesis;
 use crate::header;
-use crate::key::Key;
-use crate::models::load_models;
 use crate::reader::Reader;
 use crate::rows;
 use crate::rules::Rules;
-use crate::state::{Changes, Failure, read_entry};
+use crate::state::Failure;
 use crate::store::{Batch, Store};
-use crate::tree::{StateTree, TreeUpdate, tree_error};
+use crate::tree::{StateTree, TreeUpdate};
 
 /// What a chain keeps.
 #[derive(Clone, Copy, Debug)]
@@ -123,8 +121,8 @@ impl<S: Store> Chain<S> {
         config: ChainConfig,
     ) -> Result<Self, ChainError> {
         let committed = match store.get(&rows::HEAD)? {
-            Some(bytes) => reopen(&store, &rules, &bytes)?,
-            None => start(&store, genesis, &rules)?,
+            Some(bytes) => open::reopen(&store, &rules, &bytes)?,
+            None => open::start(&store, genesis, &rules)?,
         };
         Ok(Self {
             store,
@@ -339,124 +337,4 @@ fn fatal(error: ChainError) -> BlockError {
         key: "of the state tree".to_owned(),
         reason,
     })
-}
-
-/// Starts a chain: executes the genesis and stores it.
-fn start<S: Store>(store: &S, genesis: &Genesis, rules: &Rules) -> Result<Committed, ChainError> {
-    let pool = genesis::check(genesis)?;
-    let parameters = rules
-        .table
-        .at(genesis.protocol_version)
-        .map_err(GenesisError::from)?;
-    let system = genesis::system(genesis, pool, &parameters);
-    let models = ModelIndex::new(dimension(&parameters));
-    let parameters = Arc::new(parameters);
-    let parent = Parent {
-        store,
-        models: &models,
-        system,
-        parameters,
-        rules,
-    };
-    let execution = genesis::execute(&parent, genesis)?;
-    let diff = Diff::of(store, execution.changes, execution.committed)?;
-
-    let mut tree = StateTree::default();
-    let update = tree.update(store, &diff.new)?;
-    let head = header::genesis(rules.chain_id, genesis.time_ms, update.root);
-    tree.absorb(store, update, 0, 0)?;
-    let mut batch = Batch::default();
-    diff.write_entries(&mut batch);
-    diff.write_indexes(&mut batch);
-    tree.write(&mut batch, 0, true);
-    batch.put(rows::GENESIS.to_vec(), encode(genesis));
-    batch.put(rows::HEAD.to_vec(), encode(&head.header));
-    store.apply(batch)?;
-    store.flush()?;
-
-    let models = load_models(store, dimension(&execution.parameters))?;
-    Ok(Committed {
-        head,
-        system: execution.system,
-        parameters: execution.parameters,
-        models,
-        tree,
-        tree_height: 0,
-    })
-}
-
-/// Opens a chain that was started before, and brings the tree up to date.
-fn reopen<S: Store>(store: &S, rules: &Rules, head: &[u8]) -> Result<Committed, ChainError> {
-    let header: Header = decode("the head", head).map_err(tree_error)?;
-    if header.chain_id != rules.chain_id {
-        let (stored, genesis) = (header.chain_id, rules.chain_id);
-        return Err(ChainError::OtherChain { stored, genesis });
-    }
-    let key = Key::System.to_bytes();
-    let bytes = store
-        .get(&key)?
-        .ok_or_else(|| tree_error("the system state is missing"))?;
-    let system: SystemState = read_entry(&key, &bytes)?;
-    let parameters = rules
-        .table
-        .at(system.protocol_version)
-        .map_err(BlockError::Upgrade)?;
-
-    let (mut tree, tree_height) = StateTree::open(store)?;
-    let mut changed = Changes::new();
-    for height in tree_height + 1..=header.height {
-        for (key, _) in crate::commit::read_undo(store, height)? {
-            let value = store.get(&key)?;
-            changed.insert(key, value);
-        }
-    }
-    catch_up(store, &mut tree, changed, tree_height, header.height)?;
-    let root = tree.root(store)?;
-    if root != header.state_root {
-        let text = format!("root {root} is not the header's, {}", header.state_root);
-        return Err(ChainError::Tree(text));
-    }
-    tree.note_height(header.height);
-    let models = load_models(store, dimension(&parameters))?;
-    let head = Head {
-        header,
-        digest: header::digest(&header),
-    };
-    Ok(Committed {
-        head,
-        system,
-        parameters: Arc::new(parameters),
-        models,
-        tree,
-        tree_height,
-    })
-}
-
-/// Applies to the tree what changed since its last write.
-fn catch_up<S: Store>(
-    store: &S,
-    tree: &mut StateTree,
-    mut changed: Changes,
-    from: Height,
-    to: Height,
-) -> Result<(), ChainError> {
-    // An entry made and removed since then was never in the tree.
-    let mut absent = Vec::new();
-    for (key, value) in &changed {
-        if value.is_none() && !tree.has(store, key)? {
-            absent.push(key.clone());
-        }
-    }
-    for key in absent {
-        changed.remove(&key);
-    }
-    if to > from {
-        let update = tree.update(store, &changed)?;
-        tree.absorb(store, update, to, 0)?;
-    }
-    Ok(())
-}
-
-pub(crate) fn dimension(parameters: &Parameters) -> usize {
-    usize::try_from(parameters.target_embedding_dim).unwrap_or(usize::MAX)
 }
