@@ -1,10 +1,13 @@
 //! The whole way of a model and of a submission, by commands alone.
 
+use std::io::BufRead;
+
 use soma_localnet::{Network, NetworkConfig};
 use soma_sdk::Client;
 use tokio::runtime::Runtime;
 
 use crate::program::Soma;
+use crate::start::{interrupt, start};
 
 /// A network with all services, and a wallet with its first two accounts.
 struct World {
@@ -174,4 +177,44 @@ fn what_cannot_be_published_or_submitted_says_what_to_do() {
         soma.dir().join("x").display()
     );
     assert!(usage(&storage).contains("s3://"));
+}
+
+#[test]
+fn a_faucet_and_a_blob_server_of_ones_own_work() {
+    let world = World::new();
+    let soma = &world.soma;
+    let (child, mut out) = start(
+        soma,
+        "start faucet --port 0 --amount 3 --sender alice --json",
+    );
+    let faucet = first_json(&mut out);
+    assert_eq!(
+        faucet["address"],
+        soma.json("wallet list")["keys"][0]["address"]
+    );
+    let url = faucet["url"].as_str().unwrap();
+    let before = soma.json("balance bob")["total_balance"].as_u64().unwrap();
+    soma.ok(&format!("faucet bob --url {url}"));
+    let after = soma.json("balance bob")["total_balance"].as_u64().unwrap();
+    assert_eq!(after - before, 3_000_000_000);
+    assert_eq!(interrupt(child), Some(0));
+
+    let (child, mut out) = start(soma, "start blobs --port 0 --json");
+    let blobs = first_json(&mut out);
+    let weights = soma.dir().join("weights.safetensors");
+    let weights = weights.display();
+    soma.ok(&format!("model init-weights {weights} --model-size small"));
+    soma.ok(&format!(
+        "model publish --weights {weights} --embedding {EMBEDDING} --no-wait --sender alice --storage {}",
+        blobs["url"].as_str().unwrap()
+    ));
+    let kept = soma.dir().join("blobs");
+    assert_eq!(std::fs::read_dir(kept).unwrap().count(), 1);
+    assert_eq!(interrupt(child), Some(0));
+}
+
+fn first_json(out: &mut impl BufRead) -> serde_json::Value {
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap()
 }

@@ -7,10 +7,9 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde_json::json;
 use soma_blobs::server::{BlobServerConfig, router};
-use soma_service::logging::{LogConfig, init};
-use soma_service::{ServeConfig, Server, bind, stop_signal};
-use tokio_util::sync::CancellationToken;
+use soma_service::ServeConfig;
 
+use super::{log, serve};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
@@ -37,45 +36,27 @@ pub struct StartBlobs {
 
 impl StartBlobs {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
-        init(&LogConfig {
-            filter: self.log_level.clone(),
-            ..LogConfig::default()
-        })
-        .map_err(|error| CliError::Usage(error.to_string()))?;
-        let stopped = tokio::spawn(stop_signal());
+        log(&self.log_level)?;
         let folder = self
             .data_dir
             .unwrap_or_else(|| context.dir.dir().join("blobs"));
-        let at = SocketAddr::new(self.host, self.port);
-        let listener = bind(at)
-            .await
-            .map_err(|error| CliError::Invalid(error.to_string()))?;
-        let at = listener
-            .local_addr()
-            .map_err(|error| CliError::Invalid(format!("cannot listen on {at}: {error}")))?;
         let config = BlobServerConfig {
             max_blob_bytes: self.max_blob.as_u64(),
             ..BlobServerConfig::new(&folder)
         };
-        let server = Server {
-            listener,
-            router: router(config).map_err(CliError::file(&folder))?,
-            config: ServeConfig::default(),
+        let router = router(config).map_err(CliError::file(&folder))?;
+        let at = SocketAddr::new(self.host, self.port);
+        let ready = |at| {
+            let url = format!("http://{at}");
+            match context.options.json {
+                true => println!("{}", json!({ "url": url, "data_dir": folder })),
+                false => println!(
+                    "Blob server is ready: {url}, keeps blobs in {}\nPress Ctrl-C to stop.",
+                    folder.display()
+                ),
+            }
         };
-        let url = format!("http://{at}");
-        match context.options.json {
-            true => println!("{}", json!({ "url": url, "data_dir": folder })),
-            false => println!(
-                "Blob server is ready: {url}, keeps blobs in {}\nPress Ctrl-C to stop.",
-                folder.display()
-            ),
-        }
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(server.run(stop.clone()));
-        // The signal is all that ends it.
-        let _ = stopped.await;
-        stop.cancel();
-        let _ = running.await;
+        serve(at, ServeConfig::default(), router, ready).await?;
         Ok(Output::nothing())
     }
 }

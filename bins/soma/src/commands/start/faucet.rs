@@ -9,10 +9,9 @@ use soma_node::faucet::{Faucet, FaucetConfig, Paid, Purse, PurseError};
 use soma_sdk::api::ErrorCode;
 use soma_sdk::types::{Address, Shannons};
 use soma_sdk::{Account, SdkError};
-use soma_service::logging::{LogConfig, init};
-use soma_service::{ApiError, RateConfig, Server, bind, stop_signal};
-use tokio_util::sync::CancellationToken;
+use soma_service::{ApiError, RateConfig};
 
+use super::{log, serve};
 use crate::context::{Context, client_of};
 use crate::error::CliError;
 use crate::output::Output;
@@ -42,12 +41,7 @@ pub struct StartFaucet {
 
 impl StartFaucet {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
-        init(&LogConfig {
-            filter: self.log_level.clone(),
-            ..LogConfig::default()
-        })
-        .map_err(|error| CliError::Usage(error.to_string()))?;
-        let stopped = tokio::spawn(stop_signal());
+        log(&self.log_level)?;
         let address = context.address(self.sender.as_ref())?;
         let client = client_of(&context.env()?)?;
         // A node that is not there, or a key without money, is said now and not to those who ask.
@@ -68,31 +62,19 @@ impl StartFaucet {
             },
             ..FaucetConfig::default()
         };
-        let listen =
-            |error: std::io::Error| CliError::Invalid(format!("cannot listen on {at}: {error}"));
-        let listener = bind(at)
-            .await
-            .map_err(|error| CliError::Invalid(error.to_string()))?;
-        let at = listener.local_addr().map_err(listen)?;
-        let server = Server {
-            listener,
-            config: config.serve.clone(),
-            router: Faucet::new(Wallet(account), config).router(),
+        let serve_config = config.serve.clone();
+        let router = Faucet::new(Wallet(account), config).router();
+        let ready = |at| {
+            let url = format!("http://{at}");
+            match context.options.json {
+                true => println!("{}", json!({ "url": url, "address": address })),
+                false => println!(
+                    "Faucet is ready: {url}, pays {} from {address}\nPress Ctrl-C to stop.",
+                    self.amount
+                ),
+            }
         };
-        let url = format!("http://{at}");
-        match context.options.json {
-            true => println!("{}", json!({ "url": url, "address": address })),
-            false => println!(
-                "Faucet is ready: {url}, pays {} from {address}\nPress Ctrl-C to stop.",
-                self.amount
-            ),
-        }
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(server.run(stop.clone()));
-        // The signal is all that ends it.
-        let _ = stopped.await;
-        stop.cancel();
-        let _ = running.await;
+        serve(at, serve_config, router, ready).await?;
         Ok(Output::nothing())
     }
 }

@@ -8,9 +8,9 @@ use clap::Args;
 use serde_json::json;
 use soma_localnet::{LocalnetConfig, Network, NetworkConfig, ScorerConfig};
 use soma_sdk::types::Shannons;
-use soma_service::logging::{LogConfig, init};
 use soma_service::stop_signal;
 
+use super::log;
 use crate::config::{ClientConfig, Env, LOCALNET};
 use crate::context::Context;
 use crate::error::CliError;
@@ -75,11 +75,7 @@ pub struct LocalnetArguments {
 
 impl LocalnetArguments {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
-        init(&LogConfig {
-            filter: self.log_level.clone(),
-            ..LogConfig::default()
-        })
-        .map_err(|error| CliError::Usage(error.to_string()))?;
+        log(&self.log_level)?;
         // Both before the start: a Ctrl-C stops cleanly from now on, and settings that cannot be
         // read leave no network running.
         let stopped = tokio::spawn(stop_signal());

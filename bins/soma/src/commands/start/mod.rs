@@ -5,7 +5,12 @@ mod faucet;
 mod localnet;
 mod scoring;
 
+use std::net::SocketAddr;
+
 use clap::{Args, Subcommand};
+use soma_service::logging::{LogConfig, init};
+use soma_service::{ServeConfig, Server, bind, stop_signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -46,4 +51,43 @@ impl Start {
             StartCommand::Blobs(command) => command.run(context).await,
         }
     }
+}
+
+/// Logs to standard error by `filter` from now on.
+fn log(filter: &str) -> Result<(), CliError> {
+    let config = LogConfig {
+        filter: filter.to_owned(),
+        ..LogConfig::default()
+    };
+    init(&config).map_err(|error| CliError::Usage(error.to_string()))
+}
+
+/// Serves routes until Ctrl-C; `ready` is told where, once they can be asked for.
+async fn serve(
+    at: SocketAddr,
+    config: ServeConfig,
+    router: axum::Router,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), CliError> {
+    // Before anything answers, so that a Ctrl-C stops cleanly from the start.
+    let stopped = tokio::spawn(stop_signal());
+    let listener = bind(at)
+        .await
+        .map_err(|error| CliError::Invalid(error.to_string()))?;
+    let at = listener
+        .local_addr()
+        .map_err(|error| CliError::Invalid(format!("cannot listen on {at}: {error}")))?;
+    let server = Server {
+        listener,
+        router,
+        config,
+    };
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(server.run(stop.clone()));
+    ready(at);
+    // The signal is all that ends it; a panic was logged by the runtime.
+    let _ = stopped.await;
+    stop.cancel();
+    let _ = running.await;
+    Ok(())
 }
