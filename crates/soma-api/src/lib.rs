@@ -19,10 +19,11 @@
 //!
 //! # Reading order
 //! [`error`], [`page`], [`chain`], [`account`], [`transaction`], [`block`], [`epoch`], [`model`],
-//! [`target`], [`validator`], [`object`], [`proof`], [`event`], [`service`], [`scoring`].
+//! [`target`], [`validator`], [`object`], [`proof`], [`event`], [`service`], [`scoring`], [`audit`].
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod audit;
 pub mod block;
 pub mod bytes;
 pub mod chain;
@@ -40,6 +41,7 @@ pub mod transaction;
 pub mod validator;
 
 pub use account::{Balance, LedgerEntryView, StakeStateView, StakeView};
+pub use audit::{AuditReportView, AuditView, ClaimView, MeasuredView, ScorecardView};
 pub use block::{BlockView, HeaderView, MisbehaviorView};
 pub use bytes::Base64;
 pub use chain::{ChainInfo, MempoolStatus, ParametersView, Status};

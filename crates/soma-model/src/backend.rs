@@ -45,11 +45,15 @@ pub trait ModelBackend: Backend {
 
     /// softmax(q·kᵀ/√head_dim)·v for every head, where a place sees itself and those before it.
     /// All shapes are batch × places × dim, with the heads side by side.
+    ///
+    /// In training, the results of the softmax are multiplied by `kept` (places × places, rows are
+    /// queries) for every sequence and head.
     fn causal_attention(
         q: Tensor<Self, 3>,
         k: Tensor<Self, 3>,
         v: Tensor<Self, 3>,
         heads: usize,
+        kept: Option<Tensor<Self, 2>>,
     ) -> Tensor<Self, 3> {
         let [batch, places, dim] = q.dims();
         let head_dim = dim / heads;
@@ -72,12 +76,27 @@ pub trait ModelBackend: Backend {
             );
             let mask = mask.reshape([1, 1, end - first, end]);
             let mask = mask.expand([batch, heads, end - first, end]);
-            let weights = activation::softmax(scores.mask_fill(mask, HIDDEN), 3);
+            let mut weights = activation::softmax(scores.mask_fill(mask, HIDDEN), 3);
+            if let Some(kept) = &kept {
+                weights = weights * kept.clone().slice([first..end, 0..end]).unsqueeze();
+            }
             weights.matmul(part(&v, 0, end))
         });
         Tensor::cat(blocks.collect(), 2)
             .swap_dims(1, 2)
             .reshape([batch, places, dim])
+    }
+
+    /// Sets the part `rate` of the numbers of `x` to 0, chosen by `seed`, and divides the others by
+    /// the part that is kept.
+    ///
+    /// The default seeds the backend's own generator: another thread that draws from it in the same
+    /// moment makes the choice another one.
+    fn dropout<const D: usize>(x: Tensor<Self, D>, rate: f64, seed: u64) -> Tensor<Self, D> {
+        let kept = 1.0 - rate;
+        Self::seed(&x.device(), seed);
+        let mask = x.random_like(burn::tensor::Distribution::Bernoulli(kept));
+        x * mask.div_scalar(kept)
     }
 
     /// The statistic of SIGReg for every row of `x` (places × slices): places numbers.

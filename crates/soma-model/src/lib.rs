@@ -47,7 +47,7 @@ pub use backend::ModelBackend;
 pub use config::{ConfigError, ModelConfig};
 pub use device::{Device, DeviceError, OnDevice};
 pub use evaluate::{BatchLoss, EmptyData, EvaluateOptions, Evaluation, TokenizedData};
-pub use v1::{Batch, V1Model};
+pub use v1::{Batch, Dropout, V1Model};
 
 /// The backend for the CPU.
 #[cfg(feature = "flex")]

@@ -35,6 +35,8 @@
 
 pub mod admin;
 pub mod application;
+pub mod audit;
+pub mod blobs;
 pub mod faucet;
 pub mod localnet;
 pub mod mempool;

@@ -10,6 +10,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use soma_service::{RequestMetrics, encoded};
 
+use crate::audit::AuditMetrics;
+
 /// Labels of executed transactions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabels {
@@ -46,6 +48,8 @@ pub struct Metrics {
     pub requests: RequestMetrics,
     /// Open event streams.
     pub event_streams: SignedGauge,
+    /// The audit.
+    pub audit: AuditMetrics,
 }
 
 impl Default for Metrics {
@@ -63,6 +67,7 @@ impl Default for Metrics {
             mempool_refused: Counter::default(),
             requests: RequestMetrics::registered(&mut registry),
             event_streams: SignedGauge::default(),
+            audit: AuditMetrics::registered(&mut registry),
             registry: Registry::default(),
         };
         let r = &mut registry;

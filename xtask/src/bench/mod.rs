@@ -1,8 +1,13 @@
 //! Benchmarks: every claim is a ratio between two measurements of one run.
 
 mod accounts;
+mod agreement;
+mod clients;
 mod memory;
 mod nearest;
+mod peer;
+mod scoring;
+mod side;
 mod transfers;
 
 use anyhow::Result;
@@ -22,6 +27,8 @@ enum Suite {
     Chain(Chain),
     /// Target assignment: exact nearest models.
     Targets(Targets),
+    /// Scoring against the published Python package: speed, memory, agreement, many clients.
+    Scoring(scoring::Scoring),
 }
 
 #[derive(Args)]
@@ -64,7 +71,8 @@ struct Chain {
 pub(crate) struct Measure {
     /// What is measured.
     pub(crate) measure: String,
-    /// Ours by the peer's, so that more is better; none where there is no peer.
+    /// Ours by the peer's, so that more is better, unless the measure names a goal of "at most";
+    /// none where there is no peer.
     pub(crate) ratio: Option<f64>,
     /// Our figure.
     pub(crate) ours: f64,
@@ -87,6 +95,7 @@ impl Bench {
                 (measures, chain.json)
             }
             Suite::Targets(t) => (nearest::measure(t.threads, t.models, t.dim)?, t.json),
+            Suite::Scoring(scoring) => (scoring.measure()?, scoring.json),
         };
         for measure in &measures {
             let peer = measure

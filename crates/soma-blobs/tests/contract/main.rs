@@ -8,6 +8,7 @@ mod download;
 mod flights;
 mod hostile;
 mod policy;
+mod real_s3;
 mod s3;
 mod s3_server;
 mod sealed;

@@ -25,8 +25,14 @@ pub(super) struct Shape {
     pub(super) head_dim: usize,
 }
 
-/// Attention of whole sequences: `q`, `k`, `v` and `out` have a row of all heads for each place.
-pub(super) fn causal(shape: Shape, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32]) {
+/// Attention of whole sequences: queries, keys, values and `out` have a row of all heads for each
+/// place. Weights are multiplied by `kept`, a row for each query.
+pub(super) fn causal(
+    shape: Shape,
+    [q, k, v]: [&[f32]; 3],
+    kept: Option<&[f32]>,
+    out: &mut [f32],
+) {
     let dim = shape.heads * shape.head_dim;
     let sequence = shape.places * dim;
     let tasks = out
@@ -51,11 +57,24 @@ pub(super) fn causal(shape: Shape, q: &[f32], k: &[f32], v: &[f32], out: &mut [f
             let (queries, keys) = (part(q, first, rows), part(k, 0, seen));
             product(scores, seen, queries, keys, Right::Transposed, scale);
             softmax(scores, seen, first);
+            if let Some(kept) = kept {
+                let rows = kept.chunks_exact(shape.places).skip(first);
+                for (scores, kept) in scores.chunks_exact_mut(seen).zip(rows) {
+                    multiply(scores, kept);
+                }
+            }
             let weights = Part::new(scores, rows, seen, seen);
             let out = &mut out[head * shape.head_dim..];
             product(out, dim, weights, part(v, 0, seen), Right::Plain, 1.0);
         }
     });
+}
+
+/// Multiplies numbers by factors.
+fn multiply(values: &mut [f32], factors: &[f32]) {
+    for (value, factor) in values.iter_mut().zip(factors) {
+        *value *= factor;
+    }
 }
 
 /// Softmax of every row of `scores`; row r sees the first `first` + r + 1 columns, the rest is 0.

@@ -47,16 +47,25 @@ impl ModelBackend for Flex {
         wrap(x)
     }
 
-    fn causal_attention(q: Floats<3>, k: Floats<3>, v: Floats<3>, heads: usize) -> Floats<3> {
+    fn causal_attention(
+        q: Floats<3>,
+        k: Floats<3>,
+        v: Floats<3>,
+        heads: usize,
+        kept: Option<Floats<2>>,
+    ) -> Floats<3> {
         let [batch, places, dim] = q.dims();
         let (q, k, v) = (primitive(q), primitive(k), primitive(v));
+        let kept = kept.map(primitive);
         let shape = attention::Shape {
             places,
             heads,
             head_dim: dim / heads,
         };
         let mut out = vec![0.0; batch * places * dim];
-        attention::causal(shape, q.storage(), k.storage(), v.storage(), &mut out);
+        let inputs = [q.storage(), k.storage(), v.storage()];
+        let kept = kept.as_ref().map(|kept| kept.storage());
+        attention::causal(shape, inputs, kept, &mut out);
         fresh(out, [batch, places, dim])
     }
 

@@ -1,9 +1,10 @@
 //! One layer: attention and feed-forward, each normalised before and added to what came in.
 
 use burn::module::Module;
-use burn::nn::{Dropout, LayerNorm, Linear};
+use burn::nn::{LayerNorm, Linear};
 use burn::tensor::Tensor;
 
+use super::dropout::{Dropout, Site};
 use crate::backend::ModelBackend;
 use crate::rotary::Rotary;
 
@@ -14,8 +15,6 @@ pub(crate) struct Layer<B: ModelBackend> {
     pub(crate) attention: Attention<B>,
     pub(crate) norm_2: LayerNorm<B>,
     pub(crate) pwff: FeedForward<B>,
-    /// Does nothing outside of training.
-    pub(crate) dropout: Dropout,
 }
 
 impl<B: ModelBackend> Layer<B> {
@@ -23,13 +22,25 @@ impl<B: ModelBackend> Layer<B> {
         self.pwff.linear_inner.weight.dims()[1]
     }
 
-    pub(crate) fn forward(&self, x: Tensor<B, 3>, rotary: &Rotary<B>) -> Tensor<B, 3> {
-        let seen = self
-            .attention
-            .forward(self.norm_1.forward(x.clone()), rotary);
-        let x = x + self.dropout.forward(seen);
-        let thought = self.pwff.forward(self.norm_2.forward(x.clone()));
-        x + self.dropout.forward(thought)
+    /// `dropout` is that of this layer; none outside of training.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<B, 3>,
+        rotary: &Rotary<B>,
+        dropout: Option<Dropout>,
+    ) -> Tensor<B, 3> {
+        let normed = self.norm_1.forward(x.clone());
+        let seen = self.attention.forward(normed, rotary, dropout);
+        let x = x + drop(seen, dropout, Site::Attended);
+        let thought = self.pwff.forward(self.norm_2.forward(x.clone()), dropout);
+        x + drop(thought, dropout, Site::FedForward)
+    }
+}
+
+fn drop<B: ModelBackend>(x: Tensor<B, 3>, dropout: Option<Dropout>, site: Site) -> Tensor<B, 3> {
+    match dropout {
+        Some(dropout) => B::dropout(x, dropout.rate, dropout.at(site)),
+        None => x,
     }
 }
 
@@ -44,13 +55,23 @@ pub(crate) struct Attention<B: ModelBackend> {
 }
 
 impl<B: ModelBackend> Attention<B> {
-    fn forward(&self, x: Tensor<B, 3>, rotary: &Rotary<B>) -> Tensor<B, 3> {
+    fn forward(
+        &self,
+        x: Tensor<B, 3>,
+        rotary: &Rotary<B>,
+        dropout: Option<Dropout>,
+    ) -> Tensor<B, 3> {
+        let [_, places, _] = x.dims();
+        let kept = dropout.map(|dropout| {
+            let all = Tensor::ones([places, places], &x.device());
+            B::dropout(all, dropout.rate, dropout.at(Site::Weights))
+        });
         let rotate = |x| B::rotate(x, rotary.cos.clone(), rotary.sin.clone(), self.heads);
         let query = rotate(self.query.forward(x.clone()));
         let key = rotate(self.key.forward(x.clone()));
         let value = self.value.forward(x);
-        self.output
-            .forward(B::causal_attention(query, key, value, self.heads))
+        let seen = B::causal_attention(query, key, value, self.heads, kept);
+        self.output.forward(seen)
     }
 }
 
@@ -62,8 +83,8 @@ pub(crate) struct FeedForward<B: ModelBackend> {
 }
 
 impl<B: ModelBackend> FeedForward<B> {
-    fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let inner = self.linear_inner.forward(x);
-        self.linear_outer.forward(B::gelu_exact(inner))
+    fn forward(&self, x: Tensor<B, 3>, dropout: Option<Dropout>) -> Tensor<B, 3> {
+        let inner = B::gelu_exact(self.linear_inner.forward(x));
+        self.linear_outer.forward(drop(inner, dropout, Site::Hidden))
     }
 }

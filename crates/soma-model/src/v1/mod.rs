@@ -6,6 +6,7 @@
 //!                          └ x + attention(norm₁(x)), then x + feed-forward(norm₂(x))
 //! ```
 
+mod dropout;
 mod layer;
 
 use burn::module::Module;
@@ -16,6 +17,7 @@ use crate::backend::ModelBackend;
 use crate::config::{MAX_SEQ_LEN, ModelConfig, VOCAB_SIZE};
 use crate::rotary::Rotary;
 use crate::tokenizer::Sequence;
+pub use dropout::Dropout;
 pub(crate) use layer::{Attention, FeedForward, Layer};
 
 /// The model with its weights on a device.
@@ -71,9 +73,16 @@ impl<B: ModelBackend> V1Model<B> {
 
     /// Representations of every place: batch × places × dim.
     pub fn encode(&self, batch: &Batch<B>) -> Tensor<B, 3> {
+        self.encode_with(batch, None)
+    }
+
+    /// [`encode`](Self::encode) with dropout, for training. A rate of 0 changes nothing.
+    pub fn encode_with(&self, batch: &Batch<B>, dropout: Option<Dropout>) -> Tensor<B, 3> {
+        let dropout = dropout.filter(|dropout| dropout.rate > 0.0);
         let mut x = self.embedding.forward(batch.tokens.clone());
-        for layer in &self.layers {
-            x = layer.forward(x, &batch.rotary);
+        for (number, layer) in self.layers.iter().enumerate() {
+            let dropout = dropout.map(|dropout| dropout.of_layer(number));
+            x = layer.forward(x, &batch.rotary, dropout);
         }
         self.final_norm.forward(x)
     }

@@ -1,7 +1,7 @@
 //! From named tensors to a model.
 
 use burn::module::{Param, ParamId};
-use burn::nn::{DropoutConfig, Embedding, LayerNorm, LayerNormConfig, Linear};
+use burn::nn::{Embedding, LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::Tensor;
 
 use crate::backend::ModelBackend;
@@ -49,7 +49,6 @@ pub(super) fn assemble<B: ModelBackend, E>(
                 linear_inner: linear(take, &path("pwff.linear_inner"), [d, h])?,
                 linear_outer: linear(take, &path("pwff.linear_outer"), [h, d])?,
             },
-            dropout: DropoutConfig::new(0.0).init(),
         })
     });
     Ok(V1Model {

@@ -54,6 +54,9 @@ impl Default for LocalnetConfig {
             burst: 0,
         };
         node.rpc.guard.cors_origins = vec!["*".to_owned()];
+        // Blobs lie on this machine, and only it asks for them.
+        node.blobs.local = true;
+        node.blobs.serve = true;
         Self {
             data_dir: None,
             force_regenesis: false,

@@ -1,4 +1,4 @@
-//! What a localnet keeps in its data folder: `genesis.json`, `keys.json`, `chain/`.
+//! What a localnet keeps in its data folder: `genesis.json`, `keys.json`, `chain/`, `audit/`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -170,5 +170,7 @@ pub(super) fn clear(dir: &Path) -> Result<(), NodeError> {
     // The genesis first: without it the rest counts as never made.
     gone(&genesis, std::fs::remove_file(&genesis))?;
     gone(&chain, std::fs::remove_dir_all(&chain))?;
+    let audit = dir.join("audit");
+    gone(&audit, std::fs::remove_dir_all(&audit))?;
     gone(&keys, std::fs::remove_file(&keys))
 }

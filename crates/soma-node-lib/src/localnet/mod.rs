@@ -74,7 +74,8 @@ impl Localnet {
     /// [`LocalnetError`].
     pub async fn start(config: LocalnetConfig) -> Result<Self, LocalnetError> {
         let (genesis, keys, is_new) = load_or_make(&config)?;
-        let node = Node::start_with(genesis, config.node_config()).await?;
+        let key = keys.validator.secret_key.clone();
+        let node = Node::start_as(genesis, config.node_config(), Some(key)).await?;
         match Self::add_services(&node, &keys, &config).await {
             Ok((servers, faucet, admin)) => Ok(Self {
                 node,

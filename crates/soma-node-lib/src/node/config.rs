@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use soma_crypto::SecretKey;
 use soma_service::logging::LogConfig;
 use soma_types::{Address, Genesis};
 
 use super::NodeError;
+use crate::audit::AuditConfig;
+use crate::blobs::BlobsConfig;
 use crate::mempool::MempoolConfig;
 use crate::producer::ProducerConfig;
 use crate::rpc::RpcConfig;
@@ -33,6 +36,10 @@ pub struct NodeConfig {
     pub mempool: MempoolConfig,
     /// When blocks are made.
     pub producer: ProducerConfig,
+    /// The audit.
+    pub audit: AuditConfig,
+    /// Blobs that are downloaded and passed on.
+    pub blobs: BlobsConfig,
     /// The log.
     pub log: LogConfig,
 }
@@ -49,6 +56,8 @@ impl Default for NodeConfig {
             rpc: RpcConfig::default(),
             mempool: MempoolConfig::default(),
             producer: ProducerConfig::default(),
+            audit: AuditConfig::default(),
+            blobs: BlobsConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -68,6 +77,25 @@ impl NodeConfig {
             path: path.to_owned(),
             reason: error.to_string(),
         })
+    }
+
+    /// Reads the validator's secret key, when a file is named.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or holds no key. The message does not show its content.
+    pub fn read_validator_key(&self) -> Result<Option<SecretKey>, NodeError> {
+        let Some(path) = &self.audit.validator_key else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| NodeError::File {
+            path: path.clone(),
+            error,
+        })?;
+        let key = SecretKey::from_hex(text.trim()).map_err(|error| NodeError::Content {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        Ok(Some(key))
     }
 
     /// Reads the genesis document.

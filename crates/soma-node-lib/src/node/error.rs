@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use soma_blobs::BlobError;
 use soma_chain::{ChainError, StoreError};
 use soma_service::BindError;
 use thiserror::Error;
@@ -49,6 +50,12 @@ pub enum NodeError {
     /// The API's address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The folder of downloads cannot be used.
+    #[error("blobs: {0}")]
+    Blobs(#[from] BlobError),
+    /// The system gives no HTTP client.
+    #[error("the audit has no HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
     /// A task of the node panicked: a bug.
     #[error("a part of the node panicked; please report the log above this line")]
     Panicked,

@@ -1,13 +1,15 @@
-//! A whole node: chain, mempool, producer and API, started and stopped together.
+//! A whole node: chain, mempool, producer, API, blobs and audit, started and stopped together.
 
 mod config;
 mod error;
+mod parts;
 mod signal;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use soma_chain::{ChainConfig, SledStore};
+use soma_crypto::SecretKey;
 use soma_service::{BindError, Server, bind};
 use soma_types::{Address, Genesis};
 use tokio::net::TcpListener;
@@ -21,6 +23,7 @@ use crate::store::NodeStore;
 
 pub use config::NodeConfig;
 pub use error::NodeError;
+use parts::Parts;
 pub use signal::run_until_signal;
 
 /// A node.
@@ -41,6 +44,20 @@ impl Node {
     /// # Errors
     /// [`NodeError`].
     pub async fn start_with(genesis: Genesis, config: NodeConfig) -> Result<NodeHandle, NodeError> {
+        let key = config.read_validator_key()?;
+        Self::start_as(genesis, config, key).await
+    }
+
+    /// Starts a node of the chain of `genesis`, which audits as the validator with this key when
+    /// the settings name a scorer.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn start_as(
+        genesis: Genesis,
+        config: NodeConfig,
+        key: Option<SecretKey>,
+    ) -> Result<NodeHandle, NodeError> {
         // The port first: a second node must not wait for the store's lock to be told.
         let listener = bind(config.rpc.address).await?;
         let chain = open_chain(genesis, &config).await?;
@@ -54,8 +71,9 @@ impl Node {
             epoch = application.now().system.epoch.0,
             "node starts"
         );
+        let parts = Parts::open(&application, &config, key).await?;
         let sequencer = LoneSequencer::new(config.producer.clone());
-        run(application, sequencer, listener, config.rpc)
+        run(application, sequencer, parts, listener, config.rpc)
     }
 }
 
@@ -80,6 +98,7 @@ async fn open_chain(genesis: Genesis, config: &NodeConfig) -> Result<NodeChain, 
 fn run(
     application: Arc<Application>,
     consensus: impl Consensus,
+    parts: Parts,
     listener: TcpListener,
     config: RpcConfig,
 ) -> Result<NodeHandle, NodeError> {
@@ -91,8 +110,15 @@ fn run(
     let server = Server {
         listener,
         config: config.serve.clone(),
-        router: Rpc::new(Arc::clone(&application), config, stop.clone()).router(),
+        router: Rpc::new(
+            Arc::clone(&application),
+            parts.served(),
+            config,
+            stop.clone(),
+        )
+        .router(),
     };
+    let audit = parts.audit.map(|audit| audit.start(stop.clone()));
     let api = tokio::spawn(server.run(stop.clone()));
     let producer = tokio::spawn(consensus.run(Arc::clone(&application), stop.clone()));
     let (chain, stopped) = (Arc::clone(&application), stop.clone());
@@ -103,6 +129,9 @@ fn run(
             tracing::error!(%error, "block production failed; the node stops");
         }
         stopped.cancel();
+        if let Some(audit) = audit {
+            audit.await.map_err(|_| NodeError::Panicked)?;
+        }
         let served = api.await;
         let flushed = tokio::task::spawn_blocking(move || chain.chain().flush()).await;
         result?;

@@ -23,10 +23,21 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::application::Application;
+use crate::audit::AuditReader;
+use crate::blobs::Blobs;
 
 pub use config::RpcConfig;
 pub use error::RpcError;
 pub use openapi::{openapi, openapi_json};
+
+/// Parts of a node that it may have or not.
+#[derive(Clone, Default)]
+pub struct Served {
+    /// What its audit found out.
+    pub audit: Option<AuditReader>,
+    /// Blobs that it passes on.
+    pub blobs: Option<Blobs>,
+}
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -36,18 +47,25 @@ pub struct Rpc {
 
 struct Shared {
     application: Arc<Application>,
+    served: Served,
     config: RpcConfig,
     streams: Arc<Semaphore>,
     stop: CancellationToken,
 }
 
 impl Rpc {
-    /// The API over `application`. Event streams end with `stop`.
-    pub fn new(application: Arc<Application>, config: RpcConfig, stop: CancellationToken) -> Self {
+    /// The API over `application` and what else is `served`. Event streams end with `stop`.
+    pub fn new(
+        application: Arc<Application>,
+        served: Served,
+        config: RpcConfig,
+        stop: CancellationToken,
+    ) -> Self {
         let streams = Arc::new(Semaphore::new(config.max_event_streams));
         Self {
             shared: Arc::new(Shared {
                 application,
+                served,
                 config,
                 streams,
                 stop,
@@ -57,6 +75,10 @@ impl Rpc {
 
     fn application(&self) -> &Arc<Application> {
         &self.shared.application
+    }
+
+    fn served(&self) -> &Served {
+        &self.shared.served
     }
 
     fn config(&self) -> &RpcConfig {

@@ -1,6 +1,8 @@
 //! Handlers, one file for each group of routes.
 
 mod accounts;
+mod audits;
+mod blobs;
 mod blocks;
 mod chain;
 mod epochs;
@@ -29,6 +31,8 @@ pub(super) fn all() -> OpenApiRouter<Rpc> {
         .merge(epochs::routes())
         .merge(models::routes())
         .merge(targets::routes())
+        .merge(audits::routes())
+        .merge(blobs::routes())
         .merge(validators::routes())
         .merge(proofs::routes())
         .merge(stream::routes())

@@ -1,0 +1,270 @@
+//! The game: epoch by epoch, everybody plays as they would on a real network.
+//!
+//! ```text
+//! epoch 0   trainers commit; cheaters commit to bad weights
+//! epoch 1   reveals; a copier downloads revealed weights and commits to them; delegators stake
+//! epoch 2…  models are active: submitters fill targets, liars too; validators audit
+//!   +2      frauds are slashed, the rest is claimed
+//! ```
+
+mod cheats;
+mod clock;
+mod ending;
+mod models;
+mod scout;
+mod submitters;
+
+use std::path::Path;
+use std::time::Duration;
+
+use soma_localnet::{LocalnetConfig, Network, NetworkConfig};
+use soma_sdk::blobs::{FetchConfig, Store, StoreConfig};
+use soma_sdk::types::Shannons;
+use soma_sdk::workflows::ClaimWhich;
+use soma_sdk::{Account, Client};
+
+use crate::config::DemoConfig;
+use crate::domains::Domain;
+use crate::error::DemoError;
+use crate::outcome::Outcome;
+use crate::train::Specialist;
+use cheats::{CheatingModel, Lie, Weights};
+
+/// Length of an epoch that nobody ends early. A tenth of it is how long data must be missing to be
+/// a fraud.
+const EPOCH: Duration = Duration::from_secs(100);
+
+/// What delegators stake: 50 SOMA.
+const DELEGATED: Shannons = Shannons(50_000_000_000);
+
+/// First stake of a specialist: 20 SOMA.
+const STAKE: Shannons = Shannons(20_000_000_000);
+
+/// The owners' share of what their models earn, in basis points.
+const COMMISSION: u16 = 1_000;
+
+/// Told to who watches.
+pub type OnStep<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// Accounts of the players, in the order of the network's.
+struct Cast {
+    trainers: Vec<Account>,
+    submitters: Vec<Account>,
+    delegators: Vec<Account>,
+    bad_models: Vec<Account>,
+    liars: Vec<Account>,
+}
+
+/// How many accounts a game with `models` specialists needs.
+const fn accounts(models: usize) -> usize {
+    2 * models + 2 + 3 + Lie::ALL.len()
+}
+
+struct Game<'a> {
+    config: &'a DemoConfig,
+    client: Client,
+    cast: Cast,
+    store: Store,
+    folder: &'a Path,
+    domains: &'a [Domain],
+    specialists: &'a [Specialist],
+    step: OnStep<'a>,
+}
+
+/// Plays the game with trained specialists.
+///
+/// # Errors
+/// [`DemoError`] when it cannot be played to the end.
+pub(crate) async fn play(
+    config: &DemoConfig,
+    domains: &[Domain],
+    specialists: &[Specialist],
+    folder: &Path,
+    step: OnStep<'_>,
+) -> Result<Outcome, DemoError> {
+    step("Starting the network.");
+    let network = start(config, specialists.len()).await?;
+    let result = play_on(&network, config, domains, specialists, folder, step).await;
+    // The network's end must not hide what went wrong before.
+    let ended = network.shutdown().await;
+    let outcome = result?;
+    ended?;
+    Ok(outcome)
+}
+
+async fn start(config: &DemoConfig, models: usize) -> Result<Network, DemoError> {
+    let mut node = LocalnetConfig::for_tests();
+    node.small_model = false;
+    node.accounts = accounts(models);
+    node.account_balance = Shannons(10_000_000_000_000);
+    node.epoch_duration_ms = Some(u64::try_from(EPOCH.as_millis()).unwrap_or(u64::MAX));
+    let network = NetworkConfig {
+        node,
+        model_size: Some(config.model_size.clone()),
+        ..NetworkConfig::for_tests()
+    };
+    Ok(Network::start(network).await?)
+}
+
+async fn play_on(
+    network: &Network,
+    config: &DemoConfig,
+    domains: &[Domain],
+    specialists: &[Specialist],
+    folder: &Path,
+    step: OnStep<'_>,
+) -> Result<Outcome, DemoError> {
+    let node = network.node();
+    let url = |url: Option<String>| url.unwrap_or_default();
+    let client = Client::builder()
+        .rpc_url(node.rpc_url())
+        .admin_url(url(node.admin_url()))
+        .scoring_url(url(network.scorer_url()))
+        .build()?;
+    let keys = node.keys().accounts.iter();
+    let mut accounts = keys.map(|account| client.account(account.secret_key.clone()));
+    let mut take = |count: usize| accounts.by_ref().take(count).collect::<Vec<_>>();
+    let cast = Cast {
+        trainers: take(specialists.len()),
+        submitters: take(specialists.len()),
+        delegators: take(2),
+        bad_models: take(3),
+        liars: take(Lie::ALL.len()),
+    };
+    let storage = config.storage.clone().unwrap_or(StoreConfig::Server {
+        url: url(network.blobs_url()),
+    });
+    let game = Game {
+        config,
+        client,
+        cast,
+        store: Store::new(storage)?,
+        folder,
+        domains,
+        specialists,
+        step,
+    };
+    game.run(node.keys().validator.address).await
+}
+
+impl Game<'_> {
+    async fn run(&self, validator: soma_sdk::types::Address) -> Result<Outcome, DemoError> {
+        let mut outcome = Outcome::default();
+        (self.step)("Epoch 0: trainers commit to their weights; cheaters to bad ones.");
+        let mut publishers = self.commit_specialists().await?;
+        let bad = self.commit_bad_weights().await?;
+        self.next_epoch().await?;
+
+        (self.step)("Epoch 1: weights are revealed; a copier downloads some; delegators stake.");
+        let models = self.reveal_specialists(&mut publishers).await?;
+        let mut reveals = Vec::new();
+        for (account, model) in self.cast.bad_models.iter().zip(&bad) {
+            reveals.push(cheats::reveal(account, model).await?);
+        }
+        let (copy, copier) = self.copy_weights(&models).await?;
+        let [with_model, with_validator] = &self.cast.delegators[..] else {
+            return Err(DemoError::Settings("two delegators play".to_owned()));
+        };
+        if let Some(model) = models.first() {
+            with_model.stake_to_model(*model, DELEGATED).await?;
+        }
+        with_validator.stake(validator, DELEGATED).await?;
+        // The audit has until the end of the epoch to find the weights that no key opens.
+        self.wait_for_audits().await?;
+        self.next_epoch().await?;
+
+        let copied = cheats::reveal(&copier, &copy).await?;
+        let mut lies = Vec::new();
+        let mut stats = Vec::new();
+        for round in 0..self.config.rounds {
+            let epoch = self.client.status().await?.epoch;
+            (self.step)(&format!(
+                "Epoch {epoch}: submitters look for data that hits{}.",
+                if round == 0 { "; liars submit too" } else { "" }
+            ));
+            if round == 0 {
+                lies = self.lie(&models).await?;
+            }
+            stats = self.submit(round).await?;
+            self.wait_for_audits().await?;
+            self.next_epoch().await?;
+        }
+        (self.step)("The audit ends: frauds are slashed, the rest is claimed.");
+        for _ in 0..2 {
+            self.claim().await?;
+            self.next_epoch().await?;
+        }
+        self.claim().await?;
+
+        outcome.cheats = cheats::results(&self.client, &lies).await?;
+        for ((model, refused), stake) in bad.iter().zip(reveals).zip([STAKE; 3]) {
+            let _ = stake;
+            let minimum = self.client.parameters().await?.model_min_stake;
+            let result = cheats::result(&self.client, model, Shannons(minimum), refused).await?;
+            outcome.cheats.push(result);
+        }
+        let minimum = self.client.parameters().await?.model_min_stake;
+        let result = cheats::result(&self.client, &copy, Shannons(minimum), copied).await?;
+        outcome.cheats.push(result);
+        self.finish(&mut outcome, &models, &stats).await?;
+        Ok(outcome)
+    }
+
+    async fn commit_bad_weights(&self) -> Result<Vec<CheatingModel>, DemoError> {
+        let dim = self.dim();
+        let kinds = [Weights::Undecryptable, Weights::WrongEmbedding];
+        let mut bad = Vec::new();
+        for (place, (account, how)) in self.cast.bad_models.iter().zip(kinds).enumerate() {
+            let weights = self.random_weights(place as u64)?;
+            let (store, folder) = (&self.store, self.folder);
+            bad.push(cheats::commit(account, how, &weights, store, folder, dim).await?);
+        }
+        Ok(bad)
+    }
+
+    /// The last of those with bad models takes the first specialist's weights for its own.
+    async fn copy_weights(
+        &self,
+        models: &[soma_sdk::types::ModelId],
+    ) -> Result<(CheatingModel, Account), DemoError> {
+        let (Some(copier), Some(model)) = (self.cast.bad_models.last(), models.first()) else {
+            return Err(DemoError::Settings("somebody must be copied".to_owned()));
+        };
+        let weights = self.folder.join("copied.safetensors");
+        let downloads = self.client.downloads(FetchConfig::local())?;
+        downloads.weights(model, &weights).await?;
+        let (store, folder, dim) = (&self.store, self.folder, self.dim());
+        let copy = cheats::commit(copier, Weights::Copied, &weights, store, folder, dim).await?;
+        Ok((copy, copier.clone()))
+    }
+
+    async fn lie(
+        &self,
+        models: &[soma_sdk::types::ModelId],
+    ) -> Result<Vec<cheats::LyingFill>, DemoError> {
+        let files: Vec<_> = self
+            .domains
+            .iter()
+            .flat_map(|domain| domain.held_out.iter().take(8).cloned())
+            .collect();
+        let scored = scout::score(&self.client, &files, models).await?;
+        let mut targets = self.open_targets(models).await?;
+        let mut lies = Vec::new();
+        for (account, lie) in self.cast.liars.iter().zip(Lie::ALL) {
+            let told = cheats::submit(account, lie, &scored, &mut targets, self.folder).await?;
+            lies.extend(told);
+        }
+        Ok(lies)
+    }
+
+    async fn claim(&self) -> Result<(), DemoError> {
+        let submitters = self.cast.submitters.iter();
+        for account in submitters.chain(&self.cast.liars) {
+            let report = account.claim_all(ClaimWhich::Submitted).await?;
+            if let Some(failed) = report.failed.into_iter().next() {
+                return Err(failed.error.into());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! Finding out what is true: download, score, compare. Decides nothing; [`soma_audit`] does.
+
+use soma_api::{
+    Base64, DataSource, DataView, ModelScoreView, ScoreRequest, ScoreResponse, WeightsSource,
+    WeightsView,
+};
+use soma_audit::{Claim, Failure, Finding, Measured, compare};
+use soma_blobs::BlobRef;
+use soma_types::{ModelId, TargetId, WeightsManifest};
+
+use super::facts::FillFacts;
+use super::failure::{is_proven, of_data};
+use super::job::Score;
+use super::scorer::{NotScored, Scorers};
+use crate::blobs::Blobs;
+
+/// Data up to this size is sent along with the request; larger data the scorer downloads itself.
+const INLINE: u64 = 5 << 20;
+
+/// What revealed weights are tried with: they must load and be a model, the numbers do not matter.
+const PIECE: &[u8] = b"The quick brown fox jumps over the lazy dog. 0123456789\n";
+
+/// What a check found.
+#[derive(Debug)]
+pub(super) struct Found<T> {
+    pub(super) result: Result<T, Failure>,
+    pub(super) scores: Vec<Score>,
+    /// Why there is no result.
+    pub(super) trouble: Option<String>,
+}
+
+impl<T> Found<T> {
+    fn failed(failure: Failure, why: impl std::fmt::Display) -> Self {
+        Self {
+            result: Err(failure),
+            scores: Vec::new(),
+            trouble: Some(why.to_string()),
+        }
+    }
+}
+
+/// Scores the data of a submission with all assigned models and compares. `weights_gone` says that
+/// weights were missing for long enough: models other than the winner are then left out, so that
+/// nobody's missing weights protect a false claim.
+pub(super) async fn submission(
+    blobs: &Blobs,
+    scorers: &Scorers,
+    target: TargetId,
+    facts: &FillFacts,
+    weights_gone: bool,
+    dim: u64,
+) -> Found<Finding> {
+    let fill = &facts.fill;
+    let blob = match blobs.get(&BlobRef::from(&fill.data)).await {
+        Ok(blob) => blob,
+        Err(error) => return Found::failed(of_data(&error), error),
+    };
+    // Before it is read: what cannot be scored now is needed again.
+    blobs.hold(target, fill.epoch, blob.clone());
+    let data = match blob.size() {
+        ..=INLINE => match blobs.read(&blob).await {
+            Ok(bytes) => DataSource::Inline {
+                bytes: Base64(bytes),
+            },
+            Err(error) => return Found::failed(Failure::Own, error),
+        },
+        _ => DataSource::Url(DataView::from(&fill.data)),
+    };
+    let claim = claim_of(facts);
+    let pinned = fill.pinned_weights.iter();
+    let mut models: Vec<(ModelId, WeightsSource)> = pinned
+        .filter_map(|pinned| Some((pinned.model, source(pinned.weights.as_ref()?))))
+        .collect();
+    let mut left_out = Vec::new();
+    loop {
+        let request = ScoreRequest {
+            data: data.clone(),
+            models: models.iter().map(|(_, weights)| weights.clone()).collect(),
+            target_embedding: Some(facts.direction.clone()),
+            seed: 0,
+        };
+        match scorers.score(&request, dim).await {
+            Ok(response) => {
+                let scores = scores(&models, &response);
+                let measured: Vec<Measured> = scores.iter().map(measured).collect();
+                return Found {
+                    result: Ok(compare(&claim, &measured)),
+                    scores,
+                    trouble: (!left_out.is_empty()).then(|| left_out.join("; ")),
+                };
+            }
+            Err(NotScored::Own(trouble)) => return Found::failed(Failure::Own, trouble),
+            Err(NotScored::Weights {
+                failure,
+                model,
+                body,
+            }) => {
+                let may_leave_out = is_proven(failure) || weights_gone;
+                match models.get(model) {
+                    Some((id, _)) if *id != claim.winner && may_leave_out => {
+                        left_out.push(format!("without model {id}: {body}"));
+                        models.remove(model);
+                    }
+                    _ => return Found::failed(failure, body),
+                }
+            }
+        }
+    }
+}
+
+/// What the submission claims; its distance is what the chain computed from the claimed embedding.
+pub(super) fn claim_of(facts: &FillFacts) -> Claim {
+    Claim {
+        winner: facts.fill.winning_model,
+        loss: facts.fill.loss.to_f64(),
+        distance: facts.fill.distance.to_f64(),
+    }
+}
+
+/// Tries revealed weights with a fixed piece of data.
+pub(super) async fn weights(
+    scorers: &Scorers,
+    model: ModelId,
+    weights: &WeightsManifest,
+    dim: u64,
+) -> Found<()> {
+    let request = ScoreRequest {
+        data: DataSource::Inline {
+            bytes: Base64(PIECE.to_vec()),
+        },
+        models: vec![source(weights)],
+        target_embedding: None,
+        seed: 0,
+    };
+    match scorers.score(&request, dim).await {
+        Ok(response) => Found {
+            result: Ok(()),
+            scores: scores(&[(model, source(weights))], &response),
+            trouble: None,
+        },
+        Err(NotScored::Own(trouble)) => Found::failed(Failure::Own, trouble),
+        Err(NotScored::Weights { failure, body, .. }) => Found::failed(failure, body),
+    }
+}
+
+fn source(weights: &WeightsManifest) -> WeightsSource {
+    WeightsSource::from(&WeightsView::from(weights))
+}
+
+fn scores(models: &[(ModelId, WeightsSource)], response: &ScoreResponse) -> Vec<Score> {
+    let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
+    let score = |(model, score): (&ModelId, &ModelScoreView)| Score {
+        model: *model,
+        loss: finite(score.loss),
+        distance: finite(score.distance),
+    };
+    let ids = models.iter().map(|(id, _)| id);
+    ids.zip(&response.models).map(score).collect()
+}
+
+fn measured(score: &Score) -> Measured {
+    Measured {
+        model: score.model,
+        loss: score.loss.unwrap_or(f64::NAN),
+        distance: score.distance,
+    }
+}

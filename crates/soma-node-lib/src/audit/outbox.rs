@@ -1,0 +1,176 @@
+//! Telling the chain, once: a transaction is kept before it is sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use soma_chain::ChainError;
+use soma_crypto::SecretKey;
+use soma_crypto::transaction::sign;
+use soma_types::{
+    Address, Digest, ExecutionError, ExecutionStatus, SignedTransaction, Transaction,
+    TransactionKind,
+};
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+use super::blocking::{Blocking, Stopped};
+use super::job::{Job, Outgoing};
+use super::journal::Journal;
+use crate::application::{Application, SubmitError};
+
+/// Blocks for which a transaction may wait.
+const EXPIRY_BLOCKS: u64 = 1_000;
+/// Time for a transaction to get into a block, before the audit looks again.
+const WAIT: Duration = Duration::from_secs(30);
+/// Tries after somebody else used the validator's nonce.
+const NONCE_TRIES: usize = 5;
+
+/// Why the chain was not told.
+#[derive(Debug, Error)]
+pub(super) enum NotSent {
+    /// It still waits for a block.
+    #[error("transaction {0} waits for a block longer than expected")]
+    Waiting(Digest),
+    /// It was not taken.
+    #[error(transparent)]
+    Refused(#[from] SubmitError),
+    /// It was executed and failed.
+    #[error("transaction {transaction} failed: {error}")]
+    Failed {
+        /// The transaction.
+        transaction: Digest,
+        /// Why.
+        error: ExecutionError,
+    },
+    /// It cannot be kept, so it is not sent.
+    #[error(transparent)]
+    Journal(#[from] soma_chain::StoreError),
+}
+
+impl From<Stopped> for NotSent {
+    fn from(_: Stopped) -> Self {
+        Self::Refused(SubmitError::Stopping)
+    }
+}
+
+/// Signs as the validator and sends.
+pub(super) struct Outbox {
+    application: Arc<Application>,
+    journal: Arc<Journal>,
+    key: SecretKey,
+    blocking: Blocking,
+    /// Held from looking up a nonce until the transaction with it waits in the mempool.
+    turn: Mutex<()>,
+}
+
+impl Outbox {
+    pub(super) fn new(
+        application: Arc<Application>,
+        journal: Arc<Journal>,
+        key: SecretKey,
+        blocking: Blocking,
+    ) -> Self {
+        Self {
+            application,
+            journal,
+            key,
+            blocking,
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// The validator.
+    pub(super) fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    /// Sends `kind` for `job` and waits until it is in a block. A transaction of the same kind
+    /// that is on its way already is sent again instead of another.
+    pub(super) async fn send(
+        &self,
+        job: &mut Job,
+        kind: TransactionKind,
+        undo: bool,
+    ) -> Result<Digest, NotSent> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let result = self.try_send(job, &kind, undo).await;
+            match result {
+                Err(NotSent::Waiting(_)) => return result,
+                // The node stops: the same transaction is sent by its next start.
+                Err(NotSent::Refused(SubmitError::Stopping)) => return result,
+                Err(NotSent::Refused(error)) if error.is_nonce_race() && tries < NONCE_TRIES => {
+                    tracing::debug!(%error, tries, "audit lost a nonce race");
+                    job.outgoing = None;
+                }
+                _ => {
+                    // It is in a block, or never will be.
+                    job.outgoing = None;
+                    return result;
+                }
+            }
+        }
+    }
+
+    async fn try_send(
+        &self,
+        job: &mut Job,
+        kind: &TransactionKind,
+        undo: bool,
+    ) -> Result<Digest, NotSent> {
+        let ticket = {
+            let _turn = self.turn.lock().await;
+            let epoch = self.application.now().system.epoch;
+            let signed = match &job.outgoing {
+                Some(kept) if kept.undo == undo && kept.epoch == epoch => kept.signed.clone(),
+                _ => {
+                    let signed = self.sign(kind.clone()).await?;
+                    job.outgoing = Some(Outgoing {
+                        undo,
+                        epoch,
+                        signed: signed.clone(),
+                    });
+                    self.keep(job).await?;
+                    signed
+                }
+            };
+            self.application.enqueue(signed).await?
+        };
+        let submitted = ticket.receipt(WAIT).await?;
+        let digest = submitted.digest;
+        let receipt = submitted.receipt.ok_or(NotSent::Waiting(digest))?;
+        match receipt.status {
+            ExecutionStatus::Success => Ok(digest),
+            ExecutionStatus::Failure { error } => Err(NotSent::Failed {
+                transaction: digest,
+                error,
+            }),
+        }
+    }
+
+    async fn keep(&self, job: &Job) -> Result<(), NotSent> {
+        let (journal, job) = (Arc::clone(&self.journal), job.clone());
+        Ok(self.blocking.run(move || journal.save(&job)).await??)
+    }
+
+    async fn sign(&self, kind: TransactionKind) -> Result<SignedTransaction, NotSent> {
+        let (application, sender) = (Arc::clone(&self.application), self.address());
+        let read = move || -> Result<_, ChainError> {
+            let reader = application.chain().reader();
+            let account = reader.account(&sender)?;
+            let height = reader.head().header.height;
+            drop(reader);
+            Ok(Transaction {
+                chain_id: application.chain().chain_id(),
+                sender,
+                nonce: application.mempool().next_nonce(&sender, account.nonce),
+                expiry_height: height.saturating_add(EXPIRY_BLOCKS),
+                kind,
+            })
+        };
+        let read = self.blocking.run(read).await?;
+        let transaction = read.map_err(SubmitError::from)?;
+        Ok(sign(transaction, &self.key))
+    }
+}

@@ -1,0 +1,72 @@
+//! What a node has beside chain, mempool and API: blobs and audit.
+
+use std::sync::Arc;
+
+use soma_crypto::SecretKey;
+
+use super::{NodeConfig, NodeError};
+use crate::application::Application;
+use crate::audit::{Audit, AuditReader};
+use crate::blobs::Blobs;
+use crate::rpc::Served;
+
+/// Blobs and audit, where the settings ask for them.
+pub(super) struct Parts {
+    pub(super) audit: Option<Audit>,
+    reader: Option<AuditReader>,
+    blobs: Option<Blobs>,
+}
+
+impl Parts {
+    /// Opens what `config` asks for. The audit runs with a validator's key and a scorer.
+    pub(super) async fn open(
+        application: &Arc<Application>,
+        config: &NodeConfig,
+        key: Option<SecretKey>,
+    ) -> Result<Self, NodeError> {
+        let has_scorer = !config.audit.scorer.is_empty();
+        if has_scorer && key.is_none() {
+            tracing::warn!("a scorer is set, but no validator key: this node audits nothing");
+        }
+        let key = key.filter(|_| has_scorer);
+        let (application, config) = (Arc::clone(application), config.clone());
+        let open = move || Self::open_now(application, &config, key);
+        tokio::task::spawn_blocking(open)
+            .await
+            .map_err(|_| NodeError::Panicked)?
+    }
+
+    fn open_now(
+        application: Arc<Application>,
+        config: &NodeConfig,
+        key: Option<SecretKey>,
+    ) -> Result<Self, NodeError> {
+        let data_dir = config.data_dir.as_deref();
+        let blobs = match key.is_some() || config.blobs.serve {
+            true => Some(Blobs::open(&config.blobs, data_dir)?),
+            false => None,
+        };
+        let audit = match (key, &blobs) {
+            (Some(key), Some(blobs)) => {
+                let chain = application.chain().chain_id();
+                let journal = Audit::open_journal(data_dir, chain)?;
+                let (blobs, config) = (blobs.clone(), config.audit.clone());
+                Some(Audit::new(application, journal, blobs, key, config)?)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            reader: audit.as_ref().map(Audit::reader),
+            audit,
+            blobs,
+        })
+    }
+
+    /// What the API shows of them.
+    pub(super) fn served(&self) -> Served {
+        Served {
+            audit: self.reader.clone(),
+            blobs: self.blobs.clone().filter(Blobs::serves),
+        }
+    }
+}

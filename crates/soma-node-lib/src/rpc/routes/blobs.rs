@@ -1,0 +1,170 @@
+//! Revealed weights and submitted data, passed on from this node's cache.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use soma_api::{ErrorBody, ErrorCode};
+use soma_blobs::{BlobError, BlobRef, CachedBlob};
+use soma_service::{ApiError, PathText, parse};
+use soma_types::{ModelId, TargetId};
+use tokio::sync::OwnedSemaphorePermit;
+use tower_http::services::ServeFile;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::audits::not_filled;
+use crate::blobs::Blobs;
+use crate::rpc::{Rpc, RpcError};
+
+pub(super) fn routes() -> OpenApiRouter<Rpc> {
+    OpenApiRouter::new()
+        .routes(routes!(weights))
+        .routes(routes!(data))
+}
+
+/// The sealed weights that a model revealed. Ranges are answered. The first request fetches them
+/// from the model's own URL; ask again when that takes longer than an answer may.
+#[utoipa::path(get, path = "/v1/models/{id}/weights", tag = "work",
+    params(("id" = String, Path, description = "Id of the model")), responses(
+    (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = "default", body = ErrorBody)))]
+async fn weights(
+    State(rpc): State<Rpc>,
+    PathText(id): PathText,
+    request: Request,
+) -> Result<Response, RpcError> {
+    let id: ModelId = parse("id", &id)?;
+    let blobs = enabled(&rpc)?;
+    let blob = rpc.read(move |application| {
+        let model = application.chain().reader().model(&id)?;
+        let model = model.ok_or_else(|| ApiError::not_found("model", id))?;
+        let weights = model.weights.ok_or_else(|| {
+            let status = model.status.name();
+            let text = format!("model `{id}` is {status} and has revealed no weights");
+            ApiError::new(ErrorCode::NotFound, text).with("status", status)
+        })?;
+        Ok(BlobRef::from(&weights))
+    });
+    let blob = blob.await?;
+    Ok(give(&blobs, blob, "weights", request).await?)
+}
+
+/// The data that was submitted for a target. Ranges are answered.
+#[utoipa::path(get, path = "/v1/targets/{id}/data", tag = "work",
+    params(("id" = String, Path, description = "Id of a filled target")), responses(
+    (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = "default", body = ErrorBody)))]
+async fn data(
+    State(rpc): State<Rpc>,
+    PathText(id): PathText,
+    request: Request,
+) -> Result<Response, RpcError> {
+    let id: TargetId = parse("id", &id)?;
+    let blobs = enabled(&rpc)?;
+    let blob = rpc.read(move |application| {
+        let reader = application.chain().reader();
+        let target = reader.target(&id)?;
+        let target = target.ok_or_else(|| ApiError::not_found("target", id))?;
+        match target.fill() {
+            Some(fill) => Ok(BlobRef::from(&fill.data)),
+            None => Err(not_filled(&id, target.status_at(reader.system().epoch)).into()),
+        }
+    });
+    let blob = blob.await?;
+    Ok(give(&blobs, blob, "data", request).await?)
+}
+
+fn enabled(rpc: &Rpc) -> Result<Blobs, ApiError> {
+    let text = "this node passes on no blobs; fetch them from their own URL, or ask another node";
+    let blobs = rpc.served().blobs.clone();
+    blobs.ok_or_else(|| ApiError::new(ErrorCode::RouteNotFound, text))
+}
+
+async fn give(
+    blobs: &Blobs,
+    blob: BlobRef,
+    kind: &'static str,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let slot = blobs.slot().ok_or_else(|| {
+        let text = "the node passes on as many blobs as it may; try again later";
+        ApiError::new(ErrorCode::Overloaded, text)
+    })?;
+    let checksum = blob.checksum;
+    let blob = blobs.ready(blob).await;
+    let blob = blob.map_err(|error| refusal(&error, kind))?;
+    let served = ServeFile::new(blob.path()).try_call(request).await;
+    let (mut parts, body) = served
+        .map_err(ApiError::internal)?
+        .map(Body::new)
+        .into_parts();
+    let octets = HeaderValue::from_static("application/octet-stream");
+    parts.headers.insert(header::CONTENT_TYPE, octets);
+    // Named by its content, it never changes; the time of its last use means nothing.
+    parts.headers.remove(header::LAST_MODIFIED);
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{checksum}\"")) {
+        parts.headers.insert(header::ETAG, tag);
+    }
+    let body = Body::new(InUse {
+        body,
+        _blob: blob,
+        _slot: slot,
+    });
+    Ok(Response::from_parts(parts, body).into_response())
+}
+
+fn refusal(error: &BlobError, kind: &'static str) -> ApiError {
+    let code = match error {
+        BlobError::Unavailable { .. } | BlobError::TooSlow { .. } if kind == "data" => {
+            ErrorCode::DataUnavailable
+        }
+        BlobError::Unavailable { .. } | BlobError::TooSlow { .. } => ErrorCode::WeightsUnavailable,
+        BlobError::SizeMismatch { .. } | BlobError::ChecksumMismatch { .. } => {
+            ErrorCode::ChecksumMismatch
+        }
+        BlobError::InvalidUrl { .. }
+        | BlobError::SchemeNotAllowed { .. }
+        | BlobError::AddressNotAllowed { .. } => ErrorCode::UrlNotAllowed,
+        // The whole text would name a folder of this machine.
+        own => {
+            tracing::error!(error = %own, "a blob cannot be passed on");
+            let text = format!("the node cannot keep the blob: {}", own.name());
+            return ApiError::new(ErrorCode::StorageFailed, text).with("cause", own.name());
+        }
+    };
+    ApiError::new(code, error.to_string())
+        .with("blob", kind)
+        .with("cause", error.name())
+}
+
+/// A body that keeps its file in the cache, and its place among those that are sent, to its end.
+struct InUse {
+    body: Body,
+    _blob: CachedBlob,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl HttpBody for InUse {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

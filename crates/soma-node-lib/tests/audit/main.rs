@@ -1,0 +1,13 @@
+//! The audit of a node, with a real scorer and real weights.
+//!
+//! `weights`: files of the small model; `world`: a node, its scorer, and who submits to it.
+//! `fills`, `reveals`, `trouble`, `restart`, `reports`, `proxy`: what each promises.
+
+mod fills;
+mod proxy;
+mod reports;
+mod restart;
+mod reveals;
+mod trouble;
+mod weights;
+mod world;

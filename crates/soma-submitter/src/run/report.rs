@@ -1,0 +1,147 @@
+//! What a run came to.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use soma_types::{Checksum, Distance, ModelId, Shannons, TargetId};
+
+use crate::events::Stats;
+use crate::scan::Near;
+
+/// A submission that a dry run would have made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The target.
+    pub target: TargetId,
+    /// The data.
+    pub checksum: Checksum,
+    /// The file.
+    pub path: PathBuf,
+    /// The winning model.
+    pub model: ModelId,
+    /// Its loss in nats.
+    pub loss: f64,
+    /// Distance to the target in units of 2^-30.
+    pub distance: Distance,
+    /// What the target allows, in units of 2^-30.
+    pub threshold: Distance,
+    /// The bond.
+    pub bond: Shannons,
+    /// What the submitter would get two epochs later.
+    pub reward: Shannons,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The sums.
+    pub stats: Stats,
+    /// Open targets at the last look.
+    pub targets: u64,
+    /// Of them, those that some active model is assigned to.
+    pub winnable: u64,
+    /// Candidates of the sources.
+    pub candidates: u64,
+    /// What the next submission needs and what there is, when money was not enough.
+    pub wanting: Option<(Shannons, Shannons)>,
+    /// What a dry run would have submitted.
+    pub planned: Vec<Planned>,
+}
+
+/// Why nothing was submitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Nothing {
+    /// No target is open.
+    NoTargets,
+    /// Open targets have no active model.
+    NoModels,
+    /// The sources hold no candidate.
+    NoCandidates,
+    /// All candidates are spent or cannot be scored.
+    NothingToScore,
+    /// No candidate hit a target.
+    NoHit {
+        /// The nearest.
+        nearest: Option<Near>,
+    },
+    /// There were hits, and no money for them.
+    NotAffordable {
+        /// What the next submission needs.
+        needed: Shannons,
+        /// What there is.
+        available: Shannons,
+    },
+    /// Somebody else was faster.
+    AllLost,
+}
+
+impl Nothing {
+    /// The reason as one word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NoTargets => "NoTargets",
+            Self::NoModels => "NoModels",
+            Self::NoCandidates => "NoCandidates",
+            Self::NothingToScore => "NothingToScore",
+            Self::NoHit { .. } => "NoHit",
+            Self::NotAffordable { .. } => "NotAffordable",
+            Self::AllLost => "AllLost",
+        }
+    }
+}
+
+impl fmt::Display for Nothing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTargets => f.write_str("no target is open"),
+            Self::NoModels => f.write_str("no active model is assigned to the open targets"),
+            Self::NoCandidates => f.write_str("the sources hold no file that can be submitted"),
+            Self::NothingToScore => {
+                f.write_str("every candidate was submitted before, or cannot be scored")
+            }
+            Self::NoHit { nearest: None } => f.write_str("no candidate hit a target"),
+            Self::NoHit {
+                nearest: Some(near),
+            } => write!(
+                f,
+                "no candidate hit a target; the nearest lies at distance {}, its target allows {}",
+                near.distance, near.threshold
+            ),
+            Self::NotAffordable { needed, available } => write!(
+                f,
+                "the next submission needs {needed} for bond and fees, and there are {available}"
+            ),
+            Self::AllLost => f.write_str("every submission came too late or was refused"),
+        }
+    }
+}
+
+impl Report {
+    /// Why nothing was submitted; `None` when something was, or in a dry run would have been.
+    pub fn nothing(&self) -> Option<Nothing> {
+        let stats = &self.stats;
+        if stats.filled > 0 || !self.planned.is_empty() {
+            return None;
+        }
+        Some(if self.targets == 0 {
+            Nothing::NoTargets
+        } else if self.winnable == 0 {
+            Nothing::NoModels
+        } else if self.candidates == 0 {
+            Nothing::NoCandidates
+        } else if let Some((needed, available)) = self.wanting {
+            Nothing::NotAffordable { needed, available }
+        } else if stats.lost_races + stats.lost > 0 {
+            Nothing::AllLost
+        } else if stats.scanned == 0 {
+            Nothing::NothingToScore
+        } else {
+            Nothing::NoHit {
+                nearest: stats.nearest,
+            }
+        })
+    }
+}

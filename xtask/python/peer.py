@@ -1,0 +1,160 @@
+"""The published Python package as a process that is told when to work.
+
+    peer.py (flax | torch) (forward | training) FOLDER
+
+FOLDER holds `config.json`, `weights.safetensors`, `input.bin` and `noise.f32`. Says `ready` when the
+weights are loaded. Answers `run` with the seconds of one forward pass or one training step, and
+`check PATH` with the loss; a forward writes its logits to PATH, as little-endian 32-bit floats.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from soma_models.v1.configs import ModelConfig, SIGRegConfig
+from soma_models.v1.tokenizer import tokenize
+
+# The same numbers on both sides.
+LEARNING_RATE, BETAS, EPSILON, WEIGHT_DECAY = 1e-4, (0.9, 0.95), 1e-8, 0.1
+
+
+class Flax:
+    def __init__(self, path, config, tokens, positions, targets, noise):
+        import jax.numpy as jnp
+        from flax import nnx
+        from soma_models.v1.flax import Model, SIGReg
+
+        self.nnx, self.jnp = nnx, jnp
+        self.model = Model.load(path, config, rngs=nnx.Rngs(0))
+        self.sig_reg = SIGReg(SIGRegConfig(), rngs=nnx.Rngs(0))
+        self.tokens, self.positions, self.targets, self.noise = map(
+            jnp.asarray, (tokens, positions, targets, noise)
+        )
+        self.jitted = nnx.jit(lambda model, tokens, positions: model(tokens, positions))
+
+    def loss_of(self, model):
+        from soma_models.v1.flax import compute_loss
+
+        sig_reg = lambda x: self.sig_reg.compute(x, self.noise)
+        return compute_loss(model, sig_reg, token_ids=self.tokens, targets=self.targets)[0]
+
+    def forward(self):
+        self.model.eval()
+        return self.jitted(self.model, self.tokens, self.positions).block_until_ready()
+
+    def loss(self):
+        self.model.eval()
+        return float(self.nnx.jit(self.loss_of)(self.model))
+
+    def start_training(self):
+        import optax
+
+        nnx = self.nnx
+        (b1, b2), rate = BETAS, LEARNING_RATE
+        rule = optax.adamw(rate, b1=b1, b2=b2, eps=EPSILON, weight_decay=WEIGHT_DECAY)
+        self.model.train()
+        self.optimizer = nnx.Optimizer(self.model, rule, wrt=nnx.Param)
+
+        def step(model, optimizer):
+            loss, gradients = nnx.value_and_grad(self.loss_of)(model)
+            optimizer.update(model, gradients)
+            return loss
+
+        # Donated: the new weights take the place of the old ones.
+        self.jitted_step = nnx.jit(step, donate_argnums=(0, 1))
+
+    def step(self):
+        return float(self.jitted_step(self.model, self.optimizer))
+
+    def numbers(self, logits):
+        return np.asarray(logits)
+
+
+class Torch:
+    def __init__(self, path, config, tokens, positions, targets, noise):
+        import torch
+        from soma_models.v1.torch import Model, SIGReg
+
+        self.torch = torch
+        self.model = Model.load(path, config)
+        self.sig_reg = SIGReg(SIGRegConfig())
+        self.tokens, self.positions, self.targets = (
+            torch.from_numpy(numbers.astype(np.int64)) for numbers in (tokens, positions, targets)
+        )
+        self.noise = torch.from_numpy(noise)
+
+    def loss_of(self):
+        from soma_models.v1.torch import compute_loss
+
+        sig_reg = lambda x: self.sig_reg.compute(x, self.noise)
+        return compute_loss(self.model, sig_reg, token_ids=self.tokens, targets=self.targets)[0]
+
+    def forward(self):
+        self.model.eval()
+        with self.torch.inference_mode():
+            return self.model(self.tokens, self.positions)
+
+    def loss(self):
+        self.model.eval()
+        with self.torch.inference_mode():
+            return float(self.loss_of())
+
+    def start_training(self):
+        self.model.train()
+        self.optimizer = self.torch.optim.AdamW(
+            self.model.parameters(), LEARNING_RATE, BETAS, EPSILON, WEIGHT_DECAY
+        )
+
+    def step(self):
+        self.optimizer.zero_grad()
+        loss = self.loss_of()
+        loss.backward()
+        self.optimizer.step()
+        return float(loss.detach())
+
+    def numbers(self, logits):
+        return logits.numpy()
+
+
+def load(framework, folder):
+    size = json.loads((folder / "config.json").read_text())
+    config = ModelConfig(
+        dropout_rate=0.0,
+        embedding_dim=size["embedding_dim"],
+        pwff_hidden_dim=size["hidden_dim"],
+        num_layers=size["layers"],
+        num_heads=size["heads"],
+    )
+    sequences = tokenize((folder / "input.bin").read_bytes())
+    columns = ("token_ids", "pos_ids", "targets")
+    arrays = (np.array([getattr(s, c) for s in sequences], dtype=np.int32) for c in columns)
+    noise = np.fromfile(folder / "noise.f32", dtype="<f4").reshape(config.embedding_dim, -1)
+    peer = {"flax": Flax, "torch": Torch}[framework]
+    return peer(folder / "weights.safetensors", config, *arrays, noise)
+
+
+def main():
+    framework, task, folder = sys.argv[1:]
+    peer = load(framework, Path(folder))
+    if task == "training":
+        peer.start_training()
+    work = {"forward": peer.forward, "training": peer.step}[task]
+    print("ready", flush=True)
+    for line in sys.stdin:
+        command, *paths = line.split()
+        if command == "run":
+            start = time.perf_counter()
+            work()
+            print(time.perf_counter() - start, flush=True)
+        elif command == "check" and task == "forward":
+            peer.numbers(peer.forward()).astype("<f4").tofile(paths[0])
+            print(peer.loss(), flush=True)
+        elif command == "check":
+            print(peer.step(), flush=True)
+        else:
+            sys.exit(f"unknown command: {line}")
+
+
+main()
