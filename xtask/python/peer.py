@@ -2,11 +2,13 @@
 
     peer.py (flax | torch) (forward | training) FOLDER
 
-FOLDER holds `config.json`, `weights.safetensors`, `input.bin` and `noise.f32`. Says `ready` when the
-weights are loaded. Answers `run` with the seconds of one forward pass or one training step, and
-`check PATH` with the loss; a forward writes its logits to PATH, as little-endian 32-bit floats.
+FOLDER holds `config.json`, `weights.safetensors`, `input.bin` and `noise.f32`: the noise of an
+evaluation and of the first steps. Says `ready` when the weights are loaded. Answers `run` with the
+seconds of one forward pass or one training step, and `check` with the loss: that of the input, after
+the logits were written to `check`'s path as little-endian 32-bit floats, or that of one step.
 """
 
+import itertools
 import json
 import sys
 import time
@@ -17,7 +19,8 @@ from soma_models.v1.configs import ModelConfig, SIGRegConfig
 from soma_models.v1.tokenizer import tokenize
 
 # The same numbers on both sides.
-LEARNING_RATE, BETAS, EPSILON, WEIGHT_DECAY = 1e-4, (0.9, 0.95), 1e-8, 0.1
+LEARNING_RATE, BETAS, EPSILON, WEIGHT_DECAY = 1e-4, (0.9, 0.999), 1e-8, 0.01
+SLICES = SIGRegConfig().slices
 
 
 class Flax:
@@ -26,7 +29,7 @@ class Flax:
         from flax import nnx
         from soma_models.v1.flax import Model, SIGReg
 
-        self.nnx, self.jnp = nnx, jnp
+        self.nnx = nnx
         self.model = Model.load(path, config, rngs=nnx.Rngs(0))
         self.sig_reg = SIGReg(SIGRegConfig(), rngs=nnx.Rngs(0))
         self.tokens, self.positions, self.targets, self.noise = map(
@@ -34,10 +37,10 @@ class Flax:
         )
         self.jitted = nnx.jit(lambda model, tokens, positions: model(tokens, positions))
 
-    def loss_of(self, model):
+    def loss_of(self, model, noise):
         from soma_models.v1.flax import compute_loss
 
-        sig_reg = lambda x: self.sig_reg.compute(x, self.noise)
+        sig_reg = lambda x: self.sig_reg.compute(x, noise)
         return compute_loss(model, sig_reg, token_ids=self.tokens, targets=self.targets)[0]
 
     def forward(self):
@@ -46,7 +49,7 @@ class Flax:
 
     def loss(self):
         self.model.eval()
-        return float(self.nnx.jit(self.loss_of)(self.model))
+        return float(self.nnx.jit(self.loss_of)(self.model, self.noise[0]))
 
     def start_training(self):
         import optax
@@ -57,16 +60,17 @@ class Flax:
         self.model.train()
         self.optimizer = nnx.Optimizer(self.model, rule, wrt=nnx.Param)
 
-        def step(model, optimizer):
-            loss, gradients = nnx.value_and_grad(self.loss_of)(model)
+        def step(model, optimizer, noise):
+            loss, gradients = nnx.value_and_grad(self.loss_of)(model, noise)
             optimizer.update(model, gradients)
             return loss
 
         # Donated: the new weights take the place of the old ones.
         self.jitted_step = nnx.jit(step, donate_argnums=(0, 1))
 
-    def step(self):
-        return float(self.jitted_step(self.model, self.optimizer))
+    def step(self, number):
+        noise = self.noise[number % len(self.noise)]
+        return float(self.jitted_step(self.model, self.optimizer, noise))
 
     def numbers(self, logits):
         return np.asarray(logits)
@@ -85,10 +89,10 @@ class Torch:
         )
         self.noise = torch.from_numpy(noise)
 
-    def loss_of(self):
+    def loss_of(self, noise):
         from soma_models.v1.torch import compute_loss
 
-        sig_reg = lambda x: self.sig_reg.compute(x, self.noise)
+        sig_reg = lambda x: self.sig_reg.compute(x, noise)
         return compute_loss(self.model, sig_reg, token_ids=self.tokens, targets=self.targets)[0]
 
     def forward(self):
@@ -99,7 +103,7 @@ class Torch:
     def loss(self):
         self.model.eval()
         with self.torch.inference_mode():
-            return float(self.loss_of())
+            return float(self.loss_of(self.noise[0]))
 
     def start_training(self):
         self.model.train()
@@ -107,9 +111,9 @@ class Torch:
             self.model.parameters(), LEARNING_RATE, BETAS, EPSILON, WEIGHT_DECAY
         )
 
-    def step(self):
+    def step(self, number):
         self.optimizer.zero_grad()
-        loss = self.loss_of()
+        loss = self.loss_of(self.noise[number % len(self.noise)])
         loss.backward()
         self.optimizer.step()
         return float(loss.detach())
@@ -130,7 +134,7 @@ def load(framework, folder):
     sequences = tokenize((folder / "input.bin").read_bytes())
     columns = ("token_ids", "pos_ids", "targets")
     arrays = (np.array([getattr(s, c) for s in sequences], dtype=np.int32) for c in columns)
-    noise = np.fromfile(folder / "noise.f32", dtype="<f4").reshape(config.embedding_dim, -1)
+    noise = np.fromfile(folder / "noise.f32", dtype="<f4").reshape(-1, config.embedding_dim, SLICES)
     peer = {"flax": Flax, "torch": Torch}[framework]
     return peer(folder / "weights.safetensors", config, *arrays, noise)
 
@@ -140,21 +144,20 @@ def main():
     peer = load(framework, Path(folder))
     if task == "training":
         peer.start_training()
-    work = {"forward": peer.forward, "training": peer.step}[task]
+    steps = itertools.count()
     print("ready", flush=True)
     for line in sys.stdin:
-        command, *paths = line.split()
-        if command == "run":
-            start = time.perf_counter()
-            work()
-            print(time.perf_counter() - start, flush=True)
-        elif command == "check" and task == "forward":
-            peer.numbers(peer.forward()).astype("<f4").tofile(paths[0])
-            print(peer.loss(), flush=True)
-        elif command == "check":
-            print(peer.step(), flush=True)
+        command, *paths = line.strip().split(" ", 1)
+        start = time.perf_counter()
+        if task == "training":
+            loss = peer.step(next(steps))
         else:
-            sys.exit(f"unknown command: {line}")
+            logits = peer.forward()
+        seconds = time.perf_counter() - start
+        if command == "check" and task == "forward":
+            peer.numbers(logits).astype("<f4").tofile(paths[0])
+            loss = peer.loss()
+        print(seconds if command == "run" else loss, flush=True)
 
 
 main()

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use soma_crypto::keystore::KeyIdentity;
 
 use crate::commands::{
-    balance, completions, doctor, env, faucet, model, network, objects, score, send, stake, start,
-    target, tx, validator, wallet,
+    balance, completions, demo, doctor, env, faucet, model, network, objects, score, send, stake,
+    start, submit, target, tx, validator, wallet,
 };
 
 /// Work with the SOMA network: money, stake, models, targets, and a network of your own.
@@ -83,6 +83,8 @@ pub enum Command {
     Model(model::Model),
     /// Show targets, submit data, claim rewards
     Target(target::Target),
+    /// Find data that hits targets, submit it, claim the rewards
+    Submit(submit::Submit),
     /// Show validators, and act as one
     Validator(validator::Validator),
     /// Show the network: parameters, supply, validators
@@ -91,6 +93,8 @@ pub enum Command {
     Score(score::Score),
     /// Check device, memory, disk, clock and services, and say how to fix what fails
     Doctor(doctor::Doctor),
+    /// Play the whole game on this machine: train on real files, publish, submit, cheat, audit, claim
+    Demo(Box<demo::Demo>),
     /// Run a network or a service on this machine
     Start(start::Start),
     /// Print a completion script for a shell

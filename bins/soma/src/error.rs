@@ -13,6 +13,8 @@ use soma_scoring::ScoringError;
 use soma_scoring::arguments::RunError;
 use soma_sdk::SdkError;
 use soma_sdk::api::ReceiptView;
+use soma_submitter::SubmitterError;
+use soma_submitter::run::Nothing;
 use thiserror::Error;
 
 use crate::output::Output;
@@ -51,6 +53,21 @@ pub enum CliError {
     /// The scoring service could not start.
     #[error(transparent)]
     ScoringService(#[from] RunError),
+    /// Submitting stopped.
+    #[error(transparent)]
+    Submitter(#[from] SubmitterError),
+    /// `soma submit once` had nothing to submit.
+    #[error("nothing was submitted: {0}")]
+    NothingSubmitted(Nothing),
+    /// The demo could not be played.
+    #[error(transparent)]
+    Demo(#[from] soma_demo::DemoError),
+    /// The demo was played, and showed something to be wrong.
+    #[error("something that had to hold does not: see the checks above")]
+    DemoFailed {
+        /// What came of it.
+        output: Box<Output>,
+    },
     /// Checks of `soma doctor` failed.
     #[error("{failed} of the checks failed")]
     Unhealthy {
@@ -127,6 +144,10 @@ impl CliError {
             Self::Blob(error) => error.name(),
             Self::Scoring(error) => error.code().name(),
             Self::ScoringService(_) => "ScoringService",
+            Self::Submitter(error) => error.name(),
+            Self::NothingSubmitted(nothing) => nothing.name(),
+            Self::Demo(_) => "Demo",
+            Self::DemoFailed { .. } => "DemoFailed",
             Self::Unhealthy { .. } => "Unhealthy",
             Self::File { .. } => "File",
             Self::NoActiveAddress => "NoActiveAddress",
@@ -153,9 +174,12 @@ impl CliError {
             "Password" => {
                 "give the password with `--password-file FILE` or in the variable SOMA_PASSWORD"
             }
-            "InsufficientGas" | "InsufficientCoinBalance" | "InsufficientBond" => {
-                "ask the faucet for money with `soma faucet`"
-            }
+            "NoModels" => "models are assigned when targets are drawn: wait for the next epoch",
+            "NoHit" => "try other data, or smaller pieces with `--max-bytes`",
+            "InsufficientGas"
+            | "InsufficientCoinBalance"
+            | "InsufficientBond"
+            | "NotAffordable" => "ask the faucet for money with `soma faucet`",
             "ModelNotFound" => "list the models with `soma model list`",
             "TargetNotFound" => "list the targets with `soma target list`",
             "CommissionRateTooHigh" => "a commission is at most 10000 basis points",

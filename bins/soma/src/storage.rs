@@ -51,6 +51,15 @@ impl StorageOptions {
         Ok(Store::new(self.config(&place)?)?)
     }
 
+    /// The store that they name; `None` when they name none.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn named(&self) -> Result<Option<StoreConfig>, CliError> {
+        let place = self.storage.as_deref();
+        place.map(|place| self.config(place)).transpose()
+    }
+
     fn config(&self, place: &str) -> Result<StoreConfig, CliError> {
         if let Some(place) = place.strip_prefix("s3://") {
             let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));

@@ -23,7 +23,7 @@ pub struct DemoConfig {
     /// Epochs in which targets are filled.
     pub rounds: u64,
     /// Targets that each submitter fills in a round, at most.
-    pub fills: usize,
+    pub fills: u64,
     /// Where blobs are put; default the network's own server.
     pub storage: Option<StoreConfig>,
     /// Where everything is kept; a temporary folder when absent.

@@ -15,6 +15,9 @@ const MAX_FILE_BYTES: u64 = 64 << 10;
 /// Smaller files say little.
 const MIN_FILE_BYTES: u64 = 256;
 
+/// Files of a domain that liars submit, at most.
+const FOR_LIARS: usize = 8;
+
 /// A kind of data that one model specialises in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainConfig {
@@ -49,6 +52,8 @@ pub struct Domain {
     pub training: Vec<PathBuf>,
     /// Files that no model sees before they are submitted.
     pub held_out: Vec<PathBuf>,
+    /// More of them, for liars: data is taken once.
+    pub for_liars: Vec<PathBuf>,
     /// Bytes of the files to train on.
     pub training_bytes: u64,
 }
@@ -87,9 +92,11 @@ fn find_one(
         name: config.name.clone(),
         training: Vec::new(),
         held_out: Vec::new(),
+        for_liars: Vec::new(),
         training_bytes: 0,
     };
-    for (place, file) in files.into_iter().enumerate() {
+    let mut place = 0;
+    for file in files {
         if domain.training_bytes >= bytes {
             break;
         }
@@ -99,14 +106,18 @@ fn find_one(
         if !seen.insert(soma_crypto::checksum(&content)) {
             continue;
         }
+        place += 1;
         if place % 6 == 5 {
-            domain.held_out.push(file);
+            match domain.for_liars.len() < FOR_LIARS && place % 12 == 5 {
+                true => domain.for_liars.push(file),
+                false => domain.held_out.push(file),
+            }
         } else {
             domain.training_bytes += content.len() as u64;
             domain.training.push(file);
         }
     }
-    if domain.held_out.len() < 8 || domain.training.len() < 16 {
+    if domain.held_out.len() < 4 || domain.training.len() < 16 {
         return Err(DemoError::NoData {
             domain: config.name.clone(),
             files: domain.training.len() + domain.held_out.len(),
@@ -137,14 +148,15 @@ fn walk(path: &Path, extensions: &[String], files: &mut Vec<PathBuf>) {
         }
         return;
     }
-    let is_hidden = path
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with('.') || name == "target");
-    if !meta.is_dir() || (is_hidden && !path.ends_with(".cargo")) {
+    if !meta.is_dir() {
         return;
     }
     for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
-        walk(&entry.path(), extensions, files);
+        let name = entry.file_name();
+        // What tools keep for themselves; the folder that was named is looked at in any case.
+        if name != "target" && !name.to_string_lossy().starts_with('.') {
+            walk(&entry.path(), extensions, files);
+        }
     }
 }
 
@@ -196,7 +208,9 @@ mod tests {
             std::fs::copy(folder.path().join(format!("{n}.rs")), copy).unwrap();
         }
         let found = find(&[domain(folder.path())], u64::MAX, 7).unwrap();
-        let all = found[0].training.iter().chain(&found[0].held_out);
+        let one = &found[0];
+        let all = one.training.iter().chain(&one.held_out);
+        let all = all.chain(&one.for_liars);
         let contents: HashSet<_> = all
             .clone()
             .map(|file| std::fs::read(file).unwrap())

@@ -6,18 +6,26 @@
 //! `soma-sdk` as their users do, and knows no other way into them.
 //!
 //! # Reading order
-//! [`domains`] (the data), [`outcome`], [`report`].
+//! [`run`], [`domains`] (the data), `train`, `play`, [`outcome`], [`report`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+mod config;
 pub mod domains;
 pub mod error;
 pub mod outcome;
+mod play;
 pub mod report;
+mod run;
+mod train;
+mod watch;
 
+pub use config::DemoConfig;
 pub use domains::DomainConfig;
 pub use error::DemoError;
 pub use outcome::Outcome;
+pub use run::run;
+pub use watch::Watch;

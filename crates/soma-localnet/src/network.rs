@@ -100,6 +100,13 @@ impl Network {
             },
             None => None,
         };
+        let node = &mut config.node.node;
+        // Everything is on this machine, and the node has copies of what its owners lose.
+        node.blobs.local = true;
+        node.blobs.serve = true;
+        if let Some(scorer) = &scorer {
+            node.audit.scorer = vec![url(scorer)];
+        }
         match Localnet::start(config.node).await {
             Ok(node) => Ok(Self {
                 node,
@@ -127,8 +134,7 @@ impl Network {
 
     /// URL of the scorer.
     pub fn scorer_url(&self) -> Option<String> {
-        let scorer = self.scorer.as_ref();
-        scorer.map(|scorer| format!("http://{}", scorer.address()))
+        self.scorer.as_ref().map(url)
     }
 
     /// URL of the blob server.
@@ -146,6 +152,10 @@ impl Network {
         stop(self.scorer, self.blobs).await;
         Ok(ended?)
     }
+}
+
+fn url(scorer: &ScoringService) -> String {
+    format!("http://{}", scorer.address())
 }
 
 async fn stop(scorer: Option<ScoringService>, blobs: Option<Blobs>) {

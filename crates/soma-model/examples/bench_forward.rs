@@ -1,10 +1,10 @@
 //! The forward pass as a process that is told when to work, for `cargo xtask bench scoring`.
 //!
 //! `bench_forward make FOLDER SIZE SEQUENCES` writes random weights of a size, an input of that many
-//! full sequences, and SIGReg's noise. `bench_forward serve FOLDER` loads the weights, says `ready`,
-//! and answers the lines of its input: `run` with the seconds of one forward pass from tokens to
-//! logits, `check PATH` with the loss, after it wrote the logits to PATH as little-endian 32-bit
-//! floats.
+//! full sequences, and SIGReg's noise for it and for the first steps of training. `bench_forward
+//! serve FOLDER` loads the weights, says `ready`, and answers the lines of its input: `run` with the
+//! seconds of one forward pass from tokens to logits, `check PATH` with the loss, after it wrote the
+//! logits to PATH as little-endian 32-bit floats.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -17,6 +17,9 @@ use soma_model::noise::sigreg_noise;
 use soma_model::sigreg::SLICES;
 use soma_model::tokenizer::{self, Sequence};
 use soma_model::{Batch, Cpu, EvaluateOptions, ModelConfig, V1Model, weights};
+
+/// Matrices of noise that are written.
+const NOISES: u64 = 4;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -38,7 +41,9 @@ fn make(folder: &Path, size: &str, sequences: usize) -> Outcome<()> {
         .map(|at| (at * 31 % 251) as u8)
         .collect();
     fs::write(folder.join("input.bin"), input)?;
-    let noise = sigreg_noise(0, 0, config.embedding_dim, SLICES);
+    let noise: Vec<f32> = (0..NOISES)
+        .flat_map(|number| sigreg_noise(0, number, config.embedding_dim, SLICES))
+        .collect();
     write_numbers(&folder.join("noise.f32"), &noise)?;
     let model = weights::random::<Cpu>(&config, 1, &Default::default());
     weights::write(&model, &folder.join("weights.safetensors"))?;

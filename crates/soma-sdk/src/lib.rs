@@ -63,7 +63,7 @@ pub use client::Client;
 pub use config::{ClientBuilder, Service};
 pub use error::SdkError;
 pub use events::{EventRequest, EventStream};
-pub use pages::{ModelFilter, ObjectFilter, PageRequest, TargetFilter};
+pub use pages::{AuditFilter, ModelFilter, ObjectFilter, PageRequest, TargetFilter};
 pub use proofs::{ProofKey, Verified};
 pub use reads::BlockName;
 

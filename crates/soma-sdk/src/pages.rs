@@ -2,9 +2,9 @@
 
 use std::future::Future;
 
-use soma_api::{LedgerEntryView, ModelView, ObjectView, Page, StakeView, TargetView};
+use soma_api::{AuditView, LedgerEntryView, ModelView, ObjectView, Page, StakeView, TargetView};
 use soma_api::{ObjectType, ValidatorView};
-use soma_types::{Address, Epoch};
+use soma_types::{Address, Epoch, ModelId, TargetId};
 
 use crate::client::Client;
 use crate::error::SdkError;
@@ -57,6 +57,17 @@ pub struct TargetFilter {
     pub with_embedding: bool,
 }
 
+/// Which audits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only audits of this target's submission.
+    pub target: Option<TargetId>,
+    /// Only audits of this model's weights.
+    pub model: Option<ModelId>,
+    /// Only this verdict: `honest` or `fraud`.
+    pub verdict: Option<String>,
+}
+
 fn push(query: &mut Query, name: &'static str, value: Option<impl ToString>) {
     if let Some(value) = value {
         query.push((name, value.to_string()));
@@ -101,6 +112,23 @@ impl Client {
         page.add_to(&mut query);
         let path = format!("/v1/accounts/{owner}/stakes");
         self.http().get(self.rpc(), &path, &query).await
+    }
+
+    /// One page of the node's audits, newest first.
+    ///
+    /// # Errors
+    /// [`SdkError`].
+    pub async fn audits(
+        &self,
+        filter: &AuditFilter,
+        page: &PageRequest,
+    ) -> Result<Page<AuditView>, SdkError> {
+        let mut query = Query::new();
+        push(&mut query, "target", filter.target);
+        push(&mut query, "model", filter.model);
+        push(&mut query, "verdict", filter.verdict.as_ref());
+        page.add_to(&mut query);
+        self.http().get(self.rpc(), "/v1/audits", &query).await
     }
 
     /// One page of what an address earned and lost outside plain transfers, newest first.

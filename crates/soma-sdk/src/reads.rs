@@ -4,8 +4,8 @@ use std::fmt;
 
 use soma_api::{
     Balance, BlockView, ChainInfo, EpochView, MempoolStatus, ModelView, ObjectId, ObjectType,
-    ObjectView, ParametersView, ReceiptView, Status, SupplyView, SystemView, TargetView,
-    TransactionRecord, ValidatorView,
+    ObjectView, ParametersView, ReceiptView, ScorecardView, Status, SupplyView, SystemView,
+    TargetView, TransactionRecord, ValidatorView,
 };
 use soma_types::time::Height;
 use soma_types::{Address, Digest, Epoch, ModelId, Parameters, TargetId};
@@ -78,6 +78,8 @@ plain_reads! {
     transaction(digest: &Digest) -> TransactionRecord = "/v1/transactions/{digest}";
     /// What a transaction did.
     receipt(digest: &Digest) -> ReceiptView = "/v1/transactions/{digest}/receipt";
+    /// Why the submission on a target won, or did not: claim, weights as of the fill, audit.
+    scorecard(target: &TargetId) -> ScorecardView = "/v1/targets/{target}/scorecard";
     /// A validator.
     validator(address: &Address) -> ValidatorView = "/v1/validators/{address}";
     /// The OpenAPI document of the node.

@@ -13,6 +13,8 @@ pub enum Uploads {
     Store(Store),
     /// The sources are served already: a file's URL is this prefix and its place below its source.
     Served(Url),
+    /// Nowhere: for dry runs.
+    Nowhere,
 }
 
 impl Uploads {
@@ -41,11 +43,15 @@ impl Uploads {
     /// Makes the data of a piece available and gives its URL.
     ///
     /// # Errors
-    /// [`SubmitterError::Blob`].
+    /// [`SubmitterError::Blob`]; [`SubmitterError::Settings`] when there is no place.
     pub async fn put(&self, piece: &Piece, bytes: Vec<u8>) -> Result<String, SubmitterError> {
         match self {
             Self::Store(store) => Ok(store.upload_bytes(bytes).await?.url),
             Self::Served(prefix) => Ok(url_of(prefix, piece)),
+            Self::Nowhere => {
+                let text = "there is no place for uploads, which only a dry run does without";
+                Err(SubmitterError::Settings(text.to_owned()))
+            }
         }
     }
 }

@@ -105,19 +105,19 @@ pub enum TrainError {
         /// The number.
         value: f64,
     },
-    /// No files, or as many weights as there are not files.
-    #[error("{files} files and {weights} weights; give at least one file, and a weight for each")]
+    /// No files, or another number of shares than of files.
+    #[error("{files} files and {shares} shares; give at least one file, and a share for each or none")]
     AverageOfWhat {
         /// Files.
         files: usize,
-        /// Weights.
-        weights: usize,
+        /// Shares.
+        shares: usize,
     },
-    /// A weight of the average is no weight.
-    #[error("the weights of an average are {weights:?}; they must not be negative, nor all be 0")]
-    AverageWeights {
+    /// A share of an average is no share.
+    #[error("the shares of an average are {shares:?}; none may be negative, and not all 0")]
+    AverageShares {
         /// What was given.
-        weights: Vec<f64>,
+        shares: Vec<f64>,
     },
     /// The curve cannot be drawn.
     #[error("cannot draw `{path}`: {reason}")]
@@ -147,7 +147,7 @@ impl TrainError {
             Self::OtherData { .. } => "OtherData",
             Self::Diverged { .. } => "Diverged",
             Self::AverageOfWhat { .. } => "AverageOfWhat",
-            Self::AverageWeights { .. } => "AverageWeights",
+            Self::AverageShares { .. } => "AverageShares",
             Self::Plot { .. } => "Plot",
         }
     }

@@ -1,4 +1,32 @@
 //! Training of weights: data, loop, checkpoints, evaluation.
 #![forbid(unsafe_code)]
 
+mod average;
+mod checkpoint;
+mod config;
+mod curve;
 pub mod data;
+pub mod embedding;
+mod error;
+mod evaluate;
+mod events;
+mod learner;
+mod optimizer;
+pub mod plot;
+mod run;
+mod source;
+
+pub use average::average;
+pub use checkpoint::Best;
+pub use config::{BadConfig, Schedule, TrainConfig};
+pub use curve::{Curve, CurvePoint};
+pub use error::TrainError;
+pub use evaluate::{HeldOutLoss, evaluate};
+pub use events::{EvaluationReport, Observer, StepReport, StopFlag};
+pub use run::{Finished, Outcome, Run, Start};
+pub use source::SequenceSource;
+
+/// A backend with gradients.
+type Trained<B> = burn::backend::Autodiff<B>;
+/// A model with gradients.
+type TrainedModel<B> = soma_model::V1Model<Trained<B>>;

@@ -17,3 +17,18 @@ pub trait SequenceSource: Send {
     /// What reading the data gives.
     fn seek(&mut self, position: u64) -> Result<(), crate::data::DataError>;
 }
+
+impl SequenceSource for crate::data::Stream {
+    fn next(&mut self) -> Result<Option<soma_model::tokenizer::Sequence>, crate::data::DataError> {
+        self.next_sequence()
+    }
+
+    fn position(&self) -> u64 {
+        Self::position(self)
+    }
+
+    fn seek(&mut self, position: u64) -> Result<(), crate::data::DataError> {
+        Self::seek(self, position);
+        Ok(())
+    }
+}

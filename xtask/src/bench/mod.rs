@@ -8,6 +8,7 @@ mod nearest;
 mod peer;
 mod scoring;
 mod side;
+mod training;
 mod transfers;
 
 use anyhow::Result;
@@ -29,6 +30,8 @@ enum Suite {
     Targets(Targets),
     /// Scoring against the published Python package: speed, memory, agreement, many clients.
     Scoring(scoring::Scoring),
+    /// A step of training against the published Python package: speed, memory, agreement.
+    Training(training::Training),
 }
 
 #[derive(Args)]
@@ -96,6 +99,7 @@ impl Bench {
             }
             Suite::Targets(t) => (nearest::measure(t.threads, t.models, t.dim)?, t.json),
             Suite::Scoring(scoring) => (scoring.measure()?, scoring.json),
+            Suite::Training(training) => (training.measure()?, training.json),
         };
         for measure in &measures {
             let peer = measure

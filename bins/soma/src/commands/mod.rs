@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod completions;
+pub mod demo;
 pub mod doctor;
 pub mod env;
 pub mod faucet;
@@ -13,6 +14,7 @@ pub mod send;
 pub mod stake;
 pub mod start;
 pub mod status;
+pub mod submit;
 pub mod target;
 pub mod tx;
 pub mod validator;
@@ -48,10 +50,12 @@ pub async fn run(context: Context, command: Command) -> Result<Output, CliError>
         Command::Env(command) => command.run(&context).await,
         Command::Model(command) => command.run(&context).await,
         Command::Target(command) => command.run(&context).await,
+        Command::Submit(command) => command.run(&context).await,
         Command::Validator(command) => command.run(&context).await,
         Command::Network(command) => command.run(&context).await,
         Command::Score(command) => command.run(&context).await,
         Command::Doctor(command) => command.run(&context).await,
+        Command::Demo(command) => command.run(&context).await,
         Command::Start(command) => command.run(&context).await,
         Command::Completions(command) => command.run(),
     }

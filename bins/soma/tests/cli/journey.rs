@@ -10,15 +10,15 @@ use crate::program::Soma;
 use crate::start::{interrupt, start};
 
 /// A network with all services, and a wallet with its first two accounts.
-struct World {
-    soma: Soma,
+pub(crate) struct World {
+    pub(crate) soma: Soma,
     network: Option<Network>,
     runtime: Runtime,
     client: Client,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         let network = runtime.block_on(Network::start(NetworkConfig::for_tests()));
         let network = network.unwrap();
@@ -53,7 +53,7 @@ impl World {
         }
     }
 
-    fn advance(&self) {
+    pub(crate) fn advance(&self) {
         self.runtime.block_on(self.client.advance_epoch()).unwrap();
     }
 }
@@ -65,7 +65,7 @@ impl Drop for World {
     }
 }
 
-const EMBEDDING: &str = "1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0.5";
+pub(crate) const EMBEDDING: &str = "1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0.5";
 
 #[test]
 fn a_model_is_published_data_submitted_and_the_reward_claimed() {

@@ -7,4 +7,5 @@ mod localnet;
 mod program;
 mod score;
 mod start;
+mod submit;
 mod wallet;

@@ -7,7 +7,7 @@ use soma_crypto::sealed::{fresh_key, seal};
 use soma_sdk::api::TargetView;
 use soma_sdk::blobs::{BlobRef, Store};
 use soma_sdk::types::{Address, Checksum, ModelId, Shannons, TargetId, WeightsKey};
-use soma_sdk::{Account, CommitModel, SdkError, SubmitData};
+use soma_sdk::{Account, AuditFilter, CommitModel, PageRequest, SdkError, SubmitData};
 
 use super::scout::{Score, Scored};
 use crate::error::DemoError;
@@ -58,18 +58,18 @@ pub(super) struct LyingFill {
     pub(super) bond: Shannons,
 }
 
-/// Submits a lie for one of `targets`, which must not be used otherwise.
+/// Submits a lie for one of `targets` with one of `scored`; both are taken out.
 pub(super) async fn submit(
     account: &Account,
     lie: Lie,
-    scored: &[Scored],
+    scored: &mut Vec<Scored>,
     targets: &mut Vec<TargetView>,
     folder: &Path,
 ) -> Result<Option<LyingFill>, DemoError> {
-    let Some((place, data, score)) = choose(lie, scored, targets) else {
+    let Some((target, data, score)) = choose(lie, scored, targets) else {
         return Ok(None);
     };
-    let target = targets.swap_remove(place);
+    let (target, data) = (targets.swap_remove(target), scored.swap_remove(data));
     let path = folder.join(format!("{lie:?}-{}", target.id));
     let truth = target.embedding.clone().unwrap_or_default();
     match lie {
@@ -104,13 +104,9 @@ pub(super) async fn submit(
 }
 
 /// Data and target with which the lie is not found out at once.
-fn choose<'a>(
-    lie: Lie,
-    scored: &'a [Scored],
-    targets: &[TargetView],
-) -> Option<(usize, &'a Scored, &'a Score)> {
+fn choose(lie: Lie, scored: &[Scored], targets: &[TargetView]) -> Option<(usize, usize, Score)> {
     for (place, target) in targets.iter().enumerate() {
-        for data in scored {
+        for (number, data) in scored.iter().enumerate() {
             let (winner, loser) = (data.winner()?, data.loser()?);
             let fits = match lie {
                 Lie::WrongData | Lie::MissingData | Lie::FalseLoss => winner.hits(target),
@@ -119,8 +115,12 @@ fn choose<'a>(
                 Lie::WrongWinner => loser.hits(target) && loser.loss > 1.1 * winner.loss + 0.1,
             };
             if fits {
-                let score = if lie == Lie::WrongWinner { loser } else { winner };
-                return Some((place, data, score));
+                let score = if lie == Lie::WrongWinner {
+                    loser
+                } else {
+                    winner
+                };
+                return Some((place, number, score.clone()));
             }
         }
     }
@@ -136,8 +136,14 @@ pub(super) async fn results(
     for fill in fills {
         let target = client.target(&fill.target, false).await?;
         let caught = target.status == "fraud";
-        let result = match (caught, target.reports.first()) {
-            (true, Some(report)) => format!("slashed: {:?}", report.reason),
+        let audits = AuditFilter {
+            target: Some(fill.target),
+            ..AuditFilter::default()
+        };
+        let audits = client.audits(&audits, &PageRequest::default()).await?;
+        let reason = audits.items.first().and_then(|audit| audit.reason.clone());
+        let result = match (caught, reason) {
+            (true, Some(reason)) => format!("slashed: {reason}"),
             (true, None) => "slashed".to_owned(),
             (false, _) => format!("undetected: target is {}", target.status),
         };

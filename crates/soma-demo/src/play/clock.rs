@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use soma_sdk::TargetFilter;
 use soma_sdk::api::TargetView;
 use soma_sdk::pages::collect;
 use soma_sdk::types::ModelId;
+use soma_sdk::{AuditFilter, TargetFilter};
 use tokio::time::Instant;
 
 use super::{EPOCH, Game};
@@ -31,8 +31,7 @@ impl Game<'_> {
             ..TargetFilter::default()
         };
         let client = &self.client;
-        let mut targets =
-            collect(None, async |page| client.targets(&open, &page).await).await?;
+        let mut targets = collect(None, async |page| client.targets(&open, &page).await).await?;
         targets.retain(|target| target.models.iter().all(|model| models.contains(model)));
         Ok(targets)
     }
@@ -41,7 +40,13 @@ impl Game<'_> {
     pub(super) async fn wait_for_audits(&self) -> Result<(), DemoError> {
         let deadline = Instant::now() + EPOCH / 2;
         loop {
-            let waiting = self.client.open_audits().await?;
+            let client = &self.client;
+            let all = AuditFilter::default();
+            let audits = collect(None, async |page| client.audits(&all, &page).await).await?;
+            let open = audits
+                .iter()
+                .filter(|audit| matches!(audit.state.as_str(), "checking" | "reporting"));
+            let waiting = open.count();
             if waiting == 0 {
                 return Ok(());
             }

@@ -34,11 +34,8 @@ impl Game<'_> {
             fraud: count("fraud"),
             expired: count("expired"),
         };
-        for ((specialist, id), account) in self
-            .specialists
-            .iter()
-            .zip(models)
-            .zip(&self.cast.trainers)
+        for ((specialist, id), account) in
+            self.specialists.iter().zip(models).zip(&self.cast.trainers)
         {
             let view = client.model(id, false).await?;
             let won = targets.iter().filter(|target| {
@@ -150,9 +147,14 @@ fn check(outcome: &mut Outcome) {
     };
     outcome.check("specialists", names.is_empty(), detail);
 
-    let empty = outcome.submitters.iter().filter(|one| one.claimed == 0).count();
+    let empty = outcome
+        .submitters
+        .iter()
+        .filter(|one| one.claimed == 0)
+        .count();
     let claimed: u64 = outcome.submitters.iter().map(|one| one.claimed).sum();
-    let detail = format!("{claimed} targets filled, audited and paid; {empty} submitters without any");
+    let detail =
+        format!("{claimed} targets filled, audited and paid; {empty} submitters without any");
     outcome.check("submitters", claimed > 0 && empty == 0, detail);
 
     let undetected: Vec<String> = outcome
@@ -172,7 +174,10 @@ fn check(outcome: &mut Outcome) {
     let detail = format!("{filled_by_honest} honest submissions, {claimed} of them paid");
     outcome.check("honest", filled_by_honest == claimed, detail);
 
-    let gained = outcome.delegators.iter().all(|one| one.value.0 > one.staked.0);
+    let gained = outcome
+        .delegators
+        .iter()
+        .all(|one| one.value.0 > one.staked.0);
     let detail = match gained {
         true => "stake of others is worth more than was staked",
         false => "stake of others is worth no more than was staked",
@@ -180,7 +185,10 @@ fn check(outcome: &mut Outcome) {
     outcome.check("delegators", gained, detail);
 
     let whole = outcome.supply.iter().all(|one| one.ok);
-    let detail = format!("all SOMA accounted for at the end of {} epochs", outcome.supply.len());
+    let detail = format!(
+        "all SOMA accounted for at the end of {} epochs",
+        outcome.supply.len()
+    );
     outcome.check("supply", whole && !outcome.supply.is_empty(), detail);
 }
 

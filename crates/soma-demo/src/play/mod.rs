@@ -44,7 +44,7 @@ const STAKE: Shannons = Shannons(20_000_000_000);
 const COMMISSION: u16 = 1_000;
 
 /// Told to who watches.
-pub type OnStep<'a> = &'a (dyn Fn(&str) + Send + Sync);
+pub(crate) type OnStep<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// Accounts of the players, in the order of the network's.
 struct Cast {
@@ -175,7 +175,7 @@ impl Game<'_> {
 
         let copied = cheats::reveal(&copier, &copy).await?;
         let mut lies = Vec::new();
-        let mut stats = Vec::new();
+        let mut tallies = vec![submitters::Tally::default(); self.domains.len()];
         for round in 0..self.config.rounds {
             let epoch = self.client.status().await?.epoch;
             (self.step)(&format!(
@@ -185,7 +185,7 @@ impl Game<'_> {
             if round == 0 {
                 lies = self.lie(&models).await?;
             }
-            stats = self.submit(round).await?;
+            self.submit(&mut tallies).await?;
             self.wait_for_audits().await?;
             self.next_epoch().await?;
         }
@@ -197,16 +197,13 @@ impl Game<'_> {
         self.claim().await?;
 
         outcome.cheats = cheats::results(&self.client, &lies).await?;
-        for ((model, refused), stake) in bad.iter().zip(reveals).zip([STAKE; 3]) {
-            let _ = stake;
-            let minimum = self.client.parameters().await?.model_min_stake;
-            let result = cheats::result(&self.client, model, Shannons(minimum), refused).await?;
+        let first_stake = Shannons(self.client.parameters().await?.model_min_stake);
+        let bad = bad.iter().zip(reveals).chain([(&copy, copied)]);
+        for (model, refused) in bad {
+            let result = cheats::result(&self.client, model, first_stake, refused).await?;
             outcome.cheats.push(result);
         }
-        let minimum = self.client.parameters().await?.model_min_stake;
-        let result = cheats::result(&self.client, &copy, Shannons(minimum), copied).await?;
-        outcome.cheats.push(result);
-        self.finish(&mut outcome, &models, &stats).await?;
+        self.finish(&mut outcome, &models, &tallies).await?;
         Ok(outcome)
     }
 
@@ -245,13 +242,13 @@ impl Game<'_> {
         let files: Vec<_> = self
             .domains
             .iter()
-            .flat_map(|domain| domain.held_out.iter().take(8).cloned())
+            .flat_map(|domain| domain.for_liars.iter().cloned())
             .collect();
-        let scored = scout::score(&self.client, &files, models).await?;
+        let mut scored = scout::score(&self.client, &files, models).await?;
         let mut targets = self.open_targets(models).await?;
         let mut lies = Vec::new();
         for (account, lie) in self.cast.liars.iter().zip(Lie::ALL) {
-            let told = cheats::submit(account, lie, &scored, &mut targets, self.folder).await?;
+            let told = cheats::submit(account, lie, &mut scored, &mut targets, self.folder).await?;
             lies.extend(told);
         }
         Ok(lies)
@@ -266,5 +263,73 @@ impl Game<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use soma_model::{Cpu, ModelConfig, weights};
+
+    use super::*;
+    use crate::domains::{self, DomainConfig};
+
+    /// A folder with texts that do not repeat.
+    fn texts(folder: &Path, name: &str) -> DomainConfig {
+        let path = folder.join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        for n in 0..80_u32 {
+            let words = (0..60).map(|k| format!("{name}{} ", (n * 977 + k * k * 31) % 1_009));
+            std::fs::write(path.join(n.to_string()), words.collect::<String>()).unwrap();
+        }
+        DomainConfig {
+            name: name.to_owned(),
+            paths: vec![path],
+            extensions: Vec::new(),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn models_that_learned_nothing_play_to_the_end_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = DemoConfig {
+            domains: ["alpha", "beta", "gamma"]
+                .map(|name| texts(folder.path(), name))
+                .into(),
+            ..DemoConfig::quick()
+        };
+        let domains = domains::find(&config.domains, u64::MAX, 1).unwrap();
+        let specialist = |(place, domain): (usize, &Domain)| {
+            let path = folder.path().join(format!("{place}.safetensors"));
+            let seed = place as u64 + 1;
+            let model = weights::random::<Cpu>(&ModelConfig::SMALL, seed, &Default::default());
+            weights::write(&model, &path).unwrap();
+            let mut embedding = vec![0.0; 16];
+            embedding[place] = 1.0;
+            Specialist {
+                domain: domain.name.clone(),
+                weights: path,
+                embedding,
+                steps: 0,
+                tokens: 0,
+                seconds: 0.0,
+                curve: Vec::new(),
+                bits_per_byte: vec![0.0; 3],
+            }
+        };
+        let specialists: Vec<_> = domains.iter().enumerate().map(specialist).collect();
+        let step = |text: &str| eprintln!("{text}");
+        let outcome = play(&config, &domains, &specialists, folder.path(), &step);
+        let outcome = outcome.await.unwrap();
+        eprintln!("{}", crate::report::text(&outcome));
+        let holds = |name: &str| {
+            let check = outcome.checks.iter().find(|check| check.name == name);
+            check.is_some_and(|check| check.holds)
+        };
+        for name in ["honest", "delegators", "supply"] {
+            assert!(holds(name), "{name}");
+        }
+        assert!(outcome.cheats.len() >= 7);
+        assert!(outcome.cheats.iter().all(|cheat| cheat.caught));
+        assert!(outcome.targets.claimed > 0);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use soma_sdk::api::{
-    BatchScoreRequest, Base64, DataSource, PieceView, ScoreResponse, TargetView, WeightsSource,
+    Base64, BatchScoreRequest, DataSource, PieceView, ScoreResponse, TargetView, WeightsSource,
 };
 use soma_sdk::types::{Embedding, ModelId};
 use soma_sdk::{Client, SdkError};
@@ -17,7 +17,6 @@ const BATCH: usize = 16;
 /// A file with what the models say of it.
 #[derive(Clone, Debug)]
 pub(super) struct Scored {
-    pub(super) path: PathBuf,
     pub(super) bytes: Vec<u8>,
     /// By model, in the order that was asked.
     pub(super) scores: Vec<Score>,
@@ -82,10 +81,9 @@ pub(super) async fn score(
             seed: 0,
         };
         let answer = client.score_batch(&request).await?;
-        for ((path, bytes), piece) in files.iter().zip(contents).zip(answer.results) {
+        for (bytes, piece) in contents.into_iter().zip(answer.results) {
             match piece {
                 PieceView::Scores(scores) => all.push(Scored {
-                    path: path.clone(),
                     bytes,
                     scores: scores_of(&scores, models),
                 }),

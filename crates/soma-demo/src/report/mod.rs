@@ -9,9 +9,13 @@ pub use text::text;
 
 use soma_types::Shannons;
 
-/// A whole number of SOMA and three places.
+/// SOMA with three places, and with all of them where that would show nothing.
 fn soma(amount: Shannons) -> String {
-    format!("{:.3}", amount.0 as f64 / 1e9)
+    let value = amount.0 as f64 / 1e9;
+    match amount.0 {
+        1..500_000 => format!("{value:.9}"),
+        _ => format!("{value:.3}"),
+    }
 }
 
 /// The first characters of an address or id.

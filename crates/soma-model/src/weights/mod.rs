@@ -7,6 +7,7 @@ mod assemble;
 mod error;
 mod init;
 mod read;
+mod seek;
 mod write;
 
 use crate::config::{ModelConfig, VOCAB_SIZE};
@@ -14,7 +15,8 @@ use crate::config::{ModelConfig, VOCAB_SIZE};
 pub use error::WeightsError;
 pub use init::random;
 pub use read::read;
-pub use write::write;
+pub use seek::TensorReader;
+pub use write::{write, write_tensors};
 
 /// One tensor of a weights file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,7 +53,7 @@ pub fn read<B: ModelBackend>(
     assemble(config, device, &mut take)
 }
 
-fn header(file: &mut impl Read) -> Result<Metadata, WeightsError> {
+pub(super) fn header(file: &mut impl Read) -> Result<Metadata, WeightsError> {
     let malformed = |reason: String| WeightsError::Malformed { reason };
     let mut length = [0; 8];
     fill(file, &mut length)?;
@@ -72,7 +72,7 @@ fn header(file: &mut impl Read) -> Result<Metadata, WeightsError> {
 }
 
 /// The tensors in the order of the file, with their types.
-fn plan(header: &Metadata, config: &ModelConfig) -> Result<Vec<(TensorSpec, Dtype)>, WeightsError> {
+pub(super) fn plan(header: &Metadata, config: &ModelConfig) -> Result<Vec<(TensorSpec, Dtype)>, WeightsError> {
     let mut found: BTreeMap<String, &TensorInfo> = header.tensors().into_iter().collect();
     let mut plan = Vec::new();
     for tensor in tensors(config) {
@@ -114,11 +114,11 @@ fn plan(header: &Metadata, config: &ModelConfig) -> Result<Vec<(TensorSpec, Dtyp
 }
 
 /// Bytes of a number.
-fn width(dtype: Dtype) -> usize {
+pub(super) fn width(dtype: Dtype) -> usize {
     if dtype == Dtype::F32 { 4 } else { 2 }
 }
 
-fn values(
+pub(super) fn values(
     file: &mut impl Read,
     name: &str,
     count: usize,
@@ -153,7 +153,7 @@ fn values(
     Ok(values)
 }
 
-fn cut() -> WeightsError {
+pub(super) fn cut() -> WeightsError {
     let problem = "cut off before its end";
     WeightsError::WrongLength { problem }
 }

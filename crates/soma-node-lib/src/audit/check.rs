@@ -89,7 +89,7 @@ pub(super) async fn submission(
                     trouble: (!left_out.is_empty()).then(|| left_out.join("; ")),
                 };
             }
-            Err(NotScored::Own(trouble)) => return Found::failed(Failure::Own, trouble),
+            Err(own @ NotScored::Own(_)) => return Found::failed(Failure::Own, own),
             Err(NotScored::Weights {
                 failure,
                 model,
@@ -138,7 +138,7 @@ pub(super) async fn weights(
             scores: scores(&[(model, source(weights))], &response),
             trouble: None,
         },
-        Err(NotScored::Own(trouble)) => Found::failed(Failure::Own, trouble),
+        Err(own @ NotScored::Own(_)) => Found::failed(Failure::Own, own),
         Err(NotScored::Weights { failure, body, .. }) => Found::failed(failure, body),
     }
 }

@@ -34,7 +34,7 @@ pub(super) enum FindError {
 #[derive(Debug)]
 pub(super) enum News {
     /// A new audit.
-    New(Job),
+    New(Box<Job>),
     /// An audit that is asked for again.
     Again(u64),
 }
@@ -159,7 +159,7 @@ impl Finder {
             let (job, _) = self
                 .journal
                 .add(subject, facts.fill.epoch, wall_clock_ms())?;
-            return Ok(Some(News::New(job)));
+            return Ok(Some(News::New(Box::new(job))));
         };
         let (epoch, checksum) = (facts.fill.epoch, facts.fill.data.checksum);
         self.blobs.hold_kept(*target, epoch, &checksum);
@@ -189,7 +189,7 @@ impl Finder {
         let epoch = reader.system().epoch;
         let (job, is_new) = self.journal.add(subject, epoch, wall_clock_ms())?;
         Ok(match is_new {
-            true => Some(News::New(job)),
+            true => Some(News::New(Box::new(job))),
             false => is_contradicted(&job, facts.report.is_some()).then_some(News::Again(job.id)),
         })
     }

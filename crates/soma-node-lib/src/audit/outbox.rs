@@ -174,3 +174,107 @@ impl Outbox {
         Ok(sign(transaction, &self.key))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use soma_chain::{ChainConfig, MemoryStore};
+    use soma_tests::world::World;
+    use soma_types::{Epoch, TargetId};
+
+    use super::*;
+    use crate::application::NodeChain;
+    use crate::audit::job::Subject;
+    use crate::mempool::MempoolConfig;
+    use crate::store::NodeStore;
+
+    fn duty(world: &World) -> TransactionKind {
+        let validator = world.validators[1];
+        TransactionKind::ReportValidator { validator }
+    }
+
+    fn application(world: &World) -> Arc<Application> {
+        let store = NodeStore::Memory(MemoryStore::new());
+        let chain = NodeChain::open(store, &world.genesis, ChainConfig::default()).unwrap();
+        let mempool = MempoolConfig::default();
+        Arc::new(Application::new(chain, world.validators[0], mempool))
+    }
+
+    fn outbox(application: &Arc<Application>, journal: &Arc<Journal>, world: &World) -> Outbox {
+        Outbox::new(
+            Arc::clone(application),
+            Arc::clone(journal),
+            world.keys[&world.validators[0]].clone(),
+            Blocking::default(),
+        )
+    }
+
+    async fn make_block(application: &Arc<Application>) -> usize {
+        let application = Arc::clone(application);
+        let made = tokio::task::spawn_blocking(move || {
+            let proposal = application.build(0).unwrap();
+            application.produce(proposal).unwrap().receipts.len()
+        });
+        made.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn after_a_restart_the_kept_transaction_is_sent_and_not_another() {
+        let world = World::new();
+        let application = application(&world);
+        let store = NodeStore::Memory(MemoryStore::new());
+        let chain = application.chain().chain_id();
+        let journal = Arc::new(Journal::open(store, chain).unwrap());
+        let target = TargetId([1; 32]);
+        let (mut job, _) = journal.add(Subject::Fill { target }, Epoch(0), 0).unwrap();
+        // No block comes: the node ends while the transaction waits.
+        let first = outbox(&application, &journal, &world);
+        tokio::select! {
+            sent = first.send(&mut job, duty(&world), false) => panic!("{sent:?}"),
+            () = async {
+                while application.size().transactions == 0 {
+                    tokio::task::yield_now().await;
+                }
+            } => {}
+        }
+        let kept = journal.get(job.id).unwrap().unwrap();
+        let outgoing = kept.outgoing.clone().unwrap();
+        let digest = soma_crypto::transaction::transaction_digest(&outgoing.signed.transaction);
+
+        // It waits still.
+        let second = outbox(&application, &journal, &world);
+        let mut again = kept.clone();
+        let (sent, count) = tokio::join!(second.send(&mut again, duty(&world), false), async {
+            make_block(&application).await
+        });
+        assert_eq!((sent.unwrap(), count), (digest, 1));
+        assert_eq!(again.outgoing, None);
+
+        // It is in a block.
+        let mut later = kept.clone();
+        let sent = second.send(&mut later, duty(&world), false).await;
+        assert_eq!(
+            (sent.unwrap(), application.size().transactions),
+            (digest, 0)
+        );
+
+        // Its nonce went to something else: a new one is signed.
+        let mut lost = kept;
+        if let Some(outgoing) = &mut lost.outgoing {
+            let other = Transaction {
+                expiry_height: 5,
+                ..outgoing.signed.transaction.clone()
+            };
+            outgoing.signed = sign(other, &second.key);
+        }
+        let validator = world.validators[1];
+        let other = TransactionKind::UndoReportValidator { validator };
+        let (sent, count) = tokio::join!(second.send(&mut lost, other, false), async {
+            while application.size().transactions == 0 {
+                tokio::task::yield_now().await;
+            }
+            make_block(&application).await
+        });
+        assert_ne!(sent.unwrap(), digest);
+        assert_eq!(count, 1);
+    }
+}

@@ -140,7 +140,7 @@ impl Runner {
                 News::New(job) => {
                     let is_running = self.running.values().any(|id| *id == job.id);
                     if !is_running && !self.idle.contains_key(&job.id) {
-                        self.rest(job);
+                        self.rest(*job);
                     }
                 }
                 News::Again(id) => self.again(id).await?,

@@ -227,20 +227,18 @@ impl World {
         changed.unwrap().system.epoch
     }
 
-    /// An open target that was not given before.
+    /// Targets that wait for data.
     pub(crate) async fn open_targets(&self) -> Vec<Target> {
         let filter = TargetFilter {
             status: Some(TargetQuery::Open),
             ..TargetFilter::default()
         };
-        let found = self
-            .until("open targets", async || {
-                let reader = self.application().chain().reader();
-                let targets = reader.targets(&filter, None, 50).unwrap().targets;
-                (targets.len() > 10).then_some(targets)
-            })
-            .await;
-        found
+        self.until("open targets", async || {
+            let reader = self.application().chain().reader();
+            let targets = reader.targets(&filter, None, 50).unwrap().targets;
+            (targets.len() > 10).then_some(targets)
+        })
+        .await
     }
 
     /// What the scorer says of `data` for `target`, by all three models.

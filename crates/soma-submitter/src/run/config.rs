@@ -88,6 +88,9 @@ impl SubmitterConfig {
                 "files that are served from a URL prefix cannot be cut: leave the largest size out",
             );
         }
+        if matches!(self.uploads, Uploads::Nowhere) && !self.limits.dry_run {
+            return fail("no place for uploads, which only a dry run does without");
+        }
         if self.in_flight == 0 || self.batch == 0 || self.jobs == 0 {
             return fail(
                 "submissions in flight, candidates in a batch and jobs must each be at least 1",

@@ -7,8 +7,7 @@ use super::work::Work;
 use crate::error::SubmitterError;
 use crate::events::SubmitterEvent;
 use crate::journal::{Entry, State, VERSION};
-use crate::scan::choice::Price;
-use crate::scan::{Funds, Hit, Terms, choose};
+use crate::scan::{Funds, Hit, Price, Terms, choose};
 use crate::submission::lock;
 
 /// Objects that sealing and opening write.

@@ -116,7 +116,11 @@ impl<'a> Work<'a> {
     async fn turn(&mut self) -> Result<bool, SubmitterError> {
         if self.mode() == Mode::Run {
             if Instant::now() >= self.next_look {
-                self.look().await?;
+                match self.is_once_scanned() {
+                    // Targets drawn from now on are for the next run.
+                    true => self.next_look = Instant::now() + self.submitter.config.poll,
+                    false => self.look().await?,
+                }
             }
             if self.looks > 0 {
                 self.resume();
@@ -152,10 +156,14 @@ impl<'a> Work<'a> {
         if self.looks == 0 {
             return false;
         }
-        let is_pass_over = self.is_idle || self.pass.as_ref().is_none_or(Pass::is_over);
-        let has_nothing_left = is_pass_over && self.jobs.is_empty() && !self.is_choice_due;
-        let is_once_over = self.submitter.config.limits.once && has_nothing_left;
-        self.is_at_limit() || is_once_over
+        self.is_at_limit() || (self.is_once_scanned() && !self.is_choice_due)
+    }
+
+    /// True when the one pass of a run of one pass is over.
+    fn is_once_scanned(&self) -> bool {
+        let is_pass_over = self.pass.as_ref().is_some_and(Pass::is_over);
+        let is_scanned = self.looks > 0 && (self.is_idle || is_pass_over);
+        self.submitter.config.limits.once && is_scanned && self.jobs.is_empty()
     }
 
     /// Waits until something happens, and takes it in.
@@ -237,6 +245,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let report = flatten(done)?;
+        self.is_choice_due = true;
         if let Some(pass) = &mut self.pass {
             pass.is_partial |= report.is_partial;
             if pass.is_over() && self.jobs.is_empty() {

@@ -15,6 +15,6 @@ mod scanner;
 
 pub use board::{Board, Group, ModelVersion, OpenTarget};
 pub use book::{Book, Score};
-pub use choice::{Choice, Funds, choose};
-pub use judge::{Hit, Judged, Near, Terms, judge};
-pub use scanner::Scanner;
+pub use choice::{Choice, Funds, Price, choose};
+pub use judge::{Claim, Hit, Judged, Near, Terms, judge};
+pub use scanner::{Outcome, Scanner};

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use soma_scoring::PieceScores;
 use soma_sdk::api::TargetView;
-use soma_sdk::types::{Distance, Embedding, Parameters, Shannons, TargetId};
+use soma_sdk::types::{Distance, Embedding, Shannons, TargetId};
+use soma_submitter::scan::{Claim, Terms};
 
 use super::files::DataFile;
 use crate::context::Context;
@@ -13,8 +14,7 @@ use crate::error::CliError;
 pub(super) struct Judge {
     pub(super) target: TargetView,
     pub(super) embedding: Embedding,
-    parameters: Parameters,
-    epoch: u64,
+    terms: Terms,
     /// Balance of the active account, when there is one.
     balance: Option<Shannons>,
 }
@@ -44,43 +44,28 @@ impl Judge {
         Ok(Self {
             target,
             embedding,
-            parameters: client.parameters().await?,
-            epoch: client.status().await?.epoch.0,
+            terms: Terms::new(&client.parameters().await?, client.status().await?.epoch),
             balance,
         })
     }
 
     /// What a submission of `file` would come to.
     pub(super) fn verdict(&self, file: &DataFile, scores: &PieceScores) -> Verdict {
-        let mut reasons = Vec::new();
-        let mut unless = |holds: bool, reason: &'static str| {
-            if !holds {
-                reasons.push(reason);
-            }
-        };
-        let is_current = self.target.epoch.0 == self.epoch;
-        unless(self.target.status == "open" || !is_current, "TargetNotOpen");
-        unless(is_current, "TargetExpired");
         let winner = scores.winner().map(|place| &scores.0[place]);
-        unless(winner.is_some(), "InvalidLoss");
         let distance = winner.and_then(|winner| winner.distance_to(&self.embedding));
-        unless(distance.is_some(), "InvalidEmbedding");
         let threshold = Distance(self.target.distance_threshold_fixed);
-        let is_near = distance.is_none_or(|distance| distance <= threshold);
-        unless(is_near, "DistanceExceedsThreshold");
-        let size = file.name.size;
-        let max = self.parameters.max_submission_data_size;
-        unless(size <= max, "DataExceedsMaxSize");
-        let bond = self
-            .parameters
-            .submission_bond_per_byte
-            .saturating_mul(size);
-        let can_pay = self.balance.is_none_or(|balance| balance.0 > bond);
-        unless(can_pay, "InsufficientBond");
+        let claim = Claim {
+            status: &self.target.status,
+            epoch: self.target.epoch,
+            threshold,
+            has_winner: winner.is_some(),
+            distance,
+            size: file.name.size,
+        };
         Verdict {
-            reasons,
-            bond: Shannons(bond),
-            reward: Shannons(self.target.reward.0 - self.target.reward.0 / 2),
+            reasons: self.terms.failing(&claim, self.balance),
+            bond: self.terms.bond(file.name.size),
+            reward: self.terms.submitters_part(self.target.reward),
             distance: distance.map(Distance::to_f64),
             threshold: threshold.to_f64(),
         }

@@ -1,0 +1,168 @@
+//! `soma demo`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Args;
+use soma_demo::{DemoConfig, DomainConfig, Watch, report};
+use soma_progress::Progress;
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::Output;
+use crate::storage::StorageOptions;
+
+/// Play the whole game on this machine: train on real files, publish, submit, cheat, audit, claim
+#[derive(Clone, Debug, Args)]
+pub struct Demo {
+    /// A kind of data and where its files are; at least three. Default Rust sources, prose and manifests in cargo's registry folder
+    #[arg(long = "domain", value_name = "NAME=PATH[,PATH…]")]
+    pub domains: Vec<Domain>,
+    /// Size of the models: small, mini, base, large or v1
+    #[arg(long, value_name = "SIZE", default_value = "mini")]
+    pub model_size: String,
+    /// Optimizer steps of each model
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
+    /// Epochs in which targets are filled
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub rounds: u64,
+    /// Targets that each submitter fills in an epoch, at most
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub fills: Option<u64>,
+    /// Chooses data, weights and order
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// Small models that learn in seconds
+    #[arg(long, conflicts_with_all = ["model_size", "steps"])]
+    pub quick: bool,
+    /// Where everything is kept; default a temporary folder
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// Where the report with its plots is written
+    #[arg(long, value_name = "FILE", default_value = "soma-demo.html")]
+    pub report: PathBuf,
+    /// Where blobs are put; default the network's own blob server.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+}
+
+/// A domain as it is named on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Domain(DomainConfig);
+
+impl FromStr for Domain {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fail = || format!("`{text}` is not NAME=PATH, such as poems=/home/me/poems");
+        let (name, paths) = text.split_once('=').ok_or_else(fail)?;
+        let paths: Vec<PathBuf> = paths
+            .split(',')
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
+            .collect();
+        if name.is_empty() || paths.is_empty() || name.contains(['/', '\\']) {
+            return Err(fail());
+        }
+        Ok(Self(DomainConfig {
+            name: name.to_owned(),
+            paths,
+            extensions: Vec::new(),
+        }))
+    }
+}
+
+impl Demo {
+    pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
+        let watch = Arc::new(Shown::default());
+        let outcome = soma_demo::run(self.config()?, watch.clone()).await;
+        watch.end();
+        let outcome = outcome?;
+        std::fs::write(&self.report, report::html(&outcome))
+            .map_err(CliError::file(&self.report))?;
+        context.say(&format!("Report: {}", self.report.display()));
+        let passed = outcome.passed();
+        let mut output = Output::new(&outcome, report::text(&outcome));
+        output.json["passed"] = passed.into();
+        output.json["report"] = self.report.display().to_string().into();
+        match passed {
+            true => Ok(output),
+            false => Err(CliError::DemoFailed {
+                output: Box::new(output),
+            }),
+        }
+    }
+
+    fn config(&self) -> Result<DemoConfig, CliError> {
+        let base = match self.quick {
+            true => DemoConfig::quick(),
+            false => DemoConfig {
+                model_size: self.model_size.clone(),
+                ..DemoConfig::default()
+            },
+        };
+        let domains = self.domains.iter().map(|domain| domain.0.clone());
+        Ok(DemoConfig {
+            domains: match self.domains.is_empty() {
+                true => base.domains,
+                false => domains.collect(),
+            },
+            steps: self.steps.unwrap_or(base.steps),
+            fills: self.fills.unwrap_or(base.fills),
+            rounds: self.rounds,
+            seed: self.seed,
+            storage: self.storage.named()?,
+            folder: self.folder.clone(),
+            ..base
+        })
+    }
+}
+
+/// Shows the game on standard error.
+#[derive(Default)]
+struct Shown(Mutex<Option<(String, Progress)>>);
+
+impl Shown {
+    fn end(&self) {
+        let mut bar = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bar)) = bar.take() {
+            bar.finish();
+        }
+    }
+}
+
+impl Watch for Shown {
+    fn say(&self, text: &str) {
+        self.end();
+        eprintln!("{text}");
+    }
+
+    fn training(&self, domain: &str, done: u64, of: u64, text: &str) {
+        let mut bar = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_other = bar.as_ref().is_none_or(|(name, _)| name != domain);
+        if is_other {
+            *bar = Some((domain.to_owned(), Progress::new("steps", Some(of))));
+        }
+        if let Some((_, bar)) = bar.as_ref() {
+            bar.message(text);
+            bar.set(done);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_are_read_and_what_is_none_is_refused() {
+        let domain: Domain = "poems=/a,/b c".parse().unwrap();
+        assert_eq!(domain.0.name, "poems");
+        assert_eq!(domain.0.paths, [PathBuf::from("/a"), PathBuf::from("/b c")]);
+        for bad in ["poems", "=/a", "poems=", "a/b=/c", "poems=,"] {
+            assert!(bad.parse::<Domain>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One pass, dry runs, and reasons why nothing was submitted.
+
+use std::path::Path;
+
+use soma_submitter::run::Nothing;
+use soma_submitter::{
+    Control, Limits, Report, Submitter, SubmitterConfig, SubmitterError, Uploads,
+};
+
+use crate::world::{ANYWHERE, SUBMITTER, World};
+
+async fn once(world: &World, change: impl FnOnce(&mut SubmitterConfig), source: &Path) -> Report {
+    try_once(world, change, source).await.unwrap()
+}
+
+async fn try_once(
+    world: &World,
+    change: impl FnOnce(&mut SubmitterConfig),
+    source: &Path,
+) -> Result<Report, SubmitterError> {
+    let mut config = world.config(source, "state");
+    config.limits.once = true;
+    change(&mut config);
+    let account = world.account(SUBMITTER);
+    let mut submitter = Submitter::open(account, config, Control::default(), |_| {}).await?;
+    submitter.run().await
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_be_submitted_and_sends_nothing() {
+    let world = World::start(2, ANYWHERE).await;
+    let source = world.files("texts", &[("a", b"small"), ("b", b"not as small")]);
+    let dry = |config: &mut SubmitterConfig| config.limits.dry_run = true;
+    let report = once(&world, dry, &source).await;
+    assert_eq!(report.nothing(), None);
+    assert_eq!((report.planned.len(), report.targets), (5, 5));
+    // The smaller one takes the smaller bond for the same reward.
+    for planned in &report.planned {
+        assert!(planned.path.ends_with("a"));
+        assert_eq!(planned.bond.0, 5 * 65);
+        assert!(planned.reward.0 > 0);
+        assert!(planned.distance <= planned.threshold);
+    }
+    assert_eq!(world.executed(SUBMITTER).await, 0);
+
+    // What it planned is what a real run does.
+    let report = once(&world, |_| {}, &source).await;
+    assert_eq!(report.stats.filled, 5);
+    let target = world.targets("open").await[0].id;
+    let one = |config: &mut SubmitterConfig| config.limits.target = Some(target);
+    let report = once(&world, one, &source).await;
+    assert_eq!(report.stats.filled, 1);
+    assert_eq!(
+        world.client.target(&target, false).await.unwrap().status,
+        "filled"
+    );
+}
+
+#[tokio::test]
+async fn files_that_are_served_already_are_not_uploaded() {
+    let world = World::start(2, ANYWHERE).await;
+    let long = vec![b'z'; 2 << 20];
+    let source = world.files("my texts", &[("one file", b"served"), ("long", &long)]);
+    let prefix = url::Url::from_file_path(&source).unwrap();
+    let served = |config: &mut SubmitterConfig| {
+        config.uploads = Uploads::served(prefix.as_str()).unwrap();
+        config.limits.hits = Some(1);
+    };
+    let report = once(&world, served, &source).await;
+    assert_eq!((report.stats.filled, report.candidates), (1, 1));
+    let filled = world.targets("filled").await;
+    let url = &filled[0].fill.as_ref().unwrap().data.url;
+    assert!(url.ends_with("/my%20texts/one%20file"), "{url}");
+
+    let cut = |config: &mut SubmitterConfig| {
+        served(config);
+        config.max_bytes = Some(100);
+    };
+    let error = try_once(&world, cut, &source).await.unwrap_err();
+    assert_eq!(error.name(), "InvalidSettings");
+}
+
+#[tokio::test]
+async fn long_files_are_cut_and_their_pieces_submitted() {
+    let world = World::start(2, ANYWHERE).await;
+    let source = world.files("texts", &[("lines", b"one\ntwo\nthree\nfour\n")]);
+    let cut = |config: &mut SubmitterConfig| config.max_bytes = Some(8);
+    let report = once(&world, cut, &source).await;
+    assert_eq!((report.candidates, report.stats.scanned), (3, 3));
+    let filled = world.targets("filled").await;
+    let sizes = filled
+        .iter()
+        .map(|target| target.fill.as_ref().unwrap().data.size);
+    // "four\n" takes the smallest bond.
+    assert_eq!(sizes.collect::<Vec<_>>(), [5; 5]);
+}
+
+#[tokio::test]
+async fn nothing_submitted_has_a_reason() {
+    let nobody = World::start(0, ANYWHERE).await;
+    let source = nobody.files("texts", &[("a", b"a text")]);
+    let report = once(&nobody, |_| {}, &source).await;
+    assert!(matches!(
+        report.nothing(),
+        Some(Nothing::NoModels | Nothing::NoTargets)
+    ));
+
+    // A distance of a billionth.
+    let hard = World::start(2, 1).await;
+    let source = hard.files("texts", &[("a", b"a text")]);
+    let report = once(&hard, |_| {}, &source).await;
+    let Some(Nothing::NoHit {
+        nearest: Some(near),
+    }) = report.nothing()
+    else {
+        panic!("{report:?}");
+    };
+    assert!(near.distance > near.threshold);
+    assert_eq!((report.stats.misses, report.stats.scanned), (1, 1));
+
+    let empty = hard.files("empty", &[("nothing", b"")]);
+    let report = once(&hard, |_| {}, &empty).await;
+    assert_eq!(report.nothing(), Some(Nothing::NoCandidates));
+
+    let error = try_once(&hard, |_| {}, Path::new("/no/such")).await;
+    assert_eq!(error.unwrap_err().name(), "SourceUnreadable");
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_are_refused() {
+    let world = World::start(0, ANYWHERE).await;
+    let source = world.files("texts", &[("a", b"a text")]);
+    let changes: [fn(&mut SubmitterConfig); 4] = [
+        |config| config.sources.clear(),
+        |config| config.max_bytes = Some(0),
+        |config| config.in_flight = 0,
+        |config| config.batch = 0,
+    ];
+    for change in changes {
+        let error = try_once(&world, change, &source).await.unwrap_err();
+        assert_eq!(error.name(), "InvalidSettings");
+    }
+    let limits = Limits::default();
+    assert!(!limits.once && limits.hits.is_none());
+}

@@ -1,0 +1,89 @@
+//! A run that ends and goes on is the run that never ended.
+
+use std::fs;
+
+use soma_trainer::{Finished, Outcome, Start};
+
+use crate::support::{World, file};
+
+const FILES: [&str; 4] = [
+    "weights.safetensors",
+    "moment_1.safetensors",
+    "moment_2.safetensors",
+    "curve.csv",
+];
+
+fn files(outcome: &Outcome) -> Vec<Vec<u8>> {
+    let read = |name: &&str| fs::read(file(outcome, name)).expect("file");
+    FILES.iter().map(read).collect()
+}
+
+fn uninterrupted() -> World {
+    let mut world = World::new(6);
+    world.held_out = vec![b"a white chicken".to_vec()];
+    world.config.evaluate_every = 2;
+    world
+}
+
+#[test]
+fn a_resumed_run_gives_the_same_bits() {
+    let mut whole = uninterrupted();
+    let expected = whole.trained();
+    let mut parts = uninterrupted();
+    parts.config.steps = 3;
+    parts.trained();
+    parts.config.steps = 6;
+    let outcome = parts.run(Start::Resume).expect("resumed");
+    assert_eq!(parts.notes.started, [(0, false), (3, true)]);
+    assert_eq!((outcome.step, outcome.best), (expected.step, expected.best));
+    assert_eq!(files(&outcome), files(&expected));
+}
+
+#[test]
+fn a_run_that_is_stopped_within_a_step_is_saved_before_it_and_goes_on_to_the_same_bits() {
+    let mut whole = uninterrupted();
+    let expected = whole.trained();
+    let mut stopped = uninterrupted();
+    // The first of two micro-batches of the third step.
+    stopped.notes.stop_at = Some(5);
+    let outcome = stopped.run(Start::Random).expect("stopped");
+    assert_eq!((outcome.finished, outcome.step), (Finished::Stopped, 2));
+    assert_eq!(stopped.notes.saved, [2]);
+    stopped.notes = Default::default();
+    let outcome = stopped.run(Start::Resume).expect("resumed");
+    assert_eq!(outcome.finished, Finished::Complete);
+    assert_eq!(files(&outcome), files(&expected));
+}
+
+#[test]
+fn a_run_whose_data_fails_is_saved_and_goes_on_to_the_same_bits() {
+    let mut whole = uninterrupted();
+    let expected = whole.trained();
+    let mut failing = uninterrupted();
+    failing.text.readable = 9;
+    assert_eq!(failing.refused(Start::Random), "NotAFile");
+    assert_eq!(failing.notes.saved, [4]);
+    failing.text.readable = u64::MAX;
+    let outcome = failing.run(Start::Resume).expect("resumed");
+    assert_eq!(files(&outcome), files(&expected));
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_at_once_can_be_resumed_too() {
+    let mut world = uninterrupted();
+    world.notes.stop.stop();
+    let outcome = world.trained();
+    assert_eq!((outcome.finished, outcome.step), (Finished::Stopped, 0));
+    world.notes = Default::default();
+    let outcome = world.run(Start::Resume).expect("resumed");
+    assert_eq!(files(&outcome), files(&uninterrupted().trained()));
+}
+
+#[test]
+fn a_complete_run_that_is_resumed_stays_as_it_is() {
+    let mut world = uninterrupted();
+    let before = files(&world.trained());
+    let outcome = world.run(Start::Resume).expect("resumed");
+    assert_eq!((outcome.finished, outcome.step), (Finished::Complete, 6));
+    assert_eq!(files(&outcome), before);
+}
