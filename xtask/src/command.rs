@@ -37,17 +37,10 @@ pub(crate) fn again_in_release() -> Result<()> {
     cargo(&line)
 }
 
-/// Runs a localnet.
-pub(crate) fn localnet(arguments: &[String]) -> Result<()> {
-    let mut line = vec![
-        "run",
-        "--quiet",
-        "--package",
-        "soma",
-        "--",
-        "start",
-        "localnet",
-    ];
+/// Runs `soma` with a command and the arguments of this task.
+pub(crate) fn soma(command: &[&str], arguments: &[String]) -> Result<()> {
+    let mut line = vec!["run", "--quiet", "--package", "soma", "--"];
+    line.extend(command);
     line.extend(arguments.iter().map(String::as_str));
     cargo(&line)
 }

@@ -27,9 +27,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run a one-machine network with faucet and admin; arguments go to `soma start localnet`.
+    /// Run a one-machine network with all services; arguments go to `soma start localnet`.
     Localnet {
         /// Arguments of `soma start localnet`; see `soma start localnet --help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Play the whole game on real files; arguments go to `soma demo`.
+    Demo {
+        /// Arguments of `soma demo`; see `soma demo --help`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -68,7 +74,8 @@ enum Task {
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
-        Task::Localnet { arguments } => command::localnet(&arguments),
+        Task::Localnet { arguments } => command::soma(&["start", "localnet"], &arguments),
+        Task::Demo { arguments } => command::soma(&["demo"], &arguments),
         Task::Test => command::test(),
         Task::TestGpu { device } => command::test_gpu(&device),
         Task::Ci => command::ci(),

@@ -1,4 +1,5 @@
-//! The SOMA node as a library: mempool, block production, HTTP API, faucet, admin and localnet.
+//! The SOMA node as a library: mempool, block production, HTTP API, audit, faucet, admin and
+//! localnet.
 //!
 //! # Place
 //! The shell around `soma-chain`: network, clock and disk live here, rules do not. Depends on the
@@ -22,11 +23,12 @@
 //!   buffer that can overflow.
 //! - When the chain cannot go on (its supply is broken, its store fails), the node stops with the
 //!   reason instead of serving on.
+//! - What is this node's own trouble is never reported as a fraud.
 //! - Admin routes listen on loopback addresses only.
 //!
 //! # Reading order
-//! [`mempool`], [`application`], [`producer`], [`rpc`], [`faucet`], [`admin`], [`node`],
-//! [`localnet`].
+//! [`mempool`], [`application`], [`producer`], [`rpc`], [`blobs`], [`audit`], [`faucet`],
+//! [`admin`], [`node`], [`localnet`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

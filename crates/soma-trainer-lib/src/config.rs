@@ -165,7 +165,12 @@ impl TrainConfig {
             "it must be 0 or above",
         )?;
         rule("clip_norm", positive(clip), &clip, ABOVE_0)?;
-        rule("dropout", fraction(self.dropout), &self.dropout, FROM_0_TO_1)?;
+        rule(
+            "dropout",
+            fraction(self.dropout),
+            &self.dropout,
+            FROM_0_TO_1,
+        )?;
         rule("patience", patience > 0, &patience, ABOVE_0)?;
         rule(
             "keep_checkpoints",
@@ -218,7 +223,10 @@ impl TrainConfig {
         let mut ours = fields(self).into_iter();
         ours.find(|(field, value)| theirs.get(field) != Some(value))
             .map(|(field, now)| Difference {
-                was: theirs.get(&field).map(ToString::to_string).unwrap_or_default(),
+                was: theirs
+                    .get(&field)
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 now: now.to_string(),
                 field,
             })
@@ -303,7 +311,10 @@ mod tests {
             ..TrainConfig::default()
         };
         assert_eq!(config.rate(0), 0.1);
-        assert_eq!((config.rate(9), config.rate(10), config.rate(20)), (1.0, 1.0, 1.0));
+        assert_eq!(
+            (config.rate(9), config.rate(10), config.rate(20)),
+            (1.0, 1.0, 1.0)
+        );
         config.schedule = Schedule::Cosine;
         assert_eq!(config.rate(10), 1.0);
         assert!((config.rate(15) - 0.55).abs() < 1e-9);

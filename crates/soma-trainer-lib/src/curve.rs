@@ -106,7 +106,10 @@ fn point(line: &str) -> Option<CurvePoint> {
     let [step, numbers @ .., bits, held_out_loss] = &fields[..] else {
         return None;
     };
-    let numbers: Vec<f64> = numbers.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?;
+    let numbers: Vec<f64> = numbers
+        .iter()
+        .map(|text| text.parse().ok())
+        .collect::<Option<_>>()?;
     let &[loss, cross_entropy, sig_reg, gradient_norm, learning_rate] = &numbers[..] else {
         return None;
     };
@@ -149,6 +152,10 @@ mod tests {
     fn a_damaged_line_is_named() {
         let text = format!("{HEADER}\n1,2,3,4,5,6,,\n2,2,3,4,5\n");
         assert!(Curve::from_csv(&text).unwrap_err().starts_with("line 3"));
-        assert!(Curve::from_csv("step\n").unwrap_err().contains("first line"));
+        assert!(
+            Curve::from_csv("step\n")
+                .unwrap_err()
+                .contains("first line")
+        );
     }
 }

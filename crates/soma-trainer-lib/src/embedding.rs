@@ -55,7 +55,12 @@ pub fn of_data<B: ModelBackend>(
     let Ok(evaluation) = model.evaluate(data, options, device) else {
         return Err(none);
     };
-    let mean: Vec<f64> = evaluation.embedding.iter().copied().map(f64::from).collect();
+    let mean: Vec<f64> = evaluation
+        .embedding
+        .iter()
+        .copied()
+        .map(f64::from)
+        .collect();
     normalised(&mean).ok_or(none)
 }
 

@@ -106,7 +106,9 @@ pub enum TrainError {
         value: f64,
     },
     /// No files, or another number of shares than of files.
-    #[error("{files} files and {shares} shares; give at least one file, and a share for each or none")]
+    #[error(
+        "{files} files and {shares} shares; give at least one file, and a share for each or none"
+    )]
     AverageOfWhat {
         /// Files.
         files: usize,

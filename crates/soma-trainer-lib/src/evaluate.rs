@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use soma_model::evaluate::SeededNoise;
-use soma_model::{Evaluation, EvaluateOptions, ModelBackend, TokenizedData, V1Model};
+use soma_model::{EvaluateOptions, Evaluation, ModelBackend, TokenizedData, V1Model};
 
 use crate::TrainError;
 use crate::data::DataError;

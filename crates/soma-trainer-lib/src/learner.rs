@@ -11,7 +11,7 @@ use soma_model::{Batch, Dropout, ModelBackend, ModelConfig, V1Model, loss, sigre
 
 use crate::events::{Observer, StepReport, StopFlag};
 use crate::optimizer::{AdamW, norm};
-use crate::{TrainConfig, TrainError, Trained, TrainedModel};
+use crate::{Gradients, TrainConfig, TrainError, TrainedModel};
 
 /// A model in training.
 pub(crate) struct Learner<B: ModelBackend> {
@@ -80,7 +80,10 @@ impl<B: ModelBackend> Learner<B> {
         let Some(gathered) = self.gather(sequences, observer, stop) else {
             return Ok((self, Step::Stopped));
         };
-        let Gathered { mut gradients, sums } = gathered;
+        let Gathered {
+            mut gradients,
+            sums,
+        } = gathered;
         let gradients = gradients.grads();
         let [cross_entropy, sig_reg] = means(sums, sequences);
         let number = self.step + 1;
@@ -97,7 +100,11 @@ impl<B: ModelBackend> Learner<B> {
         let gradient_norm = norm(&self.model, &gradients);
         finite("the norm of the gradients", gradient_norm)?;
         let clip = self.config.clip_norm.unwrap_or(f64::INFINITY);
-        let scale = if gradient_norm > clip { clip / gradient_norm } else { 1.0 };
+        let scale = if gradient_norm > clip {
+            clip / gradient_norm
+        } else {
+            1.0
+        };
         let rate = self.config.rate(self.step);
         let Self {
             model,
@@ -134,7 +141,7 @@ impl<B: ModelBackend> Learner<B> {
         let dim = self.size.embedding_dim;
         let noise = sigreg_noise(self.config.seed, self.step, dim, sigreg::SLICES);
         let directions = sigreg::directions::<B>(noise, dim, &self.device);
-        let directions = Tensor::<Trained<B>, 2>::from_inner(directions);
+        let directions = Tensor::<Gradients<B>, 2>::from_inner(directions);
         let (predicted, places) = counts(sequences);
         let mut gathered = Gathered {
             gradients: GradientsAccumulator::new(),
@@ -147,7 +154,7 @@ impl<B: ModelBackend> Learner<B> {
                 return None;
             }
             let part: Vec<&Sequence> = part.iter().collect();
-            let batch = Batch::<Trained<B>>::new(&part, &self.size, &self.device);
+            let batch = Batch::<Gradients<B>>::new(&part, &self.size, &self.device);
             let dropout = Dropout {
                 rate: self.config.dropout,
                 seed: seed_of(self.config.seed, self.step, number as u64),
@@ -158,8 +165,8 @@ impl<B: ModelBackend> Learner<B> {
             let statistics = sigreg::statistics(representations, directions.clone()).sum();
             gathered.sums.push(logs.clone().inner());
             gathered.sums.push(statistics.clone().inner());
-            let loss = logs.div_scalar(predicted)
-                + statistics.mul_scalar(sigreg::COEFFICIENT / places);
+            let loss =
+                logs.div_scalar(predicted) + statistics.mul_scalar(sigreg::COEFFICIENT / places);
             let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
             gathered.gradients.accumulate(&self.model, gradients);
             observer.micro_batch(number + 1, of);
@@ -198,11 +205,11 @@ fn seed_of(seed: u64, step: u64, micro_batch: u64) -> u64 {
 fn require_gradients<B: ModelBackend>(model: V1Model<B>) -> TrainedModel<B> {
     use burn::module::{Module, ModuleMapper, Param};
     struct Require;
-    impl<B: ModelBackend> ModuleMapper<Trained<B>> for Require {
+    impl<B: ModelBackend> ModuleMapper<Gradients<B>> for Require {
         fn map_float<const D: usize>(
             &mut self,
-            param: Param<Tensor<Trained<B>, D>>,
-        ) -> Param<Tensor<Trained<B>, D>> {
+            param: Param<Tensor<Gradients<B>, D>>,
+        ) -> Param<Tensor<Gradients<B>, D>> {
             param.map(Tensor::require_grad)
         }
     }

@@ -1,6 +1,8 @@
 //! Training of weights: data, loop, checkpoints, evaluation.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "cli")]
+pub mod arguments;
 mod average;
 mod checkpoint;
 mod config;
@@ -14,6 +16,7 @@ mod learner;
 mod optimizer;
 pub mod plot;
 mod run;
+pub mod session;
 mod source;
 
 pub use average::average;
@@ -24,9 +27,10 @@ pub use error::TrainError;
 pub use evaluate::{HeldOutLoss, evaluate};
 pub use events::{EvaluationReport, Observer, StepReport, StopFlag};
 pub use run::{Finished, Outcome, Run, Start};
+pub use session::{Session, Trained};
 pub use source::SequenceSource;
 
 /// A backend with gradients.
-type Trained<B> = burn::backend::Autodiff<B>;
+type Gradients<B> = burn::backend::Autodiff<B>;
 /// A model with gradients.
-type TrainedModel<B> = soma_model::V1Model<Trained<B>>;
+type TrainedModel<B> = soma_model::V1Model<Gradients<B>>;

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use soma_model::{ModelBackend, V1Model};
 
 use crate::config::TrainConfig;
-use crate::{Trained, TrainedModel};
+use crate::{Gradients, TrainedModel};
 
 /// The optimizer of one model, with its two moments.
 pub(crate) struct AdamW<B: ModelBackend> {
@@ -59,7 +59,12 @@ impl<B: ModelBackend> AdamW<B> {
             let mut rows = self.moments.iter().map(|moments| pick(moments).clone());
             model.valid().map(&mut Replace(&mut rows))
         };
-        let both = || [shaped(|moments| &moments.first), shaped(|moments| &moments.second)];
+        let both = || {
+            [
+                shaped(|moments| &moments.first),
+                shaped(|moments| &moments.second),
+            ]
+        };
         (!self.moments.is_empty()).then(both)
     }
 
@@ -98,11 +103,11 @@ struct Update<'a, B: ModelBackend> {
     rate: f64,
 }
 
-impl<B: ModelBackend> ModuleMapper<Trained<B>> for Update<'_, B> {
+impl<B: ModelBackend> ModuleMapper<Gradients<B>> for Update<'_, B> {
     fn map_float<const D: usize>(
         &mut self,
-        param: Param<Tensor<Trained<B>, D>>,
-    ) -> Param<Tensor<Trained<B>, D>> {
+        param: Param<Tensor<Gradients<B>, D>>,
+    ) -> Param<Tensor<Gradients<B>, D>> {
         let (id, tensor, mapper) = param.consume();
         let weights = tensor.inner();
         let shape = weights.shape();
@@ -156,8 +161,8 @@ struct Squares<'a, B: ModelBackend> {
     sums: Vec<Tensor<B, 1>>,
 }
 
-impl<B: ModelBackend> ModuleVisitor<Trained<B>> for Squares<'_, B> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Trained<B>, D>>) {
+impl<B: ModelBackend> ModuleVisitor<Gradients<B>> for Squares<'_, B> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Gradients<B>, D>>) {
         if let Some(gradient) = self.gradients.get::<B, D>(param.id) {
             self.sums.push(gradient.powi_scalar(2).sum());
         }

@@ -151,7 +151,10 @@ impl Text {
             let corner = outline.px_bounds().min;
             let mut problem = None;
             outline.draw(|column, row, coverage| {
-                let at = (corner.x as i32 + column as i32, corner.y as i32 + row as i32);
+                let at = (
+                    corner.x as i32 + column as i32,
+                    corner.y as i32 + row as i32,
+                );
                 let colour = BLACK.mix(f64::from(coverage.clamp(0.0, 1.0)));
                 if let Err(error) = canvas.draw_pixel(at, &colour) {
                     problem = Some(error);

@@ -19,7 +19,7 @@
 //! - A restart forgets nothing: what is open is in the journal, and what is new is in the state.
 //!
 //! # Reading order
-//! [`AuditConfig`], `job`, `find`, `runner`, `step`, `check`, `outbox`, `journal`, `view`.
+//! [`AuditConfig`], `job`, `find`, `runner`, `step`, `check`, `settle`, `outbox`, `journal`, `view`.
 
 mod blocking;
 mod check;
@@ -34,6 +34,7 @@ mod outbox;
 mod runner;
 mod sample;
 mod scorer;
+mod settle;
 mod step;
 mod view;
 

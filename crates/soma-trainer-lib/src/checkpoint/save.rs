@@ -36,8 +36,8 @@ pub(crate) fn save<B: ModelBackend>(
     }
     write_flushed(&partial.join(CURVE), curve.to_csv().as_bytes())?;
     let path = partial.join(STATE);
-    let text = serde_json::to_vec_pretty(state)
-        .map_err(|error| TrainError::file(&path)(error.into()))?;
+    let text =
+        serde_json::to_vec_pretty(state).map_err(|error| TrainError::file(&path)(error.into()))?;
     write_flushed(&path, &text)?;
     flush_folder(&partial)?;
     let whole = folder.checkpoint(state.step);

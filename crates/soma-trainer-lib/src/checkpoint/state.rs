@@ -58,7 +58,9 @@ impl State {
         let state: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         match state.version {
             VERSION => Ok(state),
-            other => Err(format!("its version is {other}, and this program reads {VERSION}")),
+            other => Err(format!(
+                "its version is {other}, and this program reads {VERSION}"
+            )),
         }
     }
 

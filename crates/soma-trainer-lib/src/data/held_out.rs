@@ -73,6 +73,25 @@ enum Text {
 }
 
 impl HeldOutDocument {
+    /// The text.
+    ///
+    /// # Errors
+    /// [`DataError::File`], [`DataError::Changed`].
+    pub fn read(&self) -> Result<Vec<u8>, DataError> {
+        let source = match &self.text {
+            Text::Record(text) => return Ok(text.clone()),
+            Text::File(source) => source,
+        };
+        let text = std::fs::read(source).map_err(DataError::file(source))?;
+        match text.len() as u64 == self.bytes {
+            true => Ok(text),
+            false => Err(DataError::Changed {
+                path: source.clone(),
+                reason: format!("it has {} bytes, and had {}", text.len(), self.bytes),
+            }),
+        }
+    }
+
     /// Writes the text to a new file at `path`.
     ///
     /// Errors: `File`, `Changed`.

@@ -24,7 +24,10 @@ fn every_number_is_the_mean_of_those_of_the_files() {
     let paths = [1, 2, 3].map(|seed| random(&folder, seed, &SIZE));
     let output = folder.path().join("average.safetensors");
     let [a, b, c] = paths.each_ref().map(|path| numbers(path));
-    for (shares, [p, q, r]) in [(None, [1.0 / 3.0; 3]), (Some([1.0, 0.0, 3.0]), [0.25, 0.0, 0.75])] {
+    for (shares, [p, q, r]) in [
+        (None, [1.0 / 3.0; 3]),
+        (Some([1.0, 0.0, 3.0]), [0.25, 0.0, 0.75]),
+    ] {
         let shares = shares.as_ref().map(|shares| &shares[..]);
         average(&paths, shares, &SIZE, &output).expect("averaged");
         let got = numbers(&output);
@@ -42,7 +45,10 @@ fn the_average_of_one_file_is_that_file() {
     let path = random(&folder, 4, &SIZE);
     let output = folder.path().join("same.safetensors");
     average(&[path.clone()], None, &SIZE, &output).expect("averaged");
-    assert_eq!(fs::read(path).expect("file"), fs::read(output).expect("file"));
+    assert_eq!(
+        fs::read(path).expect("file"),
+        fs::read(output).expect("file")
+    );
 }
 
 #[test]
@@ -63,7 +69,11 @@ fn files_of_another_size_and_cut_files_are_refused_and_nothing_is_overwritten() 
         ..SIZE
     };
     let other = random(&folder, 2, &wide);
-    for (bad, reason) in [(cut, "cut off"), (not_finite, "NaN"), (other, "linear_inner")] {
+    for (bad, reason) in [
+        (cut, "cut off"),
+        (not_finite, "NaN"),
+        (other, "linear_inner"),
+    ] {
         let name = bad.to_string_lossy().into_owned();
         let error = average(&[good.clone(), bad], None, &SIZE, &output).expect_err("refused");
         assert_eq!(error.name(), "Weights");
@@ -86,7 +96,12 @@ fn shares_must_be_as_many_as_files_and_mean_something() {
     };
     assert_eq!(refused(&[], None), "AverageOfWhat");
     assert_eq!(refused(&paths, Some(&[1.0])), "AverageOfWhat");
-    for shares in [[0.0, 0.0], [-1.0, 2.0], [f64::NAN, 1.0], [f64::INFINITY, 1.0]] {
+    for shares in [
+        [0.0, 0.0],
+        [-1.0, 2.0],
+        [f64::NAN, 1.0],
+        [f64::INFINITY, 1.0],
+    ] {
         assert_eq!(refused(&paths, Some(&shares)), "AverageShares");
     }
 }

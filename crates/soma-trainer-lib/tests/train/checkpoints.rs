@@ -32,9 +32,14 @@ fn the_curve_is_written_beside_and_drawn() {
     let text = fs::read_to_string(path.join("curve.csv")).expect("curve");
     let curve = Curve::from_csv(&text).expect("curve");
     let points = curve.points().iter();
-    let held_out: Vec<_> = points.map(|point| (point.step, point.held_out.is_some())).collect();
+    let held_out: Vec<_> = points
+        .map(|point| (point.step, point.held_out.is_some()))
+        .collect();
     // The last step is evaluated too.
-    assert_eq!(held_out, [(1, false), (2, true), (3, false), (4, true), (5, true)]);
+    assert_eq!(
+        held_out,
+        [(1, false), (2, true), (3, false), (4, true), (5, true)]
+    );
     let picture = fs::read(path.join("curve.png")).expect("picture");
     assert_eq!(picture[..8], *b"\x89PNG\r\n\x1a\n");
 }
@@ -58,7 +63,10 @@ fn damaged_checkpoints_are_refused_by_name() {
         assert!(error.to_string().contains(name), "{error}");
         fs::remove_file(&path).expect("removed");
         let error = world.run(Start::Resume).expect_err("refused");
-        assert!(matches!(&error, TrainError::File { path: p, .. } if *p == path), "{error}");
+        assert!(
+            matches!(&error, TrainError::File { path: p, .. } if *p == path),
+            "{error}"
+        );
         fs::write(&path, whole).expect("mended");
         world.run(Start::Resume).expect("whole again");
     }
@@ -81,7 +89,10 @@ fn other_settings_and_other_data_are_refused_by_name() {
     world.trained();
     world.config.learning_rate = 1e-3;
     let error = world.run(Start::Resume).expect_err("refused").to_string();
-    assert!(error.contains("`learning_rate` is 0.001") && error.contains("0.01"), "{error}");
+    assert!(
+        error.contains("`learning_rate` is 0.001") && error.contains("0.01"),
+        "{error}"
+    );
     world.config.learning_rate = 1e-2;
     world.config.preset = "mini".to_owned();
     assert_eq!(world.refused(Start::Resume), "OtherConfig");

@@ -21,7 +21,11 @@ fn pieces_are_evaluated_as_the_network_would_each() {
     // The second has two batches.
     let pieces = [text(700), text(17_000), Vec::new(), text(1)];
     let alone: Vec<_> = [0, 1, 3]
-        .map(|at: usize| model.evaluate(&pieces[at], &options, &device).expect("bytes"))
+        .map(|at: usize| {
+            model
+                .evaluate(&pieces[at], &options, &device)
+                .expect("bytes")
+        })
         .into();
     let got = evaluate(&model, pieces.iter().map(Ok), &options, &device).expect("evaluated");
     assert_eq!(got.bytes, 17_701);
@@ -65,7 +69,10 @@ fn training_ends_when_evaluations_do_not_get_better_and_the_best_weights_are_kep
     assert_eq!(best.step + 4, outcome.step);
     let lowest = evaluations.iter().map(|report| report.held_out.loss);
     assert_eq!(lowest.fold(f64::INFINITY, f64::min), best.loss);
-    assert_eq!(evaluations.iter().filter(|report| report.is_best).count(), evaluations.len() - 2);
+    assert_eq!(
+        evaluations.iter().filter(|report| report.is_best).count(),
+        evaluations.len() - 2
+    );
     let kept = model(&world.folder.path().join("best.safetensors"));
     let options = EvaluateOptions {
         sequences_at_a_time: 1,
@@ -76,7 +83,10 @@ fn training_ends_when_evaluations_do_not_get_better_and_the_best_weights_are_kep
     assert_eq!(again.loss, best.loss);
     // Resumed, it has settled all the same.
     let again = world.run(Start::Resume).expect("resumed");
-    assert_eq!((again.finished, again.step), (Finished::Settled, outcome.step));
+    assert_eq!(
+        (again.finished, again.step),
+        (Finished::Settled, outcome.step)
+    );
 }
 
 #[test]
@@ -90,9 +100,15 @@ fn the_embedding_of_a_few_sequences_is_that_of_the_scorer() {
     for (a, b) in published.iter().zip(&scored) {
         assert!((a - b).abs() < 1e-6);
     }
-    let length: f64 = published.iter().map(|value| f64::from(*value).powi(2)).sum();
+    let length: f64 = published
+        .iter()
+        .map(|value| f64::from(*value).powi(2))
+        .sum();
     assert!((length - 1.0).abs() < 1e-6);
-    let raw = model.evaluate(&data, &options, &device).expect("bytes").embedding;
+    let raw = model
+        .evaluate(&data, &options, &device)
+        .expect("bytes")
+        .embedding;
     let (ratio, other) = (f64::from(raw[0] / scored[0]), f64::from(raw[7] / scored[7]));
     assert!((ratio / other - 1.0).abs() < 1e-4);
 }

@@ -12,7 +12,10 @@ fn the_loss_of_a_repeated_text_falls() {
     let outcome = world.trained();
     assert_eq!((outcome.finished, outcome.step), (Finished::Complete, 60));
     let losses: Vec<f64> = world.notes.steps.iter().map(|step| step.loss).collect();
-    assert!(losses[0] > 5.0 && losses[59] < losses[0] - 1.5, "{losses:?}");
+    assert!(
+        losses[0] > 5.0 && losses[59] < losses[0] - 1.5,
+        "{losses:?}"
+    );
     let first = &world.notes.steps[0];
     let sum = first.cross_entropy + 0.02 * first.sig_reg;
     assert!((first.loss - sum).abs() < 1e-9);
@@ -57,7 +60,10 @@ fn the_gradients_are_scaled_down_to_the_largest_norm() {
         (distance(&numbers(&before), &after), norm)
     };
     let (free, norm) = change(None);
-    assert!(norm > 0.1 && (free / norm - 1.0).abs() < 0.01, "{free}, {norm}");
+    assert!(
+        norm > 0.1 && (free / norm - 1.0).abs() < 0.01,
+        "{free}, {norm}"
+    );
     let (clipped, same_norm) = change(Some(0.05));
     assert_eq!(same_norm, norm);
     assert!((clipped - 0.05).abs() < 5e-4, "{clipped}");
