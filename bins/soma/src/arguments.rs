@@ -7,7 +7,7 @@ use soma_crypto::keystore::KeyIdentity;
 
 use crate::commands::{
     balance, completions, demo, doctor, env, faucet, model, network, objects, score, send, stake,
-    start, submit, target, tx, validator, wallet,
+    start, submit, target, train, tx, validator, wallet,
 };
 
 /// Work with the SOMA network: money, stake, models, targets, and a network of your own.
@@ -93,6 +93,8 @@ pub enum Command {
     Score(score::Score),
     /// Check device, memory, disk, clock and services, and say how to fix what fails
     Doctor(doctor::Doctor),
+    /// Train weights on your data, from scratch, from a file or from a model of the network
+    Train(Box<train::Train>),
     /// Play the whole game on this machine: train on real files, publish, submit, cheat, audit, claim
     Demo(Box<demo::Demo>),
     /// Run a network or a service on this machine

@@ -59,6 +59,9 @@ pub enum CliError {
     /// `soma submit once` had nothing to submit.
     #[error("nothing was submitted: {0}")]
     NothingSubmitted(Nothing),
+    /// Training.
+    #[error(transparent)]
+    Training(#[from] soma_trainer::TrainError),
     /// The demo could not be played.
     #[error(transparent)]
     Demo(#[from] soma_demo::DemoError),
@@ -146,6 +149,7 @@ impl CliError {
             Self::ScoringService(_) => "ScoringService",
             Self::Submitter(error) => error.name(),
             Self::NothingSubmitted(nothing) => nothing.name(),
+            Self::Training(_) => "Training",
             Self::Demo(_) => "Demo",
             Self::DemoFailed { .. } => "DemoFailed",
             Self::Unhealthy { .. } => "Unhealthy",

@@ -16,6 +16,7 @@ pub mod start;
 pub mod status;
 pub mod submit;
 pub mod target;
+pub mod train;
 pub mod tx;
 pub mod validator;
 pub mod wallet;
@@ -55,6 +56,7 @@ pub async fn run(context: Context, command: Command) -> Result<Output, CliError>
         Command::Network(command) => command.run(&context).await,
         Command::Score(command) => command.run(&context).await,
         Command::Doctor(command) => command.run(&context).await,
+        Command::Train(command) => command.run(&context).await,
         Command::Demo(command) => command.run(&context).await,
         Command::Start(command) => command.run(&context).await,
         Command::Completions(command) => command.run(),

@@ -76,9 +76,10 @@ fn random_bytes_are_no_transaction() {
             submit(net, bytes.clone())
                 .await
                 .error(ErrorCode::InvalidTransaction);
-            simulate(net, bytes)
-                .await
-                .error(ErrorCode::InvalidTransaction);
+            // 81 random bytes can be an unsigned transaction without arguments, of some other chain.
+            let code = simulate(net, bytes).await.typed();
+            let known = [ErrorCode::InvalidTransaction, ErrorCode::WrongChain];
+            assert!(code.is_some_and(|code| known.contains(&code)), "{code:?}");
         },
     );
 }

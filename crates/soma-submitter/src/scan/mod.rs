@@ -12,6 +12,8 @@ pub mod book;
 pub mod choice;
 pub mod judge;
 mod scanner;
+#[cfg(test)]
+mod tests;
 
 pub use board::{Board, Group, ModelVersion, OpenTarget};
 pub use book::{Book, Score};

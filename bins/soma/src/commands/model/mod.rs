@@ -20,8 +20,8 @@ pub use download::Download;
 pub(super) use download::fetch_config;
 pub use init::InitWeights;
 pub(super) use own::read_embedding;
-pub(super) use publish::due;
 pub use publish::{Publish, PublishOptions, Update};
+pub(super) use publish::{due, line};
 
 /// Show models, and manage your own
 #[derive(Clone, Debug, Args)]

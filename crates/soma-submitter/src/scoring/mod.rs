@@ -1,13 +1,12 @@
 //! Scoring candidates over HTTP: each with each model once, several candidates a request.
 
+mod answer;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use soma_api::{
-    Base64, BatchScoreRequest, DataSource, ErrorCode, ModelScoreView, PieceView, WeightsSource,
-};
-use soma_sdk::SdkError;
+use soma_api::{Base64, BatchScoreRequest, DataSource, WeightsSource};
 use soma_types::Checksum;
 
 use crate::backoff::Backoff;
@@ -17,6 +16,7 @@ use crate::error::SubmitterError;
 use crate::events::SubmitterEvent;
 use crate::scan::{Group, ModelVersion, Near, Scanner, Score};
 use crate::submission::{Worker, lock};
+use answer::{Answers, is_about_models, read};
 
 /// Some candidates to be scored with some groups of models.
 pub(crate) struct Job {
@@ -210,70 +210,6 @@ impl Job {
             }
         }
     }
-}
-
-/// Scores of each candidate, or why it has none.
-type Answers = Vec<Result<Vec<(ModelVersion, Score)>, String>>;
-
-fn read(
-    results: Vec<PieceView>,
-    models: &[ModelVersion],
-    checksums: &[Checksum],
-) -> Result<Answers, SubmitterError> {
-    let wrong = |reason: String| SubmitterError::ScorerAnswer { reason };
-    if results.len() != checksums.len() {
-        let (got, asked) = (results.len(), checksums.len());
-        return Err(wrong(format!("{got} results for {asked} pieces of data")));
-    }
-    let pieces = results.into_iter().zip(checksums);
-    pieces
-        .map(|(result, checksum)| {
-            let response = match result {
-                PieceView::Scores(response) => response,
-                PieceView::Error(body) => return Ok(Err(body.to_string())),
-            };
-            if response.data_checksum != *checksum {
-                let text = format!("data {} instead of {checksum}", response.data_checksum);
-                return Err(wrong(text));
-            }
-            if response.models.len() != models.len() {
-                let (got, asked) = (response.models.len(), models.len());
-                return Err(wrong(format!("{got} scores for {asked} models")));
-            }
-            let scores = models
-                .iter()
-                .copied()
-                .zip(response.models.into_iter().map(score));
-            Ok(Ok(scores.collect()))
-        })
-        .collect()
-}
-
-fn score(view: ModelScoreView) -> Score {
-    Score {
-        loss: view.loss.filter(|loss| loss.is_finite()),
-        embedding: view.embedding.map(Vec::into_boxed_slice),
-    }
-}
-
-/// True for trouble with the weights, which other groups of models do not have.
-fn is_about_models(error: &SdkError) -> bool {
-    use ErrorCode::{
-        ChecksumMismatch, DecryptionFailed, InvalidWeights, OutOfMemory, PlaintextMismatch,
-        UrlNotAllowed, WeightsUnavailable,
-    };
-    matches!(
-        error.api_code(),
-        Some(
-            WeightsUnavailable
-                | ChecksumMismatch
-                | DecryptionFailed
-                | PlaintextMismatch
-                | InvalidWeights
-                | OutOfMemory
-                | UrlNotAllowed
-        )
-    )
 }
 
 fn unusable(worker: &Worker, path: &std::path::Path, reason: String) {

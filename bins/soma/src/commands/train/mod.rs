@@ -1,0 +1,150 @@
+//! `soma train`.
+
+mod publish;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+use soma_crypto::keystore::KeyIdentity;
+use soma_sdk::types::{ModelId, Shannons};
+use soma_trainer::arguments::{Shown, TrainArguments, TrainSummary};
+use soma_trainer::{StopFlag, Trained};
+use tokio::task::JoinHandle;
+
+use super::model::fetch_config;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::{Fields, Output};
+use crate::storage::StorageOptions;
+
+/// Train weights on your data, from scratch, from a file or from a model of the network
+#[derive(Clone, Debug, Args)]
+pub struct Train {
+    /// What to train on, and how.
+    #[command(flatten)]
+    pub arguments: TrainArguments,
+    /// Start from the weights of a model of the network
+    #[arg(long, value_name = "MODEL_ID", conflicts_with_all = ["from", "resume"])]
+    pub from_model: Option<ModelId>,
+    /// Publish the best weights, and better ones in each epoch, while training goes on
+    #[arg(long)]
+    pub publish: bool,
+    /// Publish as this model of yours instead of a new one
+    #[arg(long, value_name = "MODEL_ID", requires = "publish")]
+    pub model: Option<ModelId>,
+    /// First stake of a new model in SOMA; default the network's minimum
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        requires = "publish",
+        conflicts_with = "model"
+    )]
+    pub stake_amount: Option<Shannons>,
+    /// Your share of what a new model earns, in basis points
+    #[arg(long, value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    pub commission_rate: u16,
+    /// Act as this account; default the active one
+    #[arg(long, value_name = "ADDRESS", requires = "publish")]
+    pub sender: Option<KeyIdentity>,
+    /// Where the sealed weights are put.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+}
+
+impl Train {
+    pub(super) async fn run(mut self, context: &Context) -> Result<Output, CliError> {
+        if let Some(model) = self.from_model {
+            self.arguments.from = Some(self.download(context, model).await?);
+        }
+        let publishing = match self.publish {
+            true => Some(publish::Publishing::open(context, &self).await?),
+            false => None,
+        };
+        let stop = StopFlag::default();
+        stop_on_signal(context, stop.clone());
+        let training = self.start(&stop);
+        let Some(publishing) = publishing else {
+            return Ok(output(&ended(training).await?, None));
+        };
+        let (trained, model) = publishing.run(context, &self, training).await?;
+        Ok(output(&trained, model))
+    }
+
+    /// Trains on a thread of its own.
+    fn start(&self, stop: &StopFlag) -> JoinHandle<Result<Trained, soma_trainer::TrainError>> {
+        let (session, stop) = (self.arguments.session(), stop.clone());
+        let mut shown = Shown::new(session.train.steps);
+        tokio::task::spawn_blocking(move || session.run(&mut shown, &stop))
+    }
+
+    async fn download(&self, context: &Context, model: ModelId) -> Result<PathBuf, CliError> {
+        let folder = &self.arguments.out;
+        std::fs::create_dir_all(folder).map_err(CliError::file(folder))?;
+        let to = folder.join(format!("{model}.safetensors"));
+        context.say(&format!("Getting the weights of {model}."));
+        let downloads = context.client()?.downloads(fetch_config(context, false)?)?;
+        downloads.weights(&model, &to).await?;
+        Ok(to)
+    }
+}
+
+/// The first Ctrl-C saves and ends; the second ends at once.
+fn stop_on_signal(context: &Context, stop: StopFlag) {
+    let quiet = context.options.json;
+    tokio::spawn(async move {
+        soma_service::stop_signal().await;
+        if !quiet {
+            eprintln!("Saving; press Ctrl-C again to end at once.");
+        }
+        stop.stop();
+        soma_service::stop_signal().await;
+        std::process::exit(130);
+    });
+}
+
+async fn ended(
+    training: JoinHandle<Result<Trained, soma_trainer::TrainError>>,
+) -> Result<Trained, CliError> {
+    let ended = training.await;
+    Ok(ended.map_err(|error| CliError::Invalid(format!("training stopped: {error}")))??)
+}
+
+fn output(trained: &Trained, model: Option<ModelId>) -> Output {
+    let summary = TrainSummary::from(trained);
+    let fields = Fields::new()
+        .with(
+            "Training",
+            format!("{} after step {}", summary.finished, summary.step),
+        )
+        .maybe(
+            "Bits per byte",
+            summary.bits_per_byte.map(|bits| format!("{bits:.4}")),
+        )
+        .with("Weights", summary.weights.display())
+        .with("Embedding", summary.embedding.display())
+        .maybe("Model", model);
+    let mut output = Output::new(&summary, fields.text());
+    if let Some(model) = model {
+        output.json["model_id"] = json!(model);
+    }
+    output
+}
+
+/// A copy of a file that the trainer replaces, as it is now.
+fn snapshot(from: &std::path::Path, to: &std::path::Path) -> Result<(), CliError> {
+    std::fs::copy(from, to)
+        .map(|_| ())
+        .map_err(CliError::file(from))
+}
+
+/// What the observer of publishing says.
+fn say(context: &Context) -> Arc<dyn Fn(&str) + Send + Sync> {
+    let quiet = context.options.json;
+    Arc::new(move |text: &str| {
+        if !quiet {
+            eprintln!("{text}");
+        }
+    })
+}

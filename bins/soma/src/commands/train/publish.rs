@@ -1,0 +1,149 @@
+//! Publishing while training goes on: the best weights so far, again in each epoch.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use soma_sdk::types::{Checksum, ModelId};
+use soma_sdk::workflows::publish::{PublishAs, PublishEvent, Publisher};
+use soma_trainer::Trained;
+use soma_trainer::data::Documents;
+use soma_trainer::session::embedding_of;
+use tokio::task::JoinHandle;
+
+use super::{Train, say, snapshot};
+use crate::commands::model::line;
+use crate::context::Context;
+use crate::error::CliError;
+
+/// Time between two looks for better weights.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The weights of the best evaluation, in the folder of a run.
+const BEST: &str = "best.safetensors";
+
+/// A publisher beside the trainer.
+pub(super) struct Publishing {
+    publisher: Publisher,
+    /// The run's folder.
+    folder: PathBuf,
+    /// What is published as; a model once there is one.
+    publish_as: PublishAs,
+    /// The weights that were published last.
+    published: Option<Checksum>,
+}
+
+impl Publishing {
+    /// Opens the folder `publish` of the run, and checks all that can be before training begins.
+    pub(super) async fn open(context: &Context, train: &Train) -> Result<Self, CliError> {
+        let store = train.storage.store(context)?;
+        let sender = context.address(train.sender.as_ref())?;
+        let account = context.client()?.account(context.secret_key(sender)?);
+        let folder = train.arguments.out.clone();
+        let publisher = Publisher::open(account, store, &folder.join("publish")).await?;
+        let size = soma_model::ModelConfig::preset(&train.arguments.model_size)
+            .map_err(|error| CliError::Usage(error.to_string()))?;
+        let parameters = publisher.account().client().parameters().await?;
+        if parameters.target_embedding_dim != size.embedding_dim as u64 {
+            return Err(CliError::Usage(format!(
+                "--model-size {} has embeddings of {} numbers, the network's have {}",
+                train.arguments.model_size, size.embedding_dim, parameters.target_embedding_dim
+            )));
+        }
+        Ok(Self {
+            publisher,
+            folder,
+            publish_as: match train.model {
+                Some(model) => PublishAs::Model(model),
+                None => PublishAs::New {
+                    stake: train.stake_amount,
+                    commission_bps: train.commission_rate,
+                },
+            },
+            published: None,
+        })
+    }
+
+    /// Publishes until training has ended and its best weights are revealed.
+    pub(super) async fn run(
+        mut self,
+        context: &Context,
+        train: &Train,
+        mut training: JoinHandle<Result<Trained, soma_trainer::TrainError>>,
+    ) -> Result<(Trained, Option<ModelId>), CliError> {
+        let say = say(context);
+        let observe = move |event: PublishEvent<'_>| say(&line(&event));
+        self.go_on(&observe).await?;
+        let mut trained = None;
+        loop {
+            if trained.is_none() {
+                // Whatever comes first: a look for better weights, or the end.
+                if let Ok(result) = tokio::time::timeout(LOOK, &mut training).await {
+                    let result = result
+                        .map_err(|error| CliError::Invalid(format!("training stopped: {error}")))?;
+                    trained = Some(result?);
+                }
+            }
+            let best = self.folder.join(BEST);
+            let weights = match &trained {
+                Some(trained) => trained.weights.clone(),
+                None if best.exists() => best,
+                None => continue,
+            };
+            if self.prepare(train, &weights).await? {
+                self.go_on(&observe).await?;
+            } else if let Some(trained) = trained {
+                let model = match self.publish_as {
+                    PublishAs::Model(model) => Some(model),
+                    PublishAs::New { .. } => None,
+                };
+                return Ok((trained, model));
+            }
+        }
+    }
+
+    /// Reveals what is under way.
+    async fn go_on(
+        &mut self,
+        observe: &(dyn Fn(PublishEvent<'_>) + Send + Sync),
+    ) -> Result<(), CliError> {
+        if let Some(model) = self.publisher.run(observe).await? {
+            self.publish_as = PublishAs::Model(model);
+        }
+        Ok(())
+    }
+
+    /// Begins to publish `weights`; false when they were published already.
+    async fn prepare(&mut self, train: &Train, weights: &Path) -> Result<bool, CliError> {
+        // The trainer may write better ones meanwhile: what is published does not change.
+        let copy = self.folder.join("publish").join("weights.safetensors");
+        snapshot(weights, &copy)?;
+        let checksum = checksum_of(&copy).await?;
+        if self.published == Some(checksum) {
+            return Ok(false);
+        }
+        let (session, path) = (train.arguments.session(), copy.clone());
+        let embedding = tokio::task::spawn_blocking(move || {
+            let documents = Documents::open(session.data)?;
+            let mut stream = documents.stream(session.stream);
+            embedding_of(&session.train, &path, &mut stream)
+        });
+        let embedding = embedding
+            .await
+            .map_err(|error| CliError::Invalid(format!("the embedding: {error}")))??;
+        self.publisher
+            .prepare(&copy, &embedding, self.publish_as)
+            .await?;
+        self.published = Some(checksum);
+        Ok(true)
+    }
+}
+
+async fn checksum_of(path: &Path) -> Result<Checksum, CliError> {
+    let path = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let bytes = std::fs::read(&path).map_err(CliError::file(&path))?;
+        Ok(soma_crypto::checksum(&bytes))
+    });
+    read.await
+        .map_err(|error| CliError::Invalid(format!("reading weights: {error}")))?
+}
