@@ -36,7 +36,7 @@ impl Default for DemoConfig {
             domains: DomainConfig::defaults(),
             domain_bytes: 1_500_000,
             model_size: "mini".to_owned(),
-            steps: 120,
+            steps: 60,
             seed: 1,
             rounds: 2,
             fills: 5,
@@ -52,7 +52,7 @@ impl DemoConfig {
         Self {
             domain_bytes: 200_000,
             model_size: "small".to_owned(),
-            steps: 60,
+            steps: 80,
             fills: 2,
             ..Self::default()
         }

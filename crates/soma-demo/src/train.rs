@@ -136,7 +136,7 @@ fn settings(config: &DemoConfig) -> TrainConfig {
         preset: config.model_size.clone(),
         seed: config.seed,
         steps: config.steps,
-        micro_batch: 4,
+        micro_batch: 2,
         accumulation: 1,
         learning_rate: 3e-3,
         warm_up_steps: (config.steps / 10).max(1),

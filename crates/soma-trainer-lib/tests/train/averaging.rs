@@ -44,7 +44,7 @@ fn the_average_of_one_file_is_that_file() {
     let folder = tempfile::tempdir().expect("folder");
     let path = random(&folder, 4, &SIZE);
     let output = folder.path().join("same.safetensors");
-    average(&[path.clone()], None, &SIZE, &output).expect("averaged");
+    average(std::slice::from_ref(&path), None, &SIZE, &output).expect("averaged");
     assert_eq!(
         fs::read(path).expect("file"),
         fs::read(output).expect("file")
