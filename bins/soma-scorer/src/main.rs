@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use soma_scoring::arguments::ScoringArguments;
 
+/// Keeps the pages that one batch leaves for the next.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Scores data with models of the SOMA network, over HTTP.
 #[derive(Debug, Parser)]
 #[command(name = "soma-scorer", version)]

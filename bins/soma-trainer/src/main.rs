@@ -6,6 +6,10 @@ use clap::Parser;
 use soma_trainer::arguments::{Shown, TrainArguments, TrainSummary};
 use soma_trainer::{StopFlag, TrainError};
 
+/// Keeps the pages that one batch leaves for the next.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Trains weights for models of the SOMA network.
 #[derive(Debug, Parser)]
 #[command(name = "soma-trainer", version)]

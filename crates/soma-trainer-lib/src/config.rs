@@ -262,10 +262,12 @@ mod by_name {
 mod tests {
     use super::*;
 
+    type Spoil = fn(&mut TrainConfig);
+
     #[test]
     fn every_setting_is_checked_by_name() {
         TrainConfig::default().check().unwrap();
-        let bad: [(&str, fn(&mut TrainConfig)); 13] = [
+        let bad: [(&str, Spoil); 13] = [
             ("preset", |c| c.preset = "huge".to_owned()),
             ("steps", |c| c.steps = 0),
             ("micro_batch", |c| c.micro_batch = 0),

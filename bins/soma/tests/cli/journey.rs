@@ -134,6 +134,29 @@ fn a_model_is_published_data_submitted_and_the_reward_claimed() {
     soma.ok(&format!("target download {hit} -o {}", got.display()));
     assert_eq!(std::fs::read(got).unwrap(), std::fs::read(&data).unwrap());
 
+    let verified = soma.json(&format!("target verify {hit}"));
+    assert_eq!(
+        (&verified["holds"], &verified["finding"]),
+        (&true.into(), &"consistent".into())
+    );
+    let card = soma.dir().join("card.json");
+    let mut changed = soma.json(&format!("target scorecard {hit}"));
+    std::fs::write(&card, changed.to_string()).unwrap();
+    let offline = format!(
+        "target verify {hit} --scorecard {} --rpc-url http://127.0.0.1:1",
+        card.display()
+    );
+    assert_eq!(soma.json(&offline)["holds"], true);
+    changed["scorecard"]["claim"]["loss"] = 0.5.into();
+    std::fs::write(&card, changed.to_string()).unwrap();
+    let refused = soma.fails(&offline);
+    assert!(
+        refused["message"]
+            .as_str()
+            .unwrap()
+            .contains("does not hold")
+    );
+
     assert_eq!(
         soma.json("target claim-all --sender bob")["claimed"],
         serde_json::json!([])
@@ -217,4 +240,54 @@ fn first_json(out: &mut impl BufRead) -> serde_json::Value {
     let mut line = String::new();
     out.read_line(&mut line).unwrap();
     serde_json::from_str(&line).unwrap()
+}
+
+#[test]
+fn weights_are_trained_stopped_resumed_and_published() {
+    let world = World::new();
+    let soma = &world.soma;
+    let data = soma.dir().join("corpus");
+    std::fs::create_dir(&data).unwrap();
+    for n in 0..12 {
+        let text = format!("a text that repeats itself {n}, ").repeat(60);
+        std::fs::write(data.join(n.to_string()), text).unwrap();
+    }
+    let out = soma.dir().join("run");
+    let (data, out) = (data.display(), out.display());
+    let line = |steps: u32| {
+        format!(
+            "train {data} --out {out} --model-size small --steps {steps} --accumulation 1 \
+             --lr 0.01 --evaluate-every 5 --checkpoint-every 5 --held-out 0.2"
+        )
+    };
+    let first = soma.json(&line(10));
+    assert_eq!(
+        (&first["finished"], &first["step"]),
+        (&"complete".into(), &10.into())
+    );
+    let again = soma.fails(&line(10));
+    assert!(
+        again["message"].as_str().unwrap().contains("resume"),
+        "{again}"
+    );
+    let resumed = soma.json(&format!("{} --resume", line(20)));
+    assert_eq!(resumed["step"], 20);
+    let bits = |run: &serde_json::Value| run["bits_per_byte"].as_f64().unwrap();
+    assert!(bits(&resumed) < bits(&first), "{resumed} {first}");
+
+    let weights = resumed["weights"].as_str().unwrap();
+    let embedding = resumed["embedding"].as_str().unwrap();
+    let committed = soma.json(&format!(
+        "model publish --weights {weights} --embedding @{embedding} --no-wait --sender alice"
+    ));
+    assert_eq!(committed["status"], "committed");
+    let dim = soma.run(&format!(
+        "train {data} --out {out}-2 --model-size mini --publish --sender alice"
+    ));
+    assert_eq!(dim.code, 2);
+    assert!(
+        dim.err.contains("128") && dim.err.contains("16"),
+        "{}",
+        dim.err
+    );
 }

@@ -27,12 +27,7 @@ pub(super) struct Shape {
 
 /// Attention of whole sequences: queries, keys, values and `out` have a row of all heads for each
 /// place. Weights are multiplied by `kept`, a row for each query.
-pub(super) fn causal(
-    shape: Shape,
-    [q, k, v]: [&[f32]; 3],
-    kept: Option<&[f32]>,
-    out: &mut [f32],
-) {
+pub(super) fn causal(shape: Shape, [q, k, v]: [&[f32]; 3], kept: Option<&[f32]>, out: &mut [f32]) {
     let dim = shape.heads * shape.head_dim;
     let sequence = shape.places * dim;
     let tasks = out

@@ -85,6 +85,7 @@ pub(crate) struct FeedForward<B: ModelBackend> {
 impl<B: ModelBackend> FeedForward<B> {
     fn forward(&self, x: Tensor<B, 3>, dropout: Option<Dropout>) -> Tensor<B, 3> {
         let inner = B::gelu_exact(self.linear_inner.forward(x));
-        self.linear_outer.forward(drop(inner, dropout, Site::Hidden))
+        self.linear_outer
+            .forward(drop(inner, dropout, Site::Hidden))
     }
 }

@@ -72,7 +72,10 @@ pub(super) fn header(file: &mut impl Read) -> Result<Metadata, WeightsError> {
 }
 
 /// The tensors in the order of the file, with their types.
-pub(super) fn plan(header: &Metadata, config: &ModelConfig) -> Result<Vec<(TensorSpec, Dtype)>, WeightsError> {
+pub(super) fn plan(
+    header: &Metadata,
+    config: &ModelConfig,
+) -> Result<Vec<(TensorSpec, Dtype)>, WeightsError> {
     let mut found: BTreeMap<String, &TensorInfo> = header.tensors().into_iter().collect();
     let mut plan = Vec::new();
     for tensor in tensors(config) {

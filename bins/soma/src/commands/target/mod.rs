@@ -5,6 +5,7 @@ mod claim;
 mod download;
 mod show;
 mod submit;
+mod verify;
 
 use clap::{Args, Subcommand};
 use soma_crypto::keystore::KeyIdentity;
@@ -20,6 +21,7 @@ pub use audit::{Challenge, Report};
 pub use claim::ClaimAll;
 pub use download::Download;
 pub use submit::Submit;
+pub use verify::{Scorecard, Verify};
 
 /// Show targets, submit data, claim rewards
 #[derive(Clone, Debug, Args)]
@@ -80,6 +82,10 @@ pub enum TargetCommand {
     ClaimAll(ClaimAll),
     /// Download the data that filled a target, checked
     Download(Download),
+    /// Show why the submission on a target won: claim, weights as of the fill, what the node measured
+    Scorecard(Scorecard),
+    /// Score the submission on a target anew, and compare with its claim
+    Verify(Verify),
     /// As a validator, report the submission that filled a target, or take the report back
     Report(Report),
     /// Ask every validator for a full audit of a submission, with a bond
@@ -94,6 +100,8 @@ impl Target {
             TargetCommand::Submit(command) => command.run(context).await,
             TargetCommand::ClaimAll(command) => command.run(context).await,
             TargetCommand::Download(command) => command.run(context).await,
+            TargetCommand::Scorecard(command) => command.run(context).await,
+            TargetCommand::Verify(command) => command.run(context).await,
             TargetCommand::Report(command) => command.run(context).await,
             TargetCommand::Challenge(command) => command.run(context).await,
             TargetCommand::Claim { target, options } => {

@@ -2,7 +2,7 @@
 
 mod publish;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -133,7 +133,7 @@ fn output(trained: &Trained, model: Option<ModelId>) -> Output {
 }
 
 /// A copy of a file that the trainer replaces, as it is now.
-fn snapshot(from: &std::path::Path, to: &std::path::Path) -> Result<(), CliError> {
+fn snapshot(from: &Path, to: &Path) -> Result<(), CliError> {
     std::fs::copy(from, to)
         .map(|_| ())
         .map_err(CliError::file(from))

@@ -1,9 +1,9 @@
 //! Publishing while training goes on: the best weights so far, again in each epoch.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use soma_sdk::types::{Checksum, ModelId};
+use soma_sdk::types::ModelId;
 use soma_sdk::workflows::publish::{PublishAs, PublishEvent, Publisher};
 use soma_trainer::Trained;
 use soma_trainer::data::Documents;
@@ -28,8 +28,9 @@ pub(super) struct Publishing {
     folder: PathBuf,
     /// What is published as; a model once there is one.
     publish_as: PublishAs,
-    /// The weights that were published last.
-    published: Option<Checksum>,
+    /// When the weights that were published last were written: the trainer replaces its file as a
+    /// whole.
+    published: Option<SystemTime>,
 }
 
 impl Publishing {
@@ -114,13 +115,14 @@ impl Publishing {
 
     /// Begins to publish `weights`; false when they were published already.
     async fn prepare(&mut self, train: &Train, weights: &Path) -> Result<bool, CliError> {
-        // The trainer may write better ones meanwhile: what is published does not change.
         let copy = self.folder.join("publish").join("weights.safetensors");
-        snapshot(weights, &copy)?;
-        let checksum = checksum_of(&copy).await?;
-        if self.published == Some(checksum) {
+        let written = std::fs::metadata(weights).and_then(|meta| meta.modified());
+        let written = written.map_err(CliError::file(weights))?;
+        if self.published == Some(written) {
             return Ok(false);
         }
+        // The trainer may write better ones meanwhile: what is published does not change.
+        snapshot(weights, &copy)?;
         let (session, path) = (train.arguments.session(), copy.clone());
         let embedding = tokio::task::spawn_blocking(move || {
             let documents = Documents::open(session.data)?;
@@ -133,17 +135,7 @@ impl Publishing {
         self.publisher
             .prepare(&copy, &embedding, self.publish_as)
             .await?;
-        self.published = Some(checksum);
+        self.published = Some(written);
         Ok(true)
     }
-}
-
-async fn checksum_of(path: &Path) -> Result<Checksum, CliError> {
-    let path = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        let bytes = std::fs::read(&path).map_err(CliError::file(&path))?;
-        Ok(soma_crypto::checksum(&bytes))
-    });
-    read.await
-        .map_err(|error| CliError::Invalid(format!("reading weights: {error}")))?
 }
