@@ -1,46 +1,37 @@
 //! What the model asks of a backend beyond burn's own operations.
 //!
-//! The defaults are made of burn's operations: they run on every backend and have gradients.
-//! Backends with quicker ways override them.
+//! The defaults are made of burn's operations and run on every backend; backends with quicker ways
+//! override them. The gradients are functions of their own, so that training keeps only what they
+//! need: the weights of attention, for one, are computed again instead of being kept.
 
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, activation};
 
-use crate::sigreg;
-
-/// Queries that the default attention takes at a time.
-const BLOCK: usize = 256;
-/// Score of a place that must not be seen: its weight is 0 after the softmax.
-const HIDDEN: f32 = -1e30;
+use crate::generic::{attention, elements, rotary, sigreg};
 
 /// A backend that can run the model.
 pub trait ModelBackend: Backend {
     /// x·Φ(x), with the error function itself. Shape kept.
     fn gelu_exact(x: Tensor<Self, 3>) -> Tensor<Self, 3> {
-        activation::gelu(x)
+        elements::gelu(x)
+    }
+
+    /// What `grad` at the result of [`gelu_exact`](Self::gelu_exact) is at its `x`:
+    /// grad·(Φ(x) + x·φ(x)).
+    fn gelu_gradient(x: Tensor<Self, 3>, grad: Tensor<Self, 3>) -> Tensor<Self, 3> {
+        elements::gelu_gradient(x, grad)
     }
 
     /// Rotates every head of `x` (batch × places × dim) by its position: with a and b the first
     /// and second half of a head, a·cos − b·sin and b·cos + a·sin. `cos` and `sin` are batch ×
-    /// places × half a head.
+    /// places × half a head. The gradient is the rotation by the negative angles.
     fn rotate(
         x: Tensor<Self, 3>,
         cos: Tensor<Self, 3>,
         sin: Tensor<Self, 3>,
         heads: usize,
     ) -> Tensor<Self, 3> {
-        let [batch, places, dim] = x.dims();
-        let half = dim / heads / 2;
-        let x = x.reshape([batch, places, heads, 2, half]);
-        let at = |index: usize| {
-            let ranges = [0..batch, 0..places, 0..heads, index..index + 1, 0..half];
-            x.clone().slice(ranges)
-        };
-        let table = |table: Tensor<Self, 3>| table.reshape([batch, places, 1, 1, half]);
-        let (a, b, cos, sin) = (at(0), at(1), table(cos), table(sin));
-        let first = a.clone() * cos.clone() - b.clone() * sin.clone();
-        let second = b * cos + a * sin;
-        Tensor::cat(vec![first, second], 3).reshape([batch, places, dim])
+        rotary::rotate(x, cos, sin, heads)
     }
 
     /// softmax(q·kᵀ/√head_dim)·v for every head, where a place sees itself and those before it.
@@ -55,84 +46,43 @@ pub trait ModelBackend: Backend {
         heads: usize,
         kept: Option<Tensor<Self, 2>>,
     ) -> Tensor<Self, 3> {
-        let [batch, places, dim] = q.dims();
-        let head_dim = dim / heads;
-        let split =
-            |x: Tensor<Self, 3>| x.reshape([batch, places, heads, head_dim]).swap_dims(1, 2);
-        let (q, k, v) = (split(q), split(k), split(v));
-        let scale = 1.0 / (head_dim as f64).sqrt();
-        let part = |x: &Tensor<Self, 4>, from: usize, to: usize| {
-            x.clone().slice([0..batch, 0..heads, from..to, 0..head_dim])
-        };
-        let blocks = (0..places).step_by(BLOCK).map(|first| {
-            let end = places.min(first + BLOCK);
-            let scores = part(&q, first, end)
-                .mul_scalar(scale)
-                .matmul(part(&k, 0, end).swap_dims(2, 3));
-            let mask = Tensor::<Self, 2, burn::tensor::Bool>::tril_mask(
-                [end - first, end],
-                first as i64,
-                &scores.device(),
-            );
-            let mask = mask.reshape([1, 1, end - first, end]);
-            let mask = mask.expand([batch, heads, end - first, end]);
-            let mut weights = activation::softmax(scores.mask_fill(mask, HIDDEN), 3);
-            if let Some(kept) = &kept {
-                weights = weights * kept.clone().slice([first..end, 0..end]).unsqueeze();
-            }
-            weights.matmul(part(&v, 0, end))
-        });
-        Tensor::cat(blocks.collect(), 2)
-            .swap_dims(1, 2)
-            .reshape([batch, places, dim])
+        attention::causal([q, k, v], heads, kept)
     }
 
-    /// Sets the part `rate` of the numbers of `x` to 0, chosen by `seed`, and divides the others by
-    /// the part that is kept.
+    /// What `grad` at the result of [`causal_attention`](Self::causal_attention) is at its queries,
+    /// keys and values.
+    fn attention_gradients(
+        qkv: [Tensor<Self, 3>; 3],
+        heads: usize,
+        kept: Option<Tensor<Self, 2>>,
+        grad: Tensor<Self, 3>,
+    ) -> [Tensor<Self, 3>; 3] {
+        attention::gradients(qkv, heads, kept, grad)
+    }
+
+    /// Factors for dropout: 0 for the part `rate` of the places, chosen by `seed`, and
+    /// 1 / (1 − `rate`) for the others.
     ///
     /// The default seeds the backend's own generator: another thread that draws from it in the same
     /// moment makes the choice another one.
-    fn dropout<const D: usize>(x: Tensor<Self, D>, rate: f64, seed: u64) -> Tensor<Self, D> {
-        let kept = 1.0 - rate;
-        Self::seed(&x.device(), seed);
-        let mask = x.random_like(burn::tensor::Distribution::Bernoulli(kept));
-        x * mask.div_scalar(kept)
+    fn dropout_factors<const D: usize>(
+        shape: [usize; D],
+        rate: f64,
+        seed: u64,
+        device: &Self::Device,
+    ) -> Tensor<Self, D> {
+        elements::dropout_factors(shape, rate, seed, device)
     }
 
     /// The statistic of SIGReg for every row of `x` (places × slices): places numbers.
-    ///
-    /// cos and sin of t_j·x follow from those of t_1·x by rotation, one point after the other.
     fn sigreg_statistics(x: Tensor<Self, 2>) -> Tensor<Self, 1> {
-        let [places, slices] = x.dims();
-        let angle = x.mul_scalar(sigreg::STEP);
-        let (first_cos, first_sin) = (angle.clone().cos(), angle.sin());
-        let (mut cos, mut sin) = (first_cos.ones_like(), first_sin.zeros_like());
-        let mut total: Option<Tensor<Self, 2>> = None;
-        for (j, (phi, weight)) in sigreg::points().into_iter().enumerate() {
-            if j > 0 {
-                let next = cos.clone() * first_cos.clone() - sin.clone() * first_sin.clone();
-                sin = sin * first_cos.clone() + cos * first_sin.clone();
-                cos = next;
-            }
-            let real = cos.clone().mean_dim(1).sub_scalar(phi).powi_scalar(2);
-            let imaginary = sin.clone().mean_dim(1).powi_scalar(2);
-            let term = (real + imaginary).mul_scalar(weight * slices as f32);
-            total = Some(match total {
-                Some(total) => total + term,
-                None => term,
-            });
-        }
-        match total {
-            Some(total) => total.reshape([places]),
-            None => Tensor::zeros([places], &cos.device()),
-        }
+        sigreg::statistics(x)
     }
-}
 
-#[cfg(feature = "autodiff")]
-impl<B: ModelBackend, C: burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy>
-    ModelBackend for burn::backend::Autodiff<B, C>
-{
+    /// What `grad` at the result of [`sigreg_statistics`](Self::sigreg_statistics) is at its `x`.
+    fn sigreg_gradient(x: Tensor<Self, 2>, grad: Tensor<Self, 1>) -> Tensor<Self, 2> {
+        sigreg::gradient(x, grad)
+    }
 }
 
 #[cfg(feature = "wgpu")]

@@ -28,6 +28,8 @@
 //! ```
 #![deny(unsafe_code)]
 
+#[cfg(feature = "autodiff")]
+mod autodiff;
 pub mod backend;
 pub mod check;
 pub mod config;
@@ -35,6 +37,7 @@ pub mod config;
 mod cpu;
 pub mod device;
 pub mod evaluate;
+mod generic;
 pub mod loss;
 pub mod noise;
 mod rotary;

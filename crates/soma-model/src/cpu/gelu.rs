@@ -1,9 +1,9 @@
-//! GELU over a slice.
+//! GELU and its gradient over slices.
 
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
-use super::math::gelu;
+use super::math::{gelu, gelu_slope};
 
 /// Numbers that one task takes.
 const PART: usize = 16_384;
@@ -27,4 +27,25 @@ pub(super) fn in_place(values: &mut [f32]) {
     values
         .par_chunks_mut(PART)
         .for_each(|part| arch.dispatch(Gelu(part)));
+}
+
+struct Gradient<'a>(&'a mut [f32], &'a [f32]);
+
+impl NullaryFnOnce for Gradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (grad, x) in self.0.iter_mut().zip(self.1) {
+            *grad *= gelu_slope(*x);
+        }
+    }
+}
+
+/// Replaces what came back to the results of GELU by what comes back to its numbers `x`.
+pub(super) fn gradient_in_place(grad: &mut [f32], x: &[f32]) {
+    let arch = pulp::Arch::new();
+    grad.par_chunks_mut(PART)
+        .zip(x.par_chunks(PART))
+        .for_each(|(grad, x)| arch.dispatch(Gradient(grad, x)));
 }

@@ -79,6 +79,16 @@ pub(crate) fn gelu(x: f32) -> f32 {
     if x.is_nan() { x } else { value }
 }
 
+/// The slope of [`gelu`]: Φ(x) + x·φ(x).
+#[inline(always)]
+pub(crate) fn gelu_slope(x: f32) -> f32 {
+    const FRAC_1_SQRT_TAU: f32 = 0.398_942_3;
+    let distribution = erf(x * FRAC_1_SQRT_2).mul_add(0.5, 0.5);
+    let density = FRAC_1_SQRT_TAU * exp_of_negative(-0.5 * x * x);
+    let value = x.mul_add(density, distribution);
+    if x.is_nan() { x } else { value }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +118,20 @@ mod tests {
         assert_eq!(gelu(100.0), 100.0);
         assert_eq!(gelu(-100.0), 0.0);
         assert!(gelu(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn the_slope_of_gelu_is_within_a_millionth() {
+        for step in -100_000..=100_000 {
+            let x = step as f32 * 1e-4;
+            let wide = f64::from(x);
+            let distribution = 0.5 * (1.0 + libm::erf(wide / 2f64.sqrt()));
+            let density = (-0.5 * wide * wide).exp() / std::f64::consts::TAU.sqrt();
+            let error = (f64::from(gelu_slope(x)) - distribution - wide * density).abs();
+            assert!(error < 1e-6, "x = {x}: error {error}");
+        }
+        assert_eq!(gelu_slope(100.0), 1.0);
+        assert_eq!(gelu_slope(-100.0), 0.0);
+        assert!(gelu_slope(f32::NAN).is_nan());
     }
 }

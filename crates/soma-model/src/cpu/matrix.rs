@@ -3,17 +3,19 @@
 
 use gemm::Parallelism;
 
-/// A part of a matrix: rows that lie `stride` numbers apart.
+/// A part of a matrix, or its transpose.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
     values: &'a [f32],
     rows: usize,
     columns: usize,
-    stride: usize,
+    row_stride: usize,
+    column_stride: usize,
 }
 
 impl<'a> Part<'a> {
-    /// `rows` rows of `columns` numbers, the first at the beginning of `values`.
+    /// `rows` rows of `columns` numbers that lie `stride` apart, the first at the beginning of
+    /// `values`.
     ///
     /// # Panics
     /// When the last row would end after `values`.
@@ -23,7 +25,19 @@ impl<'a> Part<'a> {
             values,
             rows,
             columns,
-            stride,
+            row_stride: stride,
+            column_stride: 1,
+        }
+    }
+
+    /// The same numbers with rows and columns exchanged.
+    pub(super) fn transposed(self) -> Self {
+        Self {
+            values: self.values,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
         }
     }
 }
@@ -39,56 +53,51 @@ fn check(len: usize, rows: usize, columns: usize, stride: usize) {
     assert!(columns <= stride || rows <= 1, "rows overlap");
 }
 
-/// How the right factor is read.
-#[derive(Clone, Copy)]
-pub(super) enum Right {
-    /// As it is.
-    Plain,
-    /// Transposed.
-    Transposed,
+/// What becomes of the numbers that are in the result already.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Old {
+    /// The product takes their place.
+    Replaced,
+    /// The product is added to them.
+    Kept,
 }
 
-/// `out` = `scale` · `left` · `right`, on this thread. Rows of `out` lie `stride` numbers apart.
+/// `scale` · `left` · `right` to `out`, on this thread. Rows of `out` lie `stride` numbers apart.
 ///
 /// # Panics
 /// When the sizes do not fit.
 pub(super) fn product(
     out: &mut [f32],
     stride: usize,
+    old: Old,
     left: Part<'_>,
     right: Part<'_>,
-    orientation: Right,
     scale: f32,
 ) {
-    let stride_of = |part: &Part<'_>| part.stride as isize;
-    let (inner, columns, right_column, right_row) = match orientation {
-        Right::Plain => (right.rows, right.columns, 1, stride_of(&right)),
-        Right::Transposed => (right.columns, right.rows, stride_of(&right), 1),
-    };
-    assert_eq!(left.columns, inner, "inner sizes differ");
-    check(out.len(), left.rows, columns, stride);
-    if left.rows == 0 || columns == 0 {
+    assert_eq!(left.columns, right.rows, "inner sizes differ");
+    check(out.len(), left.rows, right.columns, stride);
+    if left.rows == 0 || right.columns == 0 {
         return;
     }
-    // SAFETY: `check` held for all three matrices, so every element that `gemm` reads or writes
-    // (rows × columns with these strides) lies within its slice; `out` is borrowed mutably, so it
-    // overlaps neither factor; the old values of `out` are not read (`read_dst` is false).
+    // SAFETY: `check` held for all three matrices (a transposed part reads what the part reads), so
+    // every element that `gemm` touches (rows × columns with these strides) lies within its slice;
+    // `out` is borrowed mutably, so it overlaps neither factor; its old values are initialised.
     unsafe {
         gemm::gemm(
             left.rows,
-            columns,
-            inner,
+            right.columns,
+            left.columns,
             out.as_mut_ptr(),
             1,
             stride as isize,
-            false,
+            old == Old::Kept,
             left.values.as_ptr(),
-            1,
-            stride_of(&left),
+            left.column_stride as isize,
+            left.row_stride as isize,
             right.values.as_ptr(),
-            right_column,
-            right_row,
-            0.0,
+            right.column_stride as isize,
+            right.row_stride as isize,
+            1.0,
             scale,
             false,
             false,
@@ -104,15 +113,27 @@ mod tests {
 
     #[test]
     fn parts_of_matrices_are_multiplied() {
-        // [1 2; 3 4] with a stride of 3, times [5 6; 7 8] and its transpose.
+        // [1 2; 3 4] with a stride of 3, times [5 6; 7 8], with transposes.
         let (left, right) = ([1.0, 2.0, 9.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]);
         let left = Part::new(&left, 2, 2, 3);
         let right = Part::new(&right, 2, 2, 2);
         let mut out = [-1.0; 5];
-        product(&mut out, 3, left, right, Right::Plain, 1.0);
+        product(&mut out, 3, Old::Replaced, left, right, 1.0);
         assert_eq!(out, [19.0, 22.0, -1.0, 43.0, 50.0]);
-        product(&mut out, 3, left, right, Right::Transposed, 2.0);
+        product(&mut out, 3, Old::Replaced, left, right.transposed(), 2.0);
         assert_eq!(out, [34.0, 46.0, -1.0, 78.0, 106.0]);
+        product(&mut out, 3, Old::Kept, left.transposed(), right, 1.0);
+        assert_eq!(out, [60.0, 76.0, -1.0, 116.0, 150.0]);
+    }
+
+    #[test]
+    fn parts_that_are_not_square_are_transposed() {
+        // [1 2 3] as a column, times [4 5].
+        let (left, right) = ([1.0, 2.0, 3.0], [4.0, 5.0]);
+        let (left, right) = (Part::new(&left, 1, 3, 3), Part::new(&right, 1, 2, 2));
+        let mut out = [0.0; 6];
+        product(&mut out, 2, Old::Replaced, left.transposed(), right, 1.0);
+        assert_eq!(out, [4.0, 5.0, 8.0, 10.0, 12.0, 15.0]);
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! It acts where the published training code has it: on the weights of attention (one draw for all
 //! heads and sequences), inside the feed-forward layer, and on what attention and feed-forward add.
 
+use burn::tensor::Tensor;
+
+use crate::backend::ModelBackend;
+
 /// How a training forward drops numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
@@ -32,14 +36,19 @@ impl Dropout {
         Self { seed, ..self }
     }
 
-    /// The seed of a place in a layer.
-    pub(super) fn at(self, site: Site) -> u64 {
-        mixed(self.seed, site as u64)
+    /// The factors for the numbers at a place in a layer.
+    pub(super) fn factors<B: ModelBackend, const D: usize>(
+        self,
+        site: Site,
+        shape: [usize; D],
+        device: &B::Device,
+    ) -> Tensor<B, D> {
+        B::dropout_factors(shape, self.rate, mixed(self.seed, site as u64), device)
     }
 }
 
 /// A seed of its own for each `number` under `seed`: the finaliser of SplitMix64.
-fn mixed(seed: u64, number: u64) -> u64 {
+pub(crate) fn mixed(seed: u64, number: u64) -> u64 {
     let steps = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut z = seed.wrapping_add(steps);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

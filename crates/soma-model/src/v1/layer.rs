@@ -39,7 +39,10 @@ impl<B: ModelBackend> Layer<B> {
 
 fn drop<B: ModelBackend>(x: Tensor<B, 3>, dropout: Option<Dropout>, site: Site) -> Tensor<B, 3> {
     match dropout {
-        Some(dropout) => B::dropout(x, dropout.rate, dropout.at(site)),
+        Some(dropout) => {
+            let factors = dropout.factors(site, x.dims(), &x.device());
+            x * factors
+        }
         None => x,
     }
 }
@@ -62,10 +65,8 @@ impl<B: ModelBackend> Attention<B> {
         dropout: Option<Dropout>,
     ) -> Tensor<B, 3> {
         let [_, places, _] = x.dims();
-        let kept = dropout.map(|dropout| {
-            let all = Tensor::ones([places, places], &x.device());
-            B::dropout(all, dropout.rate, dropout.at(Site::Weights))
-        });
+        let kept =
+            dropout.map(|dropout| dropout.factors(Site::Weights, [places, places], &x.device()));
         let rotate = |x| B::rotate(x, rotary.cos.clone(), rotary.sin.clone(), self.heads);
         let query = rotate(self.query.forward(x.clone()));
         let key = rotate(self.key.forward(x.clone()));

@@ -18,6 +18,8 @@ use crate::config::{MAX_SEQ_LEN, ModelConfig, VOCAB_SIZE};
 use crate::rotary::Rotary;
 use crate::tokenizer::Sequence;
 pub use dropout::Dropout;
+#[cfg(feature = "flex")]
+pub(crate) use dropout::mixed;
 pub(crate) use layer::{Attention, FeedForward, Layer};
 
 /// The model with its weights on a device.
