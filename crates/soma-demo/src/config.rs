@@ -36,7 +36,7 @@ impl Default for DemoConfig {
             domains: DomainConfig::defaults(),
             domain_bytes: 1_500_000,
             model_size: "mini".to_owned(),
-            steps: 120,
+            steps: 300,
             seed: 1,
             rounds: 2,
             fills: 5,

@@ -14,6 +14,8 @@ const MAX_FILE_BYTES: u64 = 64 << 10;
 
 /// Smaller files say little.
 const MIN_FILE_BYTES: u64 = 256;
+/// The largest file that is held out: every one is scored with several models, by several parties.
+const MAX_HELD_OUT_BYTES: u64 = 6 << 10;
 
 /// Files of a domain that liars submit, at most.
 const FOR_LIARS: usize = 8;
@@ -106,16 +108,21 @@ fn find_one(
         if !seen.insert(soma_crypto::checksum(&content)) {
             continue;
         }
-        place += 1;
-        if place % 6 == 5 {
-            match domain.for_liars.len() < FOR_LIARS && place % 12 == 5 {
+        // Every sixth is held out; a long one leaves its turn to the next.
+        let is_turn = place % 6 == 4;
+        if is_turn && content.len() as u64 <= MAX_HELD_OUT_BYTES {
+            match domain.for_liars.len() < FOR_LIARS && place % 12 == 4 {
                 true => domain.for_liars.push(file),
                 false => domain.held_out.push(file),
             }
         } else {
             domain.training_bytes += content.len() as u64;
             domain.training.push(file);
+            if is_turn {
+                continue;
+            }
         }
+        place += 1;
     }
     if domain.held_out.len() < 4 || domain.training.len() < 16 {
         return Err(DemoError::NoData {

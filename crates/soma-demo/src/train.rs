@@ -17,7 +17,7 @@ use crate::error::DemoError;
 use crate::watch::Watch;
 
 /// Bytes of held-out files that an evaluation reads, of each domain.
-const EVALUATED_BYTES: u64 = 48 << 10;
+const EVALUATED_BYTES: u64 = 24 << 10;
 
 /// A trained model.
 #[derive(Clone, Debug)]
@@ -130,20 +130,20 @@ fn train_one(
     })
 }
 
-/// Settings for a model that learns for a minute: large steps of few sequences.
+/// Settings for a model that learns for a minute: many steps of one sequence.
 fn settings(config: &DemoConfig) -> TrainConfig {
     TrainConfig {
         preset: config.model_size.clone(),
         seed: config.seed,
         steps: config.steps,
-        micro_batch: 2,
+        micro_batch: 1,
         accumulation: 1,
         learning_rate: 3e-3,
         warm_up_steps: (config.steps / 10).max(1),
         schedule: Schedule::Cosine,
         clip_norm: Some(1.0),
         dropout: 0.0,
-        evaluate_every: (config.steps / 6).max(1),
+        evaluate_every: (config.steps / 4).max(1),
         checkpoint_every: 0,
         keep_checkpoints: 1,
         ..TrainConfig::default()
