@@ -80,5 +80,7 @@ fn print(summary: &TrainSummary, json: bool) {
         println!("{bits:.4} bits per byte on held-out data");
     }
     println!("Weights: {}", summary.weights.display());
-    println!("Embedding: {}", summary.embedding.display());
+    if let Some(embedding) = &summary.embedding {
+        println!("Embedding: {}", embedding.display());
+    }
 }

@@ -152,6 +152,8 @@ pub struct ScorerInfo {
     pub device: String,
     /// What the driver calls it.
     pub device_name: String,
+    /// What linear maps compute with: `f32` or `bf16`.
+    pub precision: String,
     /// Size of the models: `v1`, `small`, or another preset's name.
     pub model_size: String,
     /// Components of an embedding.

@@ -18,6 +18,16 @@ use soma_model::sigreg::SLICES;
 use soma_model::tokenizer::{self, Sequence};
 use soma_model::{Batch, Cpu, EvaluateOptions, ModelConfig, V1Model, weights};
 
+/// The allocator and its settings are those of the programs that people run.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Tensors in large pages.
+// SAFETY: the name and the type are those that the allocator reads its settings from.
+#[allow(unsafe_code)]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static ALLOCATOR_SETTINGS: &[u8; 11] = b"thp:always\0";
+
 /// Matrices of noise that are written.
 const NOISES: u64 = 4;
 

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::precision::Precision;
+
 /// Tokens: 256 byte values and 8 special ones, of which PAD and EOS are used.
 pub const VOCAB_SIZE: usize = 264;
 /// Places of a sequence.
@@ -170,6 +172,13 @@ impl ModelConfig {
     /// Bytes of the weights in 32-bit floats.
     pub const fn weight_bytes(&self) -> u64 {
         4 * self.parameter_count()
+    }
+
+    /// Bytes of the weights as a device keeps them that computes with `precision`.
+    pub const fn weight_bytes_in(&self, precision: Precision) -> u64 {
+        let (d, h) = (self.embedding_dim as u64, self.hidden_dim as u64);
+        let linear = self.layers as u64 * (4 * d * d + 2 * d * h) + d * VOCAB_SIZE as u64;
+        self.weight_bytes() - linear * (4 - precision.bytes())
     }
 }
 

@@ -4,10 +4,11 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use thiserror::Error;
 
 use crate::backend::ModelBackend;
+use crate::precision::Precision;
 
 /// Where a model runs: `cpu`, `wgpu`, `wgpu:N`, `cuda`, `cuda:N`, where N counts the devices of
 /// that kind from 0.
@@ -50,6 +51,14 @@ pub enum DeviceError {
         /// What was tried and failed.
         reason: String,
     },
+    /// The device cannot compute so.
+    #[error("device `{device}` cannot compute with {precision}; use `--precision f32`")]
+    Precision {
+        /// The device.
+        device: Device,
+        /// What it was asked for.
+        precision: Precision,
+    },
 }
 
 impl DeviceError {
@@ -59,6 +68,7 @@ impl DeviceError {
             Self::Unknown { .. } => "UnknownDevice",
             Self::NotBuilt { .. } => "DeviceNotBuilt",
             Self::Unavailable { .. } => "DeviceUnavailable",
+            Self::Precision { .. } => "DevicePrecision",
         }
     }
 }
@@ -118,6 +128,18 @@ impl Device {
         }
     }
 
+    /// Checks that the device, which [`probe`](Self::probe) found to work, computes with `precision`.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotBuilt`] and [`DeviceError::Precision`].
+    pub fn check_precision(self, precision: Precision) -> Result<(), DeviceError> {
+        let device = self;
+        match precision == Precision::F32 || self.run(HasBf16)? {
+            true => Ok(()),
+            false => Err(DeviceError::Precision { device, precision }),
+        }
+    }
+
     /// True where the device's memory is that of the host.
     pub const fn shares_host_memory(self) -> bool {
         matches!(self, Self::Cpu)
@@ -137,6 +159,16 @@ impl Device {
             Self::Wgpu(_) => "wgpu",
             Self::Cuda(_) => "cuda",
         }
+    }
+}
+
+struct HasBf16;
+
+impl OnDevice for HasBf16 {
+    type Output = bool;
+
+    fn run<B: ModelBackend>(self, device: B::Device) -> bool {
+        B::supports_dtype(&device, DType::BF16)
     }
 }
 

@@ -40,6 +40,7 @@ pub mod evaluate;
 mod generic;
 pub mod loss;
 pub mod noise;
+mod precision;
 mod rotary;
 pub mod sigreg;
 pub mod tokenizer;
@@ -50,6 +51,7 @@ pub use backend::ModelBackend;
 pub use config::{ConfigError, ModelConfig};
 pub use device::{Device, DeviceError, OnDevice};
 pub use evaluate::{BatchLoss, EmptyData, EvaluateOptions, Evaluation, TokenizedData};
+pub use precision::{Precision, UnknownPrecision};
 pub use v1::{Batch, Dropout, V1Model};
 
 /// The backend for the CPU.

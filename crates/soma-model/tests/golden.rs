@@ -28,7 +28,7 @@ fn all_golden_values_are_met() {
 }
 
 #[test]
-fn all_golden_values_are_met_without_kernels_of_the_backend() {
+fn all_golden_values_are_met_where_gradients_are_kept() {
     Golden.run::<Autodiff<Cpu>>(Default::default());
 }
 

@@ -20,6 +20,16 @@ use soma_model::{Cpu, Device, ModelConfig, weights};
 use soma_scoring::{ScoringService, ServiceConfig};
 use tokio::task::JoinSet;
 
+/// The allocator and its settings are those of the programs that people run.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Tensors in large pages.
+// SAFETY: the name and the type are those that the allocator reads its settings from.
+#[allow(unsafe_code)]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static ALLOCATOR_SETTINGS: &[u8; 11] = b"thp:always\0";
+
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Bytes of a piece: nearly a whole sequence.

@@ -15,6 +15,16 @@ use soma_crypto::sealed::{fresh_key, seal};
 use soma_model::{Cpu, Device, ModelConfig, weights};
 use soma_scoring::{ScoringService, ServiceConfig};
 
+/// The allocator and its settings are those of the programs that people run.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Tensors in large pages.
+// SAFETY: the name and the type are those that the allocator reads its settings from.
+#[allow(unsafe_code)]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static ALLOCATOR_SETTINGS: &[u8; 11] = b"thp:always\0";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let task = arguments.next().unwrap_or_default();

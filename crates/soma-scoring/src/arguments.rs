@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::Args;
 use soma_blobs::{AddressPolicy, S3Config};
-use soma_model::{ConfigError, Device, ModelConfig};
+use soma_model::{ConfigError, Device, ModelConfig, Precision};
 use soma_service::logging::{InvalidFilter, LogConfig, init};
 use soma_service::stop_signal;
 use thiserror::Error;
@@ -36,6 +36,9 @@ pub struct ScoringArguments {
     /// Where models run: cpu, wgpu, wgpu:N, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: Device,
+    /// What linear maps compute with: f32, or bf16 on GPUs that have it
+    #[arg(long, value_name = "PRECISION", default_value = "f32")]
+    pub precision: Precision,
     /// Size of the models: small, mini, base, large or v1
     #[arg(
         long,
@@ -112,6 +115,7 @@ impl ScoringArguments {
         let folder = self.data_dir.clone().or(folder).ok_or(RunError::NoHome)?;
         let mut config = ServiceConfig::new(size, model, self.device, folder);
         config.listen = SocketAddr::new(self.host, self.port);
+        config.scorer.precision = self.precision;
         if let Some(memory) = self.memory {
             config.scorer.host_memory_bytes = memory.as_u64();
         }

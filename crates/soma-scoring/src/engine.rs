@@ -35,7 +35,7 @@ impl OnDevice for MakeEngine {
     type Output = Box<dyn Engine>;
 
     fn run<B: ModelBackend>(self, device: B::Device) -> Self::Output {
-        let needs = MemoryNeeds::of(&self.0.model, self.0.sequences_at_a_time);
+        let needs = self.0.needs();
         let for_weights = self.0.memory_bytes().saturating_sub(needs.working);
         Box::new(DeviceEngine::<B> {
             loaded: Loaded::new(needs.weights, for_weights),
@@ -82,7 +82,8 @@ impl<B: ModelBackend> DeviceEngine<B> {
         B::memory_cleanup(&self.device);
         let mut model = None;
         source.load(&mut |file| {
-            model = Some(weights::read(file, &self.config.model, &self.device)?);
+            let (size, precision) = (&self.config.model, self.config.precision);
+            model = Some(weights::read_as(file, size, precision, &self.device)?);
             Ok(())
         })?;
         self.loads += 1;

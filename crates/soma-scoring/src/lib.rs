@@ -44,7 +44,7 @@ pub use memory::MemoryNeeds;
 pub use scorer::{Scorer, ScorerConfig};
 pub use scores::{ModelScore, PieceScores};
 pub use service::{ScoringService, ServiceConfig};
-pub use soma_model::{ConfigError, Device, ModelConfig};
+pub use soma_model::{ConfigError, Device, ModelConfig, Precision};
 pub use source::{ModelKey, ModelSource, SealedWeights, WeightsFile};
 
 /// Version of the contract from data to loss and embedding: scores of one version compare.

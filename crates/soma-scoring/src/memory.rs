@@ -1,14 +1,14 @@
 //! What a model needs in memory, and what there is.
 
-use soma_model::ModelConfig;
 use soma_model::config::{MAX_SEQ_LEN, VOCAB_SIZE};
 use soma_model::sigreg::SLICES;
+use soma_model::{ModelConfig, Precision};
 use sysinfo::System;
 
 /// Bytes that a model needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryNeeds {
-    /// The weights, in 32-bit floats.
+    /// The weights.
     pub weights: u64,
     /// What an evaluation needs beside them, at most.
     pub working: u64,
@@ -17,20 +17,21 @@ pub struct MemoryNeeds {
 }
 
 impl MemoryNeeds {
-    /// Of a model of size `config`, with `sequences` on the device at a time.
+    /// Of a model of size `config` that computes with `precision`, with `sequences` on the device at
+    /// a time.
     ///
     /// Alive at the same time are at most: nine tensors as wide as a representation (input, norm,
     /// queries, keys, values, rotated ones, output), three as wide as the feed-forward layer, the
     /// logits and their logarithms, the projections of SIGReg, the scores of a block of attention,
     /// and while loading the largest weight once more.
-    pub fn of(config: &ModelConfig, sequences: usize) -> Self {
+    pub fn of(config: &ModelConfig, precision: Precision, sequences: usize) -> Self {
         let [d, h] = [config.embedding_dim as u64, config.hidden_dim as u64];
         let [vocabulary, slices] = [VOCAB_SIZE as u64, SLICES as u64];
         let places = (sequences * MAX_SEQ_LEN) as u64;
         let width = 9 * d + 3 * h + 3 * vocabulary + 4 * slices + config.heads as u64 * 256;
         let largest = d * h.max(vocabulary);
         Self {
-            weights: config.weight_bytes(),
+            weights: config.weight_bytes_in(precision),
             working: 4 * (places * width + largest + d * slices * 2),
             staging: 2 * 4 * largest,
         }
@@ -71,8 +72,10 @@ mod tests {
 
     #[test]
     fn the_full_model_fits_into_a_quarter_more_than_its_weights() {
-        let needs = MemoryNeeds::of(&ModelConfig::V1, 4);
+        let needs = MemoryNeeds::of(&ModelConfig::V1, Precision::F32, 4);
         assert_eq!(needs.weights, 4_838_736_928);
+        let half = MemoryNeeds::of(&ModelConfig::V1, Precision::Bf16, 4);
+        assert!(half.weights < needs.weights * 51 / 100, "{half:?}");
         assert!(needs.total() < needs.weights / 4 * 5, "{needs:?}");
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use soma_model::{Device, Evaluation, ModelConfig, TokenizedData};
+use soma_model::{Device, Evaluation, ModelConfig, Precision, TokenizedData};
 
 use crate::engine::{Engine, MakeEngine};
 use crate::error::{LoadError, ScoringError};
@@ -18,6 +18,8 @@ pub struct ScorerConfig {
     pub model: ModelConfig,
     /// Where they run.
     pub device: Device,
+    /// What their linear maps compute with.
+    pub precision: Precision,
     /// Bytes of this machine's memory that may be used. On the CPU weights are in it; for a GPU
     /// they only pass through.
     pub host_memory_bytes: u64,
@@ -30,18 +32,24 @@ pub struct ScorerConfig {
 }
 
 impl ScorerConfig {
-    /// Defaults for a size and device: 80 % of the machine's memory, 16 GiB of a GPU's, 4 sequences
+    /// Defaults for a size and device: 32-bit floats, 80 % of the machine's memory, 16 GiB of a GPU's, 4 sequences
     /// at a time on the CPU and 16 on a GPU, data up to 1 MiB.
     pub fn new(model: ModelConfig, device: Device) -> Self {
         let on_host = device.shares_host_memory();
         Self {
             model,
             device,
+            precision: Precision::F32,
             host_memory_bytes: HostMemory::now().total / 5 * 4,
             device_memory_bytes: 16 << 30,
             sequences_at_a_time: if on_host { 4 } else { 16 },
             max_data_bytes: 1 << 20,
         }
+    }
+
+    /// What a model needs.
+    pub fn needs(&self) -> MemoryNeeds {
+        MemoryNeeds::of(&self.model, self.precision, self.sequences_at_a_time)
     }
 
     /// Bytes for weights and what is computed, where the models run.
@@ -87,6 +95,7 @@ impl Scorer {
     pub fn new(config: ScorerConfig) -> Result<Self, ScoringError> {
         config.model.check()?;
         let device_name = config.device.probe()?;
+        config.device.check_precision(config.precision)?;
         let engine = config.device.run(MakeEngine(config))?;
         Ok(Self {
             engine: Mutex::new(engine),
@@ -109,7 +118,7 @@ impl Scorer {
 
     /// What a model needs.
     pub fn needs(&self) -> MemoryNeeds {
-        MemoryNeeds::of(&self.config.model, self.config.sequences_at_a_time)
+        self.config.needs()
     }
 
     /// Models in memory, and their bytes.

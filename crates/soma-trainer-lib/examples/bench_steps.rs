@@ -12,6 +12,16 @@ use soma_model::tokenizer::{self, Sequence};
 use soma_trainer::data::DataError;
 use soma_trainer::{Observer, Run, SequenceSource, Start, StepReport, StopFlag, TrainConfig};
 
+/// The allocator and its settings are those of the programs that people run.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Tensors in large pages.
+// SAFETY: the name and the type are those that the allocator reads its settings from.
+#[allow(unsafe_code)]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static ALLOCATOR_SETTINGS: &[u8; 11] = b"thp:always\0";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, size] = &arguments[..] else {

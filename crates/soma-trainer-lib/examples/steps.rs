@@ -7,6 +7,16 @@ use soma_model::tokenizer::{Sequence, sequences};
 use soma_trainer::data::DataError;
 use soma_trainer::{Observer, Run, SequenceSource, Start, StepReport, StopFlag, TrainConfig};
 
+/// The allocator and its settings are those of the programs that people run.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Tensors in large pages.
+// SAFETY: the name and the type are those that the allocator reads its settings from.
+#[allow(unsafe_code)]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static ALLOCATOR_SETTINGS: &[u8; 11] = b"thp:always\0";
+
 /// The same text again and again.
 struct Repeated(Vec<Sequence>, u64);
 

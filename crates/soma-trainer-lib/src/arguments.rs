@@ -15,9 +15,9 @@ use crate::{EvaluationReport, Finished, Observer, Schedule, Start, StepReport, T
 /// What to train on, and how.
 #[derive(Clone, Debug, Args)]
 pub struct TrainArguments {
-    /// Files and folders to train on; folders are searched through. Text in JSONL and Parquet is taken from a field
-    #[arg(required = true, value_name = "PATH")]
-    pub data: Vec<PathBuf>,
+    /// The data.
+    #[command(flatten)]
+    pub data: DataArguments,
     /// Where checkpoints, weights, embedding and curve are kept
     #[arg(long, short, value_name = "DIR", default_value = "soma-training")]
     pub out: PathBuf,
@@ -81,6 +81,17 @@ pub struct TrainArguments {
     /// Checkpoints to keep, the latest
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     pub keep_checkpoints: usize,
+    /// Sequences in the buffer that mixes them
+    #[arg(long, value_name = "COUNT", default_value_t = SHUFFLE_SEQUENCES)]
+    pub shuffle: usize,
+}
+
+/// Where training data is.
+#[derive(Clone, Debug, Args)]
+pub struct DataArguments {
+    /// Files and folders with the data; folders are searched through. Text in JSONL and Parquet is taken from a field
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
     /// In folders only files whose names end so, such as rs; can be repeated
     #[arg(long = "extension", value_name = "END")]
     pub extensions: Vec<String>,
@@ -96,9 +107,24 @@ pub struct TrainArguments {
     /// Leave out what cannot be read instead of ending
     #[arg(long)]
     pub skip_unreadable: bool,
-    /// Sequences in the buffer that mixes them
-    #[arg(long, value_name = "COUNT", default_value_t = SHUFFLE_SEQUENCES)]
-    pub shuffle: usize,
+}
+
+impl DataArguments {
+    /// All of the data, with nothing held out.
+    pub fn config(&self) -> DataConfig {
+        DataConfig {
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+            extensions: self.extensions.clone(),
+            field: self.field.clone(),
+            on_unreadable: match self.skip_unreadable {
+                true => OnUnreadable::Skip,
+                false => OnUnreadable::Fail,
+            },
+            held_out_fraction: 0.0,
+            ..DataConfig::new(&self.paths)
+        }
+    }
 }
 
 /// The learning rate after warming up.
@@ -115,17 +141,9 @@ impl TrainArguments {
     pub fn session(&self) -> Session {
         Session {
             data: DataConfig {
-                include: self.include.clone(),
-                exclude: self.exclude.clone(),
-                extensions: self.extensions.clone(),
-                field: self.field.clone(),
-                on_unreadable: match self.skip_unreadable {
-                    true => OnUnreadable::Skip,
-                    false => OnUnreadable::Fail,
-                },
                 held_out_fraction: self.held_out,
                 split_seed: self.seed,
-                ..DataConfig::new(&self.data)
+                ..self.data.config()
             },
             stream: StreamConfig {
                 shuffle_sequences: self.shuffle,
@@ -177,8 +195,9 @@ pub struct TrainSummary {
     pub step: u64,
     /// The weights.
     pub weights: PathBuf,
-    /// The file with the embedding to publish them with.
-    pub embedding: PathBuf,
+    /// The file with the embedding to publish them with; none of a run that was told to stop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<PathBuf>,
     /// Bits per byte on held-out documents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits_per_byte: Option<f64>,
@@ -197,7 +216,7 @@ impl From<&Trained> for TrainSummary {
             },
             step: trained.step,
             weights: trained.weights.clone(),
-            embedding: trained.embedding_file.clone(),
+            embedding: trained.embedding.clone(),
             bits_per_byte: trained.held_out.map(|loss| loss.bits_per_byte),
             loss: trained.held_out.map(|loss| loss.loss),
         }

@@ -2,14 +2,100 @@
 //!
 //! The network compares directions alone, so both embeddings come with length 1.
 
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
 use burn::tensor::Tensor;
 use soma_model::tokenizer::Sequence;
-use soma_model::{Batch, EvaluateOptions, ModelBackend, V1Model};
+use soma_model::{
+    Batch, Device, EvaluateOptions, ModelBackend, ModelConfig, OnDevice, V1Model, weights,
+};
 
-use crate::TrainError;
+use crate::{SequenceSource, TrainError};
 
 /// Sequences that a model's embedding is made of.
 pub const SEQUENCES: usize = 256;
+/// Sequences that are on a device at a time.
+const AT_A_TIME: usize = 4;
+
+/// [`of_sequences`] with the weights in a file of size `size` and the first sequences of `source`.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn of_weights(
+    device: Device,
+    size: &ModelConfig,
+    path: &Path,
+    source: &mut dyn SequenceSource,
+) -> Result<Vec<f32>, TrainError> {
+    source.seek(0)?;
+    let mut sequences: Vec<Sequence> = Vec::new();
+    while sequences.len() < SEQUENCES {
+        match source.next()? {
+            Some(sequence) => sequences.push(sequence),
+            None => break,
+        }
+    }
+    let of = Of::Sequences(&sequences);
+    device.run(Embed { size, path, of })?
+}
+
+/// [`of_data`] with the weights in a file of size `size`.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn of_weights_and_data(
+    device: Device,
+    size: &ModelConfig,
+    path: &Path,
+    data: &[u8],
+) -> Result<Vec<f32>, TrainError> {
+    let of = Of::Data(data);
+    device.run(Embed { size, path, of })?
+}
+
+struct Embed<'a> {
+    size: &'a ModelConfig,
+    path: &'a Path,
+    of: Of<'a>,
+}
+
+enum Of<'a> {
+    Sequences(&'a [Sequence]),
+    Data(&'a [u8]),
+}
+
+impl OnDevice for Embed<'_> {
+    type Output = Result<Vec<f32>, TrainError>;
+
+    fn run<B: ModelBackend>(self, device: B::Device) -> Self::Output {
+        let model = read::<B>(self.path, self.size, &device)?;
+        match self.of {
+            Of::Sequences(sequences) => of_sequences(&model, sequences, AT_A_TIME, &device),
+            Of::Data(data) => of_data(&model, data, &EvaluateOptions::default(), &device),
+        }
+    }
+}
+
+/// The model in a weights file.
+pub(crate) fn read<B: ModelBackend>(
+    path: &Path,
+    size: &ModelConfig,
+    device: &B::Device,
+) -> Result<V1Model<B>, TrainError> {
+    let file = File::open(path).map_err(TrainError::file(path))?;
+    weights::read(BufReader::new(file), size, device).map_err(TrainError::weights(path))
+}
+
+/// Writes an embedding as a list in JSON.
+///
+/// # Errors
+/// [`TrainError::File`].
+pub fn write(path: &Path, embedding: &[f32]) -> Result<(), TrainError> {
+    let text = serde_json::to_vec(embedding).unwrap_or_default();
+    std::fs::write(path, text).map_err(TrainError::file(path))
+}
 
 /// The embedding to publish with a model: of up to [`SEQUENCES`] sequences of its training data,
 /// the mean over all places of each, PAD included, then the mean over the sequences, divided by

@@ -1,14 +1,12 @@
 //! A run from paths to weights: data, held-out pieces, training, the embedding to publish.
 
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use soma_model::tokenizer::Sequence;
-use soma_model::{ModelBackend, OnDevice, weights};
+use soma_model::{ModelBackend, OnDevice};
 
 use crate::data::{DataConfig, Documents, StreamConfig};
 use crate::run::{Finished, Run, Start};
-use crate::{HeldOutLoss, Observer, SequenceSource, StopFlag, TrainConfig, TrainError, embedding};
+use crate::{HeldOutLoss, Observer, StopFlag, TrainConfig, TrainError, embedding};
 
 /// Name of the file with the embedding of the last weights, in the run's folder.
 pub const EMBEDDING: &str = "embedding.json";
@@ -39,11 +37,11 @@ pub struct Trained {
     pub step: u64,
     /// The weights: the best ones where evaluations were done, else the last.
     pub weights: PathBuf,
-    /// Where a model with these weights stands: of length 1.
-    pub embedding: Vec<f32>,
-    /// The file that holds it.
-    pub embedding_file: PathBuf,
-    /// How well they predict held-out documents, where there are some.
+    /// The file with the embedding to publish the weights with; none of a run that was told to
+    /// stop, which is meant to end soon.
+    pub embedding: Option<PathBuf>,
+    /// How well the weights predict held-out documents, where there are some and the run was not
+    /// told to stop.
     pub held_out: Option<HeldOutLoss>,
 }
 
@@ -71,21 +69,26 @@ impl Session {
             Some(_) => self.folder.join("best.safetensors"),
             None => outcome.checkpoint.join("weights.safetensors"),
         };
-        let embedding = embedding_of(&self.train, &weights, &mut stream)?;
-        let embedding_file = self.folder.join(EMBEDDING);
-        write_json(&embedding_file, &embedding)?;
-        let held_out = match held_out.is_empty() {
-            true => None,
-            false => Some(loss_of(&self.train, &weights, &held_out)?),
-        };
-        Ok(Trained {
+        let mut trained = Trained {
             finished: outcome.finished,
             step: outcome.step,
             weights,
-            embedding,
-            embedding_file,
-            held_out,
-        })
+            embedding: None,
+            held_out: None,
+        };
+        if trained.finished == Finished::Stopped {
+            return Ok(trained);
+        }
+        let size = self.train.check()?;
+        let weights = &trained.weights;
+        let embedding = embedding::of_weights(self.train.device, &size, weights, &mut stream)?;
+        let file = self.folder.join(EMBEDDING);
+        embedding::write(&file, &embedding)?;
+        trained.embedding = Some(file);
+        if !held_out.is_empty() {
+            trained.held_out = Some(loss_of(&self.train, &trained.weights, &held_out)?);
+        }
+        Ok(trained)
     }
 
     fn held_out(&self, documents: &Documents) -> Result<Vec<Vec<u8>>, TrainError> {
@@ -100,31 +103,6 @@ impl Session {
         }
         Ok(pieces)
     }
-}
-
-/// The embedding to publish with weights: see [`embedding::of_sequences`]. The sequences are the
-/// first of the source.
-///
-/// # Errors
-/// [`TrainError`].
-pub fn embedding_of(
-    config: &TrainConfig,
-    weights: &Path,
-    source: &mut dyn SequenceSource,
-) -> Result<Vec<f32>, TrainError> {
-    source.seek(0)?;
-    let mut sequences: Vec<Sequence> = Vec::new();
-    while sequences.len() < embedding::SEQUENCES {
-        match source.next()? {
-            Some(sequence) => sequences.push(sequence),
-            None => break,
-        }
-    }
-    config.device.run(Embed {
-        config,
-        weights,
-        sequences: &sequences,
-    })?
 }
 
 /// How well weights predict `pieces`, each on its own.
@@ -143,21 +121,6 @@ pub fn loss_of(
     })?
 }
 
-struct Embed<'a> {
-    config: &'a TrainConfig,
-    weights: &'a Path,
-    sequences: &'a [Sequence],
-}
-
-impl OnDevice for Embed<'_> {
-    type Output = Result<Vec<f32>, TrainError>;
-
-    fn run<B: ModelBackend>(self, device: B::Device) -> Self::Output {
-        let model = read::<B>(self.config, self.weights, &device)?;
-        embedding::of_sequences(&model, self.sequences, self.config.micro_batch, &device)
-    }
-}
-
 struct Evaluate<'a> {
     config: &'a TrainConfig,
     weights: &'a Path,
@@ -168,23 +131,9 @@ impl OnDevice for Evaluate<'_> {
     type Output = Result<HeldOutLoss, TrainError>;
 
     fn run<B: ModelBackend>(self, device: B::Device) -> Self::Output {
-        let model = read::<B>(self.config, self.weights, &device)?;
+        let size = self.config.check()?;
+        let model = embedding::read::<B>(self.weights, &size, &device)?;
         let options = soma_model::EvaluateOptions::default();
         crate::evaluate(&model, self.pieces.iter().map(Ok), &options, &device)
     }
-}
-
-fn read<B: ModelBackend>(
-    config: &TrainConfig,
-    path: &Path,
-    device: &B::Device,
-) -> Result<soma_model::V1Model<B>, TrainError> {
-    let size = config.check()?;
-    let file = std::fs::File::open(path).map_err(TrainError::file(path))?;
-    weights::read(BufReader::new(file), &size, device).map_err(TrainError::weights(path))
-}
-
-fn write_json(path: &Path, value: &[f32]) -> Result<(), TrainError> {
-    let text = serde_json::to_vec(value).unwrap_or_default();
-    std::fs::write(path, text).map_err(TrainError::file(path))
 }

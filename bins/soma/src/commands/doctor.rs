@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use soma_scoring::memory::HostMemory;
-use soma_scoring::{Device, MemoryNeeds, ModelConfig, ScorerConfig};
+use soma_scoring::{Device, ModelConfig, ScorerConfig};
 
 use crate::config::Env;
 use crate::context::Context;
@@ -164,7 +164,7 @@ async fn device(device: Device) -> Check {
 
 fn memory(device: Device, name: &str, size: &ModelConfig) -> Check {
     let config = ScorerConfig::new(*size, device);
-    let needs = MemoryNeeds::of(size, config.sequences_at_a_time);
+    let needs = config.needs();
     let host = HostMemory::now();
     let needed = if device.shares_host_memory() {
         needs.total()

@@ -291,3 +291,52 @@ fn weights_are_trained_stopped_resumed_and_published() {
         dim.err
     );
 }
+
+#[test]
+fn weights_are_averaged_and_embedded() {
+    let soma = Soma::new();
+    let (one, two) = (soma.dir().join("one"), soma.dir().join("two"));
+    for (seed, file) in [(1, &one), (2, &two)] {
+        let file = file.display();
+        soma.ok(&format!(
+            "model init-weights {file} --model-size small --seed {seed}"
+        ));
+    }
+    let [one_shown, two_shown, out] =
+        [&one, &two, &soma.dir().join("out")].map(|file| file.display().to_string());
+    let line = format!("model average {one_shown} {two_shown} --out {out}");
+    soma.ok(&format!("{line} --share 1 --share 0"));
+    assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&one).unwrap());
+    soma.ok(&line);
+    let average = std::fs::read(&out).unwrap();
+    assert!(average != std::fs::read(&one).unwrap() && average != std::fs::read(&two).unwrap());
+    let refused = soma.fails(&format!("{line} --share 1"));
+    assert!(
+        refused["message"].as_str().unwrap().contains("share"),
+        "{refused}"
+    );
+
+    let text = soma.dir().join("text");
+    std::fs::write(&text, "some text ".repeat(60)).unwrap();
+    let embedding = soma.dir().join("embedding.json");
+    let line = format!(
+        "model embed {one_shown} {} --out {}",
+        text.display(),
+        embedding.display()
+    );
+    let numbers = |line: &str| -> Vec<f64> {
+        serde_json::from_value(soma.json(line)["embedding"].clone()).unwrap()
+    };
+    let found = numbers(&line);
+    let length: f64 = found.iter().map(|number| number * number).sum();
+    assert!(
+        found.len() == 16 && (length - 1.0).abs() < 1e-5,
+        "{found:?}"
+    );
+    // Of one sequence, it is what the scorer sees.
+    for (one, other) in found.iter().zip(numbers(&format!("{line} --plain"))) {
+        assert!((one - other).abs() < 1e-5, "{found:?}");
+    }
+    let many = soma.run(&format!("{line} {one_shown} --plain"));
+    assert_eq!(many.code, 2, "{}", many.err);
+}

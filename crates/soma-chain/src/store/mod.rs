@@ -20,13 +20,22 @@ pub type Entry = (Vec<u8>, Vec<u8>);
 
 /// A store that failed. The chain stops: going on could lose finalized blocks.
 #[derive(Debug, Error)]
-#[error("store failed: {0}; check the disk and start again")]
-pub struct StoreError(pub String);
+pub enum StoreError {
+    /// Another store has the folder open, perhaps one that is just being closed.
+    #[error("{folder} is in use by another process; stop that one, or use another folder")]
+    InUse {
+        /// The folder.
+        folder: String,
+    },
+    /// It cannot be read or written.
+    #[error("store failed: {0}; check the disk and start again")]
+    Failed(String),
+}
 
 impl StoreError {
     /// Wraps any error of a store.
     pub fn new(error: impl fmt::Display) -> Self {
-        Self(error.to_string())
+        Self::Failed(error.to_string())
     }
 }
 

@@ -14,7 +14,8 @@ impl SledStore {
     /// Opens the store in folder `path`, or makes it. `cache_bytes` bounds its page cache.
     ///
     /// # Errors
-    /// When the folder cannot be used, or another process has it open.
+    /// [`StoreError::InUse`] when it is open already; [`StoreError::Failed`] when the folder cannot
+    /// be used.
     pub fn open(path: impl AsRef<Path>, cache_bytes: u64) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let db = sled::Config::new()
@@ -23,7 +24,13 @@ impl SledStore {
             // The chain flushes once for each block, before it acknowledges it.
             .flush_every_ms(None)
             .open()
-            .map_err(|error| StoreError(format!("cannot open {}: {error}", path.display())))?;
+            .map_err(|error| {
+                let (folder, text) = (path.display().to_string(), error.to_string());
+                match text.contains("could not acquire lock") {
+                    true => StoreError::InUse { folder },
+                    false => StoreError::Failed(format!("cannot open {folder}: {text}")),
+                }
+            })?;
         Ok(Self { db })
     }
 

@@ -113,6 +113,12 @@ fn the_kernels_compute_what_the_operations_do() {
     assert_near(by_kernel, attention::causal(qkv, HEADS, None));
     let x = random([70, 37]);
     assert_near(Cpu::sigreg_statistics(x.clone()), sigreg::statistics(x));
+    let x = random(SHAPE);
+    assert_near(Cpu::gelu_exact(x.clone()), elements::gelu(x.clone()));
+    let half = SHAPE[2] / HEADS / 2;
+    let (cos, sin) = (random([2, 300, half]), random([2, 300, half]));
+    let by_kernel = Cpu::rotate(x.clone(), cos.clone(), sin.clone(), HEADS);
+    assert_near(by_kernel, rotary::rotate(x, cos, sin, HEADS));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 
 use super::dropout::{Dropout, Site};
 use crate::backend::ModelBackend;
+use crate::precision::linear;
 use crate::rotary::Rotary;
 
 /// A layer of the transformer.
@@ -68,11 +69,11 @@ impl<B: ModelBackend> Attention<B> {
         let kept =
             dropout.map(|dropout| dropout.factors(Site::Weights, [places, places], &x.device()));
         let rotate = |x| B::rotate(x, rotary.cos.clone(), rotary.sin.clone(), self.heads);
-        let query = rotate(self.query.forward(x.clone()));
-        let key = rotate(self.key.forward(x.clone()));
-        let value = self.value.forward(x);
+        let query = rotate(linear(&self.query, x.clone()));
+        let key = rotate(linear(&self.key, x.clone()));
+        let value = linear(&self.value, x);
         let seen = B::causal_attention(query, key, value, self.heads, kept);
-        self.output.forward(seen)
+        linear(&self.output, seen)
     }
 }
 
@@ -85,8 +86,7 @@ pub(crate) struct FeedForward<B: ModelBackend> {
 
 impl<B: ModelBackend> FeedForward<B> {
     fn forward(&self, x: Tensor<B, 3>, dropout: Option<Dropout>) -> Tensor<B, 3> {
-        let inner = B::gelu_exact(self.linear_inner.forward(x));
-        self.linear_outer
-            .forward(drop(inner, dropout, Site::Hidden))
+        let inner = B::gelu_exact(linear(&self.linear_inner, x));
+        linear(&self.linear_outer, drop(inner, dropout, Site::Hidden))
     }
 }

@@ -15,6 +15,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::backend::ModelBackend;
 use crate::config::{MAX_SEQ_LEN, ModelConfig, VOCAB_SIZE};
+use crate::precision::linear;
 use crate::rotary::Rotary;
 use crate::tokenizer::Sequence;
 pub use dropout::Dropout;
@@ -92,6 +93,6 @@ impl<B: ModelBackend> V1Model<B> {
     /// Logits of the next token after every place: batch × places × [`VOCAB_SIZE`].
     pub fn predict(&self, representations: Tensor<B, 3>) -> Tensor<B, 3> {
         debug_assert_eq!(self.predictor.weight.dims()[1], VOCAB_SIZE);
-        self.predictor.forward(representations)
+        linear(&self.predictor, representations)
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{ModelConfig, VOCAB_SIZE};
 
 pub use error::WeightsError;
 pub use init::random;
-pub use read::read;
+pub use read::{read, read_as};
 pub use seek::TensorReader;
 pub use write::{write, write_tensors};
 
@@ -27,6 +27,16 @@ pub struct TensorSpec {
     pub shape: Vec<usize>,
 }
 
+impl TensorSpec {
+    /// True for the matrix of a linear map.
+    pub(crate) fn is_linear(&self) -> bool {
+        self.shape.len() == 2 && self.name != EMBEDDING
+    }
+}
+
+/// The name of the table of embeddings.
+const EMBEDDING: &str = "embedding.weight";
+
 /// All tensors of a model of this size, in the order of the architecture.
 pub fn tensors(config: &ModelConfig) -> Vec<TensorSpec> {
     let (d, h) = (config.embedding_dim, config.hidden_dim);
@@ -35,7 +45,7 @@ pub fn tensors(config: &ModelConfig) -> Vec<TensorSpec> {
         let shape = shape.to_vec();
         list.push(TensorSpec { name, shape });
     };
-    add("embedding.weight".to_owned(), &[VOCAB_SIZE, d]);
+    add(EMBEDDING.to_owned(), &[VOCAB_SIZE, d]);
     for layer in 0..config.layers {
         let name = |part: &str| format!("encoder.layers.{layer}.{part}");
         add(name("norm_1.gamma"), &[d]);

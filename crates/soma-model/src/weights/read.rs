@@ -10,6 +10,7 @@ use super::assemble::assemble;
 use super::{TensorSpec, WeightsError, tensors};
 use crate::backend::ModelBackend;
 use crate::config::ModelConfig;
+use crate::precision::Precision;
 use crate::v1::V1Model;
 
 /// The longest header that is read, in bytes: far above that of the largest model.
@@ -26,8 +27,21 @@ const PART_BYTES: usize = 1 << 20;
 /// # Errors
 /// [`WeightsError`], which names the tensor.
 pub fn read<B: ModelBackend>(
+    file: impl Read,
+    config: &ModelConfig,
+    device: &B::Device,
+) -> Result<V1Model<B>, WeightsError> {
+    read_as(file, config, Precision::F32, device)
+}
+
+/// [`read`] for a model that computes with `precision`, whatever that of the file is.
+///
+/// # Errors
+/// [`WeightsError`], which names the tensor.
+pub fn read_as<B: ModelBackend>(
     mut file: impl Read,
     config: &ModelConfig,
+    precision: Precision,
     device: &B::Device,
 ) -> Result<V1Model<B>, WeightsError> {
     let plan = plan(&header(&mut file)?, config)?;
@@ -35,8 +49,12 @@ pub fn read<B: ModelBackend>(
     for (tensor, dtype) in plan {
         let count = tensor.shape.iter().product();
         let values = values(&mut file, &tensor.name, count, dtype)?;
-        let data = TensorData::new(values, [count]);
-        ready.insert(tensor.name, Tensor::from_data(data, device));
+        let values = Tensor::from_data(TensorData::new(values, [count]), device);
+        let values = match tensor.is_linear() {
+            true => precision.apply(values),
+            false => values,
+        };
+        ready.insert(tensor.name, values);
     }
     if file.read(&mut [0])? != 0 {
         let problem = "longer than its header says";

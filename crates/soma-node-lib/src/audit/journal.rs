@@ -239,8 +239,9 @@ fn passes(job: &Job, filter: &AuditFilter) -> bool {
 }
 
 fn read(bytes: &[u8]) -> Result<Job, StoreError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| StoreError(format!("an audit of another version or damaged: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| {
+        StoreError::Failed(format!("an audit of another version or damaged: {error}"))
+    })
 }
 
 fn key(prefix: &[u8], id: u64) -> Vec<u8> {

@@ -6,9 +6,11 @@ mod parts;
 mod signal;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use soma_chain::{ChainConfig, SledStore};
+use soma_chain::{ChainConfig, SledStore, StoreError};
 use soma_crypto::SecretKey;
 use soma_service::{BindError, Server, bind};
 use soma_types::{Address, Genesis};
@@ -25,6 +27,11 @@ pub use config::NodeConfig;
 pub use error::NodeError;
 use parts::Parts;
 pub use signal::run_until_signal;
+
+/// How often a store that is in use is tried again.
+const CLOSING_TRIES: u32 = 20;
+/// Time between two tries.
+const CLOSING_PAUSE: Duration = Duration::from_millis(100);
 
 /// A node.
 pub struct Node;
@@ -85,7 +92,7 @@ async fn open_chain(genesis: Genesis, config: &NodeConfig) -> Result<NodeChain, 
     let (data_dir, cache_bytes) = (config.data_dir.clone(), config.cache_bytes);
     let open = move || {
         let store = match data_dir {
-            Some(dir) => NodeStore::Disk(SledStore::open(dir.join("chain"), cache_bytes)?),
+            Some(dir) => NodeStore::Disk(open_store(&dir.join("chain"), cache_bytes)?),
             None => NodeStore::Memory(soma_chain::MemoryStore::new()),
         };
         Ok(NodeChain::open(store, &genesis, chain_config)?)
@@ -93,6 +100,17 @@ async fn open_chain(genesis: Genesis, config: &NodeConfig) -> Result<NodeChain, 
     tokio::task::spawn_blocking(open)
         .await
         .map_err(|_| NodeError::Panicked)?
+}
+
+/// Opens the store on disk. A node that ended a moment ago may still be closing it.
+fn open_store(folder: &Path, cache_bytes: u64) -> Result<SledStore, StoreError> {
+    for _ in 0..CLOSING_TRIES {
+        match SledStore::open(folder, cache_bytes) {
+            Err(StoreError::InUse { .. }) => std::thread::sleep(CLOSING_PAUSE),
+            result => return result,
+        }
+    }
+    SledStore::open(folder, cache_bytes)
 }
 
 fn run(

@@ -1,9 +1,10 @@
 //! The audit of a node, with a real scorer and real weights.
 //!
 //! `weights`: files of the small model; `world`: a node, its scorer, and who submits to it.
-//! `fills`, `reveals`, `trouble`, `restart`, `reports`, `proxy`: what each promises.
+//! `fills`, `honest`, `reveals`, `trouble`, `restart`, `reports`, `proxy`: what each promises.
 
 mod fills;
+mod honest;
 mod proxy;
 mod reports;
 mod restart;

@@ -288,6 +288,7 @@ impl Shared {
             contract_version: crate::CONTRACT_VERSION,
             device: config.scorer.device.to_string(),
             device_name: self.scorer.device_name().to_owned(),
+            precision: config.scorer.precision.to_string(),
             model_size: config.model_size.clone(),
             embedding_dim: config.scorer.model.embedding_dim as u64,
             parameters: config.scorer.model.parameter_count(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use soma_api::{Base64, DataSource, DataView};
 use soma_blobs::{AddressPolicy, FetchConfig};
 use soma_crypto::sealed::fresh_key;
-use soma_scoring::MemoryNeeds;
+use soma_scoring::{MemoryNeeds, Precision};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::world::{World, request, text, weights_file};
@@ -145,7 +145,7 @@ async fn addresses_inside_are_refused_unless_allowed() {
 
 #[tokio::test]
 async fn a_model_that_does_not_fit_is_refused_before_it_is_loaded() {
-    let needs = MemoryNeeds::of(&soma_model::ModelConfig::SMALL, 4);
+    let needs = MemoryNeeds::of(&soma_model::ModelConfig::SMALL, Precision::F32, 4);
     let world = World::with(|config| config.scorer.host_memory_bytes = needs.total() - 1).await;
     let data = world.data(b"data").await;
     let refusal = world.refusal(&data, &[world.model(1).await]).await;
@@ -156,7 +156,7 @@ async fn a_model_that_does_not_fit_is_refused_before_it_is_loaded() {
 
 #[tokio::test]
 async fn models_beyond_the_budget_take_turns() {
-    let needs = MemoryNeeds::of(&soma_model::ModelConfig::SMALL, 4);
+    let needs = MemoryNeeds::of(&soma_model::ModelConfig::SMALL, Precision::F32, 4);
     let room = needs.working + 2 * needs.weights;
     let world = World::with(|config| config.scorer.host_memory_bytes = room).await;
     let data = world.data(b"data").await;

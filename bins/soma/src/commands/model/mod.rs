@@ -1,6 +1,8 @@
 //! `soma model`.
 
+mod average;
 mod download;
+mod embed;
 mod init;
 mod own;
 mod publish;
@@ -16,8 +18,10 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::transaction::{TransactionOptions, process};
 
+pub use average::Average;
 pub use download::Download;
 pub(super) use download::fetch_config;
+pub use embed::Embed;
 pub use init::InitWeights;
 pub(super) use own::read_embedding;
 pub use publish::{Publish, PublishOptions, Update};
@@ -113,6 +117,10 @@ pub enum ModelCommand {
     Download(Download),
     /// Make random weights: a start for training, or a try of the network
     InitWeights(InitWeights),
+    /// Average the weights of several files
+    Average(Average),
+    /// Compute where a model stands: the embedding to publish its weights with
+    Embed(Embed),
     /// End a model
     Deactivate {
         /// Which.
@@ -194,6 +202,8 @@ impl Model {
             ModelCommand::Update(command) => command.run(context).await,
             ModelCommand::Download(command) => command.run(context).await,
             ModelCommand::InitWeights(command) => command.run().await,
+            ModelCommand::Average(command) => command.run().await,
+            ModelCommand::Embed(command) => command.run().await,
             ModelCommand::Deactivate { model, options } => {
                 let model = model.value()?;
                 process(

@@ -20,6 +20,7 @@ use crate::output::{Output, table};
 use files::DataFile;
 use judge::Judge;
 use models::Models;
+pub(super) use models::size_of;
 
 /// Score files with models: loss, bits per byte, distance
 #[derive(Clone, Debug, Args)]

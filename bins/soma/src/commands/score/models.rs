@@ -63,9 +63,15 @@ async fn size(context: &Context, score: &Score, on_network: bool) -> Result<Mode
         });
     }
     let path = score.weights.first().map_or(Path::new(""), |path| path);
+    size_of(path)
+}
+
+/// The size of the model in a weights file.
+pub(crate) fn size_of(path: &Path) -> Result<ModelConfig, CliError> {
     let bytes = std::fs::metadata(path).map_err(CliError::file(path))?.len();
     by_file_size(bytes).ok_or_else(|| {
-        let text = format!("{} has the size of no model; {hint}", path.display());
+        let path = path.display();
+        let text = format!("{path} has the size of no model; name it with --model-size");
         CliError::Usage(text)
     })
 }

@@ -123,7 +123,10 @@ fn output(trained: &Trained, model: Option<ModelId>) -> Output {
             summary.bits_per_byte.map(|bits| format!("{bits:.4}")),
         )
         .with("Weights", summary.weights.display())
-        .with("Embedding", summary.embedding.display())
+        .maybe(
+            "Embedding",
+            summary.embedding.as_ref().map(|file| file.display()),
+        )
         .maybe("Model", model);
     let mut output = Output::new(&summary, fields.text());
     if let Some(model) = model {

@@ -5,9 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use soma_sdk::types::ModelId;
 use soma_sdk::workflows::publish::{PublishAs, PublishEvent, Publisher};
-use soma_trainer::Trained;
 use soma_trainer::data::Documents;
-use soma_trainer::session::embedding_of;
+use soma_trainer::{Finished, Trained, embedding};
 use tokio::task::JoinHandle;
 
 use super::{Train, say, snapshot};
@@ -64,7 +63,8 @@ impl Publishing {
         })
     }
 
-    /// Publishes until training has ended and its best weights are revealed.
+    /// Publishes until training has ended and its best weights are revealed; after a stop, until what
+    /// was committed is revealed.
     pub(super) async fn run(
         mut self,
         context: &Context,
@@ -84,8 +84,11 @@ impl Publishing {
                     trained = Some(result?);
                 }
             }
+            let is_stopped = |trained: &Trained| trained.finished == Finished::Stopped;
             let best = self.folder.join(BEST);
             let weights = match &trained {
+                // Nothing new is begun: it would take until the next epoch.
+                Some(trained) if is_stopped(trained) => return Ok((trained.clone(), self.model())),
                 Some(trained) => trained.weights.clone(),
                 None if best.exists() => best,
                 None => continue,
@@ -93,12 +96,16 @@ impl Publishing {
             if self.prepare(train, &weights).await? {
                 self.go_on(&observe).await?;
             } else if let Some(trained) = trained {
-                let model = match self.publish_as {
-                    PublishAs::Model(model) => Some(model),
-                    PublishAs::New { .. } => None,
-                };
-                return Ok((trained, model));
+                return Ok((trained, self.model()));
             }
+        }
+    }
+
+    /// The model that was published, where there is one.
+    fn model(&self) -> Option<ModelId> {
+        match self.publish_as {
+            PublishAs::Model(model) => Some(model),
+            PublishAs::New { .. } => None,
         }
     }
 
@@ -127,7 +134,8 @@ impl Publishing {
         let embedding = tokio::task::spawn_blocking(move || {
             let documents = Documents::open(session.data)?;
             let mut stream = documents.stream(session.stream);
-            embedding_of(&session.train, &path, &mut stream)
+            let size = session.train.check()?;
+            embedding::of_weights(session.train.device, &size, &path, &mut stream)
         });
         let embedding = embedding
             .await
