@@ -5,7 +5,8 @@
 FOLDER holds `config.json`, `weights.safetensors`, `input.bin` and `noise.f32`: the noise of an
 evaluation and of the first steps. Says `ready` when the weights are loaded. Answers `run` with the
 seconds of one forward pass or one training step, and `check` with the loss: that of the input, after
-the logits were written to `check`'s path as little-endian 32-bit floats, or that of one step.
+the logits were written to `check`'s path as little-endian 32-bit floats, or that of one step. `save`
+writes the weights as they are to its path.
 """
 
 import itertools
@@ -148,6 +149,10 @@ def main():
     print("ready", flush=True)
     for line in sys.stdin:
         command, *paths = line.strip().split(" ", 1)
+        if command == "save":
+            peer.model.save(paths[0])
+            print("saved", flush=True)
+            continue
         start = time.perf_counter()
         if task == "training":
             loss = peer.step(next(steps))

@@ -5,6 +5,7 @@ mod bench;
 mod command;
 mod crash;
 mod full_size;
+mod interop;
 mod plot;
 mod process;
 mod python;
@@ -66,6 +67,8 @@ enum Task {
     },
     /// Score 4 KiB twice with a random model of full size, and check memory and reloads.
     FullSize(full_size::FullSize),
+    /// Exchange trained weights with the published Python package, in both directions.
+    Interop(interop::Interop),
     /// Draw the plots of the documentation.
     Plot,
     /// Measure, as ratios within one run.
@@ -88,6 +91,7 @@ fn main() -> Result<()> {
         Task::Replay => command::replay(),
         Task::CheckModel { folder, device } => command::check_model(&folder, &device),
         Task::FullSize(task) => task.run(),
+        Task::Interop(task) => task.run(),
         Task::Plot => plot::difficulty(),
         Task::Crash(crash) => crash.run(),
     }

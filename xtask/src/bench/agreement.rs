@@ -16,14 +16,14 @@ const CASES: &str = concat!(
 
 /// |x − y| ≤ absolute + relative · |y|.
 #[derive(Clone, Copy, Deserialize)]
-pub(super) struct Tolerance {
+pub(crate) struct Tolerance {
     absolute: f64,
     relative: f64,
 }
 
 impl Tolerance {
     /// That of the golden values.
-    pub(super) fn of_the_fixtures() -> Result<Self> {
+    pub(crate) fn of_the_fixtures() -> Result<Self> {
         #[derive(Deserialize)]
         struct Cases {
             tolerance: Tolerance,
@@ -38,7 +38,7 @@ impl Tolerance {
     ///
     /// # Errors
     /// When one is beyond the tolerance, or not a number.
-    pub(super) fn compare(
+    pub(crate) fn compare(
         self,
         name: &str,
         folder: &Path,
@@ -68,7 +68,7 @@ impl Tolerance {
     }
 
     /// A measure of a difference, in millionths.
-    pub(super) fn row(self, name: &str, difference: f64) -> Measure {
+    pub(crate) fn row(self, name: &str, difference: f64) -> Measure {
         let Self { absolute, relative } = self;
         Measure {
             measure: format!(
@@ -83,7 +83,7 @@ impl Tolerance {
     }
 
     /// The largest difference of pairs.
-    pub(super) fn difference(self, pairs: impl Iterator<Item = (f64, f64)>) -> Result<f64> {
+    pub(crate) fn difference(self, pairs: impl Iterator<Item = (f64, f64)>) -> Result<f64> {
         let mut largest = 0.0f64;
         for (at, (ours, peer)) in pairs.enumerate() {
             let difference = (ours - peer).abs();

@@ -15,6 +15,11 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+pub(crate) use agreement::Tolerance;
+pub(crate) use peer::{Framework, Peer};
+pub(crate) use scoring::make as make_model;
+pub(crate) use side::{Side, example};
+
 /// What to measure.
 #[derive(Args)]
 pub(crate) struct Bench {
@@ -101,30 +106,38 @@ impl Bench {
             Suite::Scoring(scoring) => (scoring.measure()?, scoring.json),
             Suite::Training(training) => (training.measure()?, training.json),
         };
-        for measure in &measures {
-            let peer = measure
-                .peer
-                .map(|peer| format!(", peer {peer:.3}"))
-                .unwrap_or_default();
-            let ratio = measure
-                .ratio
-                .map(|r| format!(", ratio {r:.3}"))
-                .unwrap_or_default();
-            let Measure {
-                measure,
-                ours,
-                unit,
-                ..
-            } = measure;
-            println!("{measure}: {ours:.3} {unit}{peer}{ratio}");
-        }
-        if json {
-            for measure in &measures {
-                println!("{}", serde_json::to_string(measure)?);
-            }
-        }
-        Ok(())
+        print(&measures, json)
     }
+}
+
+/// Prints measures, and with `json` each again as a line of JSON.
+///
+/// # Errors
+/// When one is no JSON.
+pub(crate) fn print(measures: &[Measure], json: bool) -> Result<()> {
+    for measure in measures {
+        let peer = measure
+            .peer
+            .map(|peer| format!(", peer {peer:.3}"))
+            .unwrap_or_default();
+        let ratio = measure
+            .ratio
+            .map(|r| format!(", ratio {r:.3}"))
+            .unwrap_or_default();
+        let Measure {
+            measure,
+            ours,
+            unit,
+            ..
+        } = measure;
+        println!("{measure}: {ours:.3} {unit}{peer}{ratio}");
+    }
+    if json {
+        for measure in measures {
+            println!("{}", serde_json::to_string(measure)?);
+        }
+    }
+    Ok(())
 }
 
 /// The median of several runs.

@@ -134,7 +134,7 @@ impl Scoring {
 }
 
 /// Writes weights and input, unless `folder` has them from before.
-pub(super) fn make(folder: &Path, size: &str, sequences: usize) -> Result<()> {
+pub(crate) fn make(folder: &Path, size: &str, sequences: usize) -> Result<()> {
     let weights = folder.join("weights.safetensors");
     if weights.exists() {
         return Ok(());
