@@ -124,6 +124,23 @@ pub fn checksum(bytes: impl AsRef<[u8]>) -> soma_types::Checksum {
     soma_types::Checksum(Sha3_256::digest(bytes.as_ref()).into())
 }
 
+/// [`checksum`] of all that `reader` gives, without holding it.
+///
+/// # Errors
+/// Those of the reader.
+pub fn checksum_of_reader(mut reader: impl std::io::Read) -> std::io::Result<soma_types::Checksum> {
+    let mut hash = Sha3_256::new();
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        match reader.read(&mut bytes) {
+            Ok(0) => return Ok(soma_types::Checksum(hash.finalize().into())),
+            Ok(count) => hash.update(bytes.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +159,15 @@ mod tests {
         // FIPS 202 example, SHA3-256 of the empty message.
         let expected = "a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a";
         assert_eq!(hex::encode(checksum(b"")), expected);
+    }
+
+    #[test]
+    fn a_reader_has_the_checksum_of_its_bytes() {
+        for length in [0, 1, 1 << 16, (1 << 16) + 1, 200_000] {
+            let bytes = vec![7; length];
+            let got = checksum_of_reader(bytes.as_slice()).unwrap();
+            assert_eq!(got, checksum(&bytes), "{length} bytes");
+        }
     }
 
     #[test]

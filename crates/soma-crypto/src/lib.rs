@@ -53,6 +53,6 @@ pub mod sealed;
 pub mod transaction;
 pub mod verifier;
 
-pub use hash::{Domain, Hasher, checksum, hash};
+pub use hash::{Domain, Hasher, checksum, checksum_of_reader, hash};
 pub use keys::{SecretKey, SecretKeyError, SignatureError, address_of, verify_digest};
 pub use verifier::Verifier;

@@ -1,6 +1,7 @@
 //! The program as a user runs it.
 
 mod arguments;
+mod crashes;
 mod help;
 mod journey;
 mod localnet;

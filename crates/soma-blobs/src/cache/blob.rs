@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use sha3::{Digest as _, Sha3_256};
 use soma_types::{Checksum, WeightsKey};
 
 use super::Shared;
@@ -80,18 +79,8 @@ impl CachedBlob {
     /// # Errors
     /// [`BlobError::Damaged`] when it changed; [`BlobError::Io`].
     pub fn verify(&self) -> Result<(), BlobError> {
-        let mut file = self.file()?;
-        let mut hash = Sha3_256::new();
-        let mut bytes = vec![0; BUFFER];
-        loop {
-            match file.read(&mut bytes) {
-                Ok(0) => break,
-                Ok(count) => hash.update(&bytes[..count]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed(&error)),
-            }
-        }
-        if Checksum(hash.finalize().into()) == self.checksum() {
+        let read = soma_crypto::checksum_of_reader(self.file()?);
+        if read.map_err(|error| self.failed(&error))? == self.checksum() {
             Ok(())
         } else {
             Err(self.damaged())

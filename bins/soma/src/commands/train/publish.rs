@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use soma_sdk::types::ModelId;
+use soma_sdk::types::{Checksum, ModelId};
 use soma_sdk::workflows::publish::{PublishAs, PublishEvent, Publisher};
 use soma_trainer::data::Documents;
 use soma_trainer::{Finished, Trained, embedding};
@@ -29,7 +29,9 @@ pub(super) struct Publishing {
     publish_as: PublishAs,
     /// When the weights that were published last were written: the trainer replaces its file as a
     /// whole.
-    published: Option<SystemTime>,
+    written: Option<SystemTime>,
+    /// The checksum of those weights, also of an earlier run.
+    published: Option<Checksum>,
 }
 
 impl Publishing {
@@ -49,17 +51,26 @@ impl Publishing {
                 train.arguments.model_size, size.embedding_dim, parameters.target_embedding_dim
             )));
         }
+        let last = publisher.last().await?;
+        let mut model = train.model;
+        if let (None, Some(last)) = (model, last.as_ref().and_then(|last| last.model)) {
+            // An interrupted run goes on with its model, as long as there is one.
+            let view = publisher.account().client().model(&last, false).await?;
+            model = (view.status != "inactive").then_some(last);
+        }
+        let sealed = last.and_then(|last| last.sealed.filter(|_| last.model == model));
         Ok(Self {
             publisher,
             folder,
-            publish_as: match train.model {
+            publish_as: match model {
                 Some(model) => PublishAs::Model(model),
                 None => PublishAs::New {
                     stake: train.stake_amount,
                     commission_bps: train.commission_rate,
                 },
             },
-            published: None,
+            written: None,
+            published: sealed.map(|sealed| sealed.plaintext_checksum),
         })
     }
 
@@ -125,11 +136,18 @@ impl Publishing {
         let copy = self.folder.join("publish").join("weights.safetensors");
         let written = std::fs::metadata(weights).and_then(|meta| meta.modified());
         let written = written.map_err(CliError::file(weights))?;
-        if self.published == Some(written) {
+        if self.written == Some(written) {
             return Ok(false);
         }
         // The trainer may write better ones meanwhile: what is published does not change.
         snapshot(weights, &copy)?;
+        let checksum = std::fs::File::open(&copy)
+            .and_then(soma_crypto::checksum_of_reader)
+            .map_err(CliError::file(&copy))?;
+        if self.published == Some(checksum) {
+            self.written = Some(written);
+            return Ok(false);
+        }
         let (session, path) = (train.arguments.session(), copy.clone());
         let embedding = tokio::task::spawn_blocking(move || {
             let documents = Documents::open(session.data)?;
@@ -143,7 +161,8 @@ impl Publishing {
         self.publisher
             .prepare(&copy, &embedding, self.publish_as)
             .await?;
-        self.published = Some(written);
+        self.written = Some(written);
+        self.published = Some(checksum);
         Ok(true)
     }
 }

@@ -97,19 +97,22 @@ pub struct Committed {
 /// # Errors
 /// [`SdkError::File`] when it cannot be read.
 pub fn peek(folder: &Path) -> Result<Option<Publication>, SdkError> {
-    let path = folder.join(CURRENT);
-    let bytes = match std::fs::read(&path) {
+    read(&folder.join(CURRENT))
+}
+
+fn read(path: &Path) -> Result<Option<Publication>, SdkError> {
+    let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(file(&path, error)),
+        Err(error) => return Err(file(path, error)),
     };
     let publication: Publication = serde_json::from_slice(&bytes).map_err(|error| {
         let text = format!("{error}; it holds the key of sealed weights: do not delete it");
-        file(&path, text)
+        file(path, text)
     })?;
     if publication.version != VERSION {
         let text = format!("is of version {}, expected {VERSION}", publication.version);
-        return Err(file(&path, text));
+        return Err(file(path, text));
     }
     Ok(Some(publication))
 }
@@ -179,6 +182,27 @@ impl Folder {
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(|error| file(folder, error))
+    }
+
+    /// All that is no longer under way.
+    pub(super) fn history(&self) -> Result<Vec<Publication>, SdkError> {
+        let folder = self.path.join(HISTORY);
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(file(&folder, error)),
+        };
+        let mut history = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|error| file(&folder, error))?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                history.extend(read(&path)?);
+            }
+        }
+        Ok(history)
     }
 
     /// Moves what is kept to the folder of what was, and removes the sealed copy.

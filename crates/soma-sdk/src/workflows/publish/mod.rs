@@ -181,6 +181,22 @@ impl Publisher {
         self.current.as_ref()
     }
 
+    /// What was published last from this folder, by this account on this chain.
+    ///
+    /// # Errors
+    /// [`SdkError::File`] when what is kept of it cannot be read.
+    pub async fn last(&self) -> Result<Option<Publication>, SdkError> {
+        let (chain_id, owner) = (
+            self.account.client().chain_id().await?,
+            self.account.address(),
+        );
+        let all = self.folder.history()?.into_iter();
+        let mine = all.filter(|one| one.chain_id == chain_id && one.owner == owner);
+        Ok(mine
+            .filter(|one| one.revealed.is_some())
+            .max_by_key(|one| one.revealed))
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -34,9 +34,10 @@ impl Publisher {
         let Some(model) = publication.model else {
             return self.create(publication, observe).await;
         };
-        match publication.committed {
-            None => self.commit(publication, model, sealed, &url, observe).await,
-            Some(committed) => self.reveal(publication, model, committed, observe).await,
+        match (publication.committed, publication.revealed) {
+            (None, _) => self.commit(publication, model, sealed, &url, observe).await,
+            (Some(committed), None) => self.reveal(publication, model, committed).await,
+            (Some(_), Some(epoch)) => self.archive(model, epoch, observe),
         }
     }
 
@@ -147,7 +148,6 @@ impl Publisher {
         publication: Publication,
         model: ModelId,
         committed: Committed,
-        observe: OnPublish<'_>,
     ) -> Result<PublishState, SdkError> {
         let reveal_epoch = committed.epoch.next();
         let client = self.account.client().clone();
@@ -175,10 +175,16 @@ impl Publisher {
             },
         };
         let epoch = receipt.epoch;
-        self.done(|publication| publication.revealed = Some(epoch))?;
-        if let Some(publication) = self.current.take() {
-            self.folder.archive(&publication)?;
-        }
+        self.done(|publication| publication.revealed = Some(epoch))
+    }
+
+    fn archive(
+        &mut self,
+        model: ModelId,
+        epoch: Epoch,
+        observe: OnPublish<'_>,
+    ) -> Result<PublishState, SdkError> {
+        self.abandon()?;
         observe(PublishEvent::Revealed { model, epoch });
         Ok(PublishState::Revealed { model, epoch })
     }
