@@ -33,6 +33,13 @@ struct Arguments {
     /// The validator in whose name blocks are proposed; default the first of the genesis.
     #[arg(long, value_name = "ADDRESS")]
     proposer: Option<Address>,
+    /// File with the validator's secret key in hex; with it and a scorer, the node audits.
+    #[arg(long, value_name = "FILE")]
+    validator_key: Option<PathBuf>,
+    /// Scoring service that the audit asks, such as http://127.0.0.1:9124; give more than one to
+    /// have others asked when the first fails.
+    #[arg(long, value_name = "URL")]
+    scorer: Vec<String>,
     /// Blocks to keep; all when absent.
     #[arg(long, value_name = "COUNT")]
     keep_blocks: Option<u64>,
@@ -60,6 +67,10 @@ impl Arguments {
         config.genesis = self.genesis.or(config.genesis);
         config.proposer = self.proposer.or(config.proposer);
         config.keep_blocks = self.keep_blocks.or(config.keep_blocks);
+        config.audit.validator_key = self.validator_key.or(config.audit.validator_key);
+        if !self.scorer.is_empty() {
+            config.audit.scorer = self.scorer;
+        }
         if let Some(address) = self.rpc_address {
             config.rpc.address = address;
         }
