@@ -39,6 +39,8 @@ pub struct Setup {
     pub versions: Vec<soma_types::Parameters>,
     /// Whether a forced epoch releases a whole emission.
     pub full_emission: bool,
+    /// Time of the genesis in milliseconds since 1970.
+    pub time_ms: soma_types::TimestampMs,
 }
 
 impl Default for Setup {
@@ -63,6 +65,7 @@ impl Default for Setup {
             models: Vec::new(),
             versions: Vec::new(),
             full_emission: true,
+            time_ms: 1_700_000_000_000,
         }
     }
 }
@@ -328,7 +331,7 @@ fn genesis(setup: &Setup, validators: &[Address], users: &[Address]) -> Genesis 
         chain: ChainName::new("test").expect("short"),
         protocol_version: 1,
         parameters: setup.parameters.clone(),
-        time_ms: 1_700_000_000_000,
+        time_ms: setup.time_ms,
         emission_per_epoch: soma(1_370),
         allow_forced_epochs: true,
         full_emission_on_forced_epochs: setup.full_emission,

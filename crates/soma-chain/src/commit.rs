@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use soma_types::codec::{decode, encode};
 use soma_types::{Digest, Event, Height, StakePosition, Target};
 
-use crate::chain::{Chain, Committed, CommittedBlock};
+use crate::chain::{Chain, Committed, CommittedBlock, Finality};
 use crate::error::ChainError;
 use crate::key::{IndexedKind, Key};
 use crate::ledger::{LedgerRow, ledger_row};
@@ -149,6 +149,14 @@ pub(crate) fn write_block(
     batch.put(rows::HEAD.to_vec(), encode(header));
 }
 
+/// Writes what proves a block final, and the misbehaviour that it names.
+pub(crate) fn write_finality(batch: &mut Batch, height: Height, finality: &Finality) {
+    batch.put(rows::certificate(height), encode(&finality.certificate));
+    if !finality.evidence.is_empty() {
+        batch.put(rows::evidence(height), encode(&finality.evidence));
+    }
+}
+
 /// The undo record of a block.
 pub(crate) fn read_undo(store: &dyn Store, height: Height) -> Result<Undo, ChainError> {
     let bytes = store
@@ -211,6 +219,8 @@ impl<S: Store> Chain<S> {
             }
         }
         batch.remove(rows::block(height));
+        batch.remove(rows::certificate(height));
+        batch.remove(rows::evidence(height));
         batch.remove(rows::receipts(height));
         batch.remove(rows::events(height));
         Ok(())

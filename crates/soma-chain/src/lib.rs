@@ -64,7 +64,7 @@ mod supply;
 pub mod target_query;
 mod tree;
 
-pub use chain::{Chain, ChainConfig, CommittedBlock, ExecutedBlock, Head};
+pub use chain::{Chain, ChainConfig, CommittedBlock, ExecutedBlock, Finality, Head};
 pub use error::{BlockError, ChainError, GenesisError, InvalidTransaction};
 pub use execute::VerifiedProposal;
 pub use execute::claims::{Shares, share_reward};

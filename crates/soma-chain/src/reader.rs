@@ -3,12 +3,14 @@
 use std::sync::RwLockReadGuard;
 
 use serde::de::DeserializeOwned;
+use soma_types::block::MAX_BLOCK_EVIDENCE;
+use soma_types::bounded::BoundedVec;
 use soma_types::codec::decode;
 use soma_types::{
-    Account, Address, Block, Challenge, Committee, Digest, Embedding, Epoch, EpochSummary, Event,
-    Height, Model, ModelFault, ModelId, PoolId, PoolRate, Receipt, Shannons, SignedTransaction,
-    StakeId, StakePosition, StakeState, StakingPool, SubmissionFault, Supply, SupplyCertificate,
-    SystemState, Target, TargetId, Validator,
+    Account, Address, Block, Certificate, Challenge, Committee, Digest, Embedding, Epoch,
+    EpochSummary, Event, Evidence, Height, Model, ModelFault, ModelId, PoolId, PoolRate, Receipt,
+    Shannons, SignedTransaction, StakeId, StakePosition, StakeState, StakingPool, SubmissionFault,
+    Supply, SupplyCertificate, SystemState, Target, TargetId, Validator,
 };
 
 use crate::chain::{Chain, Committed, Head};
@@ -246,6 +248,18 @@ impl<'a, S: Store> Reader<'a, S> {
     /// A block.
     pub fn block(&self, height: Height) -> Result<Option<Block>, ChainError> {
         self.row(&rows::block(height))
+    }
+
+    /// What proves a block final; none when it was committed without a certificate.
+    pub fn certificate(&self, height: Height) -> Result<Option<Certificate>, ChainError> {
+        self.row(&rows::certificate(height))
+    }
+
+    /// Proofs of the misbehaviour that a block names, in its order.
+    pub fn evidence(&self, height: Height) -> Result<Vec<Evidence>, ChainError> {
+        let proofs: Option<BoundedVec<Evidence, MAX_BLOCK_EVIDENCE>> =
+            self.row(&rows::evidence(height))?;
+        Ok(proofs.unwrap_or_default().into_vec())
     }
 
     /// The height of a block by its digest.

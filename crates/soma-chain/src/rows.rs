@@ -37,6 +37,16 @@ pub(crate) fn transaction(digest: &Digest) -> Vec<u8> {
     row(b't', &[&digest.0])
 }
 
+/// The certificate of a block.
+pub(crate) fn certificate(height: Height) -> Vec<u8> {
+    row(b'c', &[&height.to_be_bytes()])
+}
+
+/// Proofs of the misbehaviour that a block names.
+pub(crate) fn evidence(height: Height) -> Vec<u8> {
+    row(b'v', &[&height.to_be_bytes()])
+}
+
 /// Receipts of a block.
 pub(crate) fn receipts(height: Height) -> Vec<u8> {
     row(b'r', &[&height.to_be_bytes()])

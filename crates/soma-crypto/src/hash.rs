@@ -51,6 +51,12 @@ pub enum Domain {
     SigRegNoise,
     /// The associated data and nonce of sealed weights.
     SealedWeights,
+    /// What a validator signs to vote.
+    Vote,
+    /// What a proposer signs to propose a block.
+    RoundProposal,
+    /// What a validator signs to prove that a network identity is its own.
+    PeerProof,
 }
 
 impl Domain {
@@ -78,6 +84,9 @@ impl Domain {
             Self::ProofOfPossession => b"soma/proof-of-possession",
             Self::SigRegNoise => b"soma/sigreg-noise",
             Self::SealedWeights => b"soma/sealed-weights",
+            Self::Vote => b"soma/vote",
+            Self::RoundProposal => b"soma/round-proposal",
+            Self::PeerProof => b"soma/peer-proof",
         }
     }
 }

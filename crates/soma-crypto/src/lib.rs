@@ -40,6 +40,7 @@
 )]
 
 pub mod commitments;
+pub mod consensus;
 pub mod hash;
 pub mod keys;
 #[cfg(feature = "keystore")]

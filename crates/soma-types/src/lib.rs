@@ -14,7 +14,8 @@
 //!
 //! # Reading order
 //! 1. [`money`], [`id`], [`time`], [`embedding`]: the small values.
-//! 2. [`transaction`], [`error`], [`receipt`], [`block`]: what goes in and what comes out.
+//! 2. [`transaction`], [`error`], [`receipt`], [`block`]: what goes in and what comes out;
+//!    [`consensus`]: what validators sign.
 //! 3. [`account`], [`model`], [`target`], [`validator`], [`system`]: what the state holds.
 //! 4. [`parameters`], [`genesis`]: what a chain starts from.
 //! 5. [`bounded`], [`codec`]: how hostile bytes are kept harmless.
@@ -24,6 +25,7 @@ pub mod account;
 pub mod block;
 pub mod bounded;
 pub mod codec;
+pub mod consensus;
 pub mod embedding;
 pub mod error;
 pub mod event;
@@ -45,6 +47,7 @@ pub use account::{
     Account, PoolOwner, PoolRate, PoolStatus, StakePosition, StakeState, StakingPool,
 };
 pub use block::{Block, Header, Proposal};
+pub use consensus::{Certificate, CommitSignature, Evidence};
 pub use embedding::{Distance, Embedding, EmbeddingError, Loss};
 pub use error::ExecutionError;
 pub use event::{EarningKind, Event};

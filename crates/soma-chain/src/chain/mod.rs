@@ -7,12 +7,14 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use soma_crypto::transaction::transaction_digest;
 
 use soma_targets::ModelIndex;
+use soma_types::block::MAX_BLOCK_EVIDENCE;
+use soma_types::bounded::BoundedVec;
 use soma_types::{
-    Block, ChainId, Digest, Event, Genesis, Header, Height, Parameters, Receipt, SystemState,
-    Transaction,
+    Block, Certificate, ChainId, Digest, Event, Evidence, Genesis, Header, Height, Parameters,
+    Receipt, SystemState, Transaction,
 };
 
-use crate::commit::{Diff, write_block};
+use crate::commit::{Diff, write_block, write_finality};
 use crate::error::{BlockError, ChainError, GenesisError};
 use crate::execute::{self, Execution, Parent, VerifiedProposal};
 use crate::header;
@@ -78,6 +80,15 @@ pub struct CommittedBlock {
     pub receipts: Vec<Receipt>,
     /// What happened.
     pub events: Vec<Event>,
+}
+
+/// What a consensus engine adds to a block: none of it is part of the block or the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finality {
+    /// Proof that the block is final.
+    pub certificate: Certificate,
+    /// Proofs of the misbehaviour that the block names, in its order.
+    pub evidence: BoundedVec<Evidence, MAX_BLOCK_EVIDENCE>,
 }
 
 /// What follows from the committed state and is held in memory.
@@ -244,6 +255,27 @@ impl<S: Store> Chain<S> {
     /// # Errors
     /// A block that was executed on another head, or a store that fails.
     pub fn commit(&self, executed: ExecutedBlock) -> Result<Arc<CommittedBlock>, ChainError> {
+        self.commit_with(executed, None)
+    }
+
+    /// As [`Chain::commit`], and keeps what proves the block final in the same batch. That the
+    /// certificate proves this block is for the caller.
+    ///
+    /// # Errors
+    /// As [`Chain::commit`].
+    pub fn commit_final(
+        &self,
+        executed: ExecutedBlock,
+        finality: &Finality,
+    ) -> Result<Arc<CommittedBlock>, ChainError> {
+        self.commit_with(executed, Some(finality))
+    }
+
+    fn commit_with(
+        &self,
+        executed: ExecutedBlock,
+        finality: Option<&Finality>,
+    ) -> Result<Arc<CommittedBlock>, ChainError> {
         let mut committed = self
             .committed
             .write()
@@ -275,6 +307,9 @@ impl<S: Store> Chain<S> {
         };
         let mut batch = Batch::default();
         write_block(&mut batch, &block, &transactions, &diff);
+        if let Some(finality) = finality {
+            write_finality(&mut batch, height, finality);
+        }
         let keep = self.config.keep_states;
         committed.tree.absorb(&self.store, tree, height, keep)?;
         if committed.tree.write(&mut batch, height, false) {

@@ -1,0 +1,287 @@
+//! Configuration of consensus: every field has a default.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use malachite::app::config::{
+    BootstrapProtocol, ConsensusConfig as EngineConsensus, DiscoveryConfig, GossipSubConfig,
+    NodeConfig, P2pConfig, PubSubProtocol, Selector, ValuePayload, ValueSyncConfig,
+};
+use malachite::app::net::Multiaddr;
+use malachite::app::types::core::LinearTimeouts;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ConsensusError;
+use crate::parts::StreamLimits;
+
+/// How a node takes part in consensus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsensusConfig {
+    /// A name for logs and metrics; it is shown to peers. Default `soma-node`.
+    pub name: String,
+    /// Where peers connect: a multiaddress with `tcp` or `udp/…/quic-v1`. Default
+    /// `/ip4/127.0.0.1/tcp/0`: this machine only, any free port.
+    pub listen: String,
+    /// Peers to stay connected with, as multiaddresses. Default none.
+    pub persistent_peers: Vec<String>,
+    /// Refuse all other peers, as a validator behind its own full nodes does. Default false.
+    pub persistent_peers_only: bool,
+    /// Find more peers through the ones that are known. Default true.
+    pub discovery: bool,
+    /// Peers to connect to, and peers to let in, each. Default 50.
+    pub max_peers: usize,
+    /// Connections from one IP address. A network on one machine needs more. Default 5.
+    pub max_connections_per_ip: usize,
+    /// Timeouts of a round.
+    pub timeouts: Timeouts,
+    /// The least time between the starts of two heights in milliseconds. Default 50.
+    pub min_interval_ms: u64,
+    /// Time between two announcements of this node's height, by which others see that they are
+    /// behind, in milliseconds. Default 2,000.
+    pub sync_interval_ms: u64,
+    /// What peers may take of this node.
+    pub limits: Limits,
+}
+
+impl Default for ConsensusConfig {
+    fn default() -> Self {
+        Self {
+            name: "soma-node".to_owned(),
+            listen: "/ip4/127.0.0.1/tcp/0".to_owned(),
+            persistent_peers: Vec::new(),
+            persistent_peers_only: false,
+            discovery: true,
+            max_peers: 50,
+            max_connections_per_ip: 5,
+            timeouts: Timeouts::default(),
+            min_interval_ms: 50,
+            sync_interval_ms: 2_000,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How long a round waits, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// For the proposal. Default 500.
+    pub propose_ms: u64,
+    /// For more prevotes, once there is a quorum that does not agree. Default 200.
+    pub prevote_ms: u64,
+    /// For more precommits, once there is a quorum that does not agree. Default 200.
+    pub precommit_ms: u64,
+    /// Added to each of them with every round of a height. Default 250.
+    pub delta_ms: u64,
+    /// The longest that any may become. Default 30,000.
+    pub max_ms: u64,
+    /// Time without progress after which votes are sent again. Default 1,000.
+    pub rebroadcast_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            propose_ms: 500,
+            prevote_ms: 200,
+            precommit_ms: 200,
+            delta_ms: 250,
+            max_ms: 30_000,
+            rebroadcast_ms: 1_000,
+        }
+    }
+}
+
+impl Timeouts {
+    pub(crate) fn to_engine(self) -> LinearTimeouts {
+        let ms = Duration::from_millis;
+        let delta = ms(self.delta_ms);
+        LinearTimeouts {
+            propose: ms(self.propose_ms),
+            propose_delta: delta,
+            prevote: ms(self.prevote_ms),
+            prevote_delta: delta,
+            precommit: ms(self.precommit_ms),
+            precommit_delta: delta,
+            rebroadcast: ms(self.rebroadcast_ms),
+            max_timeout: ms(self.max_ms),
+        }
+    }
+}
+
+/// What peers may take of a node's memory and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of a block with its evidence; must be above the chain's own limit on blocks. Default
+    /// 8 MiB.
+    pub max_block_bytes: usize,
+    /// Bytes of unfinished blocks by one publisher. Default 24 MiB.
+    pub peer_bytes: usize,
+    /// Unfinished and recent streams of one publisher. Default 32.
+    pub peer_streams: usize,
+    /// Bytes of all unfinished blocks. Default 128 MiB.
+    pub total_bytes: usize,
+    /// Bytes of undecided blocks of one height on disk. Default 512 MiB.
+    pub undecided_bytes: u64,
+    /// Bytes of gossiped transactions that one publisher may send in a second. Default 8 MiB.
+    pub gossip_bytes_per_second: usize,
+    /// Blocks in one answer to a peer that catches up. Default 64.
+    pub sync_batch: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: usize = 1024 * 1024;
+        Self {
+            max_block_bytes: 8 * MIB,
+            peer_bytes: 24 * MIB,
+            peer_streams: 32,
+            total_bytes: 128 * MIB,
+            undecided_bytes: 512 * MIB as u64,
+            gossip_bytes_per_second: 8 * MIB,
+            sync_batch: 64,
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn streams(&self) -> StreamLimits {
+        StreamLimits {
+            block_bytes: self.max_block_bytes,
+            peer_bytes: self.peer_bytes.max(self.max_block_bytes),
+            peer_streams: self.peer_streams.max(1),
+            total_bytes: self.total_bytes.max(self.max_block_bytes),
+        }
+    }
+
+    /// The most bytes of an answer to a peer that catches up: room for a block and its certificate.
+    pub(crate) fn response_bytes(&self) -> usize {
+        self.max_block_bytes.saturating_add(2 * 1024 * 1024)
+    }
+}
+
+/// The configuration in the engine's terms.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineConfig {
+    name: String,
+    consensus: EngineConsensus,
+    sync: ValueSyncConfig,
+}
+
+fn address(field: &'static str, text: &str) -> Result<Multiaddr, ConsensusError> {
+    let refuse = |hint| ConsensusError::Config {
+        field,
+        value: text.to_owned(),
+        hint,
+    };
+    let parsed: Multiaddr = text
+        .parse()
+        .map_err(|_| refuse("give a multiaddress, such as /ip4/10.0.0.1/tcp/27000"))?;
+    let mut transports = parsed.protocol_stack();
+    if !transports.any(|name| name == "tcp" || name == "quic-v1") {
+        return Err(refuse("its transport must be tcp or quic-v1"));
+    }
+    Ok(parsed)
+}
+
+impl EngineConfig {
+    /// Checks and translates a configuration.
+    pub(crate) fn new(config: &ConsensusConfig) -> Result<Self, ConsensusError> {
+        let limits = &config.limits;
+        if limits.sync_batch == 0 || limits.max_block_bytes == 0 || config.sync_interval_ms == 0 {
+            return Err(ConsensusError::Config {
+                field: "sync_batch, max_block_bytes or sync_interval_ms",
+                value: "0".to_owned(),
+                hint: "each must be at least 1",
+            });
+        }
+        let peers = config.persistent_peers.iter();
+        let peers: Result<Vec<_>, _> = peers.map(|p| address("persistent_peers", p)).collect();
+        // Few validators: everyone sends to everyone. Many: six of them at a time.
+        let gossip = GossipSubConfig::new(6, 12, 4, 2, true, true, true);
+        let response = ByteSize::b(limits.response_bytes() as u64);
+        let p2p = P2pConfig {
+            listen_addr: address("listen", &config.listen)?,
+            persistent_peers: peers?,
+            persistent_peers_only: config.persistent_peers_only,
+            discovery: DiscoveryConfig {
+                enabled: config.discovery,
+                bootstrap_protocol: BootstrapProtocol::Full,
+                selector: Selector::Random,
+                num_outbound_peers: config.max_peers,
+                num_inbound_peers: config.max_peers,
+                max_connections_per_ip: config.max_connections_per_ip,
+                ..DiscoveryConfig::default()
+            },
+            protocol: PubSubProtocol::GossipSub(gossip),
+            rpc_max_size: response,
+            ..P2pConfig::default()
+        };
+        let consensus = EngineConsensus {
+            enabled: true,
+            p2p,
+            value_payload: ValuePayload::ProposalAndParts,
+            ..EngineConsensus::default()
+        };
+        let sync = ValueSyncConfig {
+            enabled: true,
+            status_update_interval: Duration::from_millis(config.sync_interval_ms),
+            max_response_size: response,
+            batch_size: limits.sync_batch,
+            ..ValueSyncConfig::default()
+        };
+        Ok(Self {
+            name: config.name.clone(),
+            consensus,
+            sync,
+        })
+    }
+}
+
+impl NodeConfig for EngineConfig {
+    fn moniker(&self) -> &str {
+        &self.name
+    }
+
+    fn consensus(&self) -> &EngineConsensus {
+        &self.consensus
+    }
+
+    fn consensus_mut(&mut self) -> &mut EngineConsensus {
+        &mut self.consensus
+    }
+
+    fn value_sync(&self) -> &ValueSyncConfig {
+        &self.sync
+    }
+
+    fn value_sync_mut(&mut self) -> &mut ValueSyncConfig {
+        &mut self.sync
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_usable_and_bad_addresses_are_named() {
+        EngineConfig::new(&ConsensusConfig::default()).unwrap();
+        for listen in ["", "nowhere", "/ip4/127.0.0.1", "/ip4/127.0.0.1/udp/1"] {
+            let config = ConsensusConfig {
+                listen: listen.to_owned(),
+                ..ConsensusConfig::default()
+            };
+            let refused = EngineConfig::new(&config).unwrap_err();
+            assert!(matches!(
+                refused,
+                ConsensusError::Config {
+                    field: "listen",
+                    ..
+                }
+            ));
+        }
+    }
+}

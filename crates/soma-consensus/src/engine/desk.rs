@@ -1,0 +1,424 @@
+//! What a node does with blocks, apart from the engine's channels: builds, judges, keeps, commits.
+//!
+//! All methods block: they execute blocks and wait for the disk.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use malachite::app::types::ProposedValue;
+use malachite::app::types::core::Round;
+use malachite::app::types::sync::RawDecidedValue;
+use soma_types::consensus::{RoundProposal, SignedRoundProposal};
+use soma_types::{Address, Certificate, Digest, Evidence, Height};
+
+use crate::application::{Application, BuildRequest, Origin, Verdict};
+use crate::codec::engine_certificate;
+use crate::config::Limits;
+use crate::context::{SomaContext, defined};
+use crate::error::ConsensusError;
+use crate::parts::Complete;
+use crate::payload::Payload;
+use crate::signing::ChainSigner;
+use crate::undecided::{Entry, Undecided};
+
+/// Different blocks of one proposer for one round that are judged: an honest one has one.
+const MAX_PER_ROUND: usize = 2;
+
+/// The node's own proposer.
+#[derive(Clone, Debug)]
+pub(super) struct Proposer {
+    pub(super) address: Address,
+    pub(super) signer: ChainSigner,
+}
+
+struct Blocks {
+    undecided: Undecided,
+    decoded: BTreeMap<Digest, Arc<Payload>>,
+}
+
+/// A node's blocks.
+pub(super) struct Desk<A> {
+    application: Arc<A>,
+    limits: Limits,
+    proposer: Option<Proposer>,
+    blocks: Mutex<Blocks>,
+}
+
+/// What became of a block from a peer's store.
+pub(super) enum Synced {
+    Judged(ProposedValue<SomaContext>),
+    /// The peer sent something else than a block of the chain.
+    Bad(String),
+    /// This node cannot take it now.
+    Busy,
+}
+
+/// A block that was committed.
+pub(super) struct Decided {
+    pub(super) payload: Arc<Payload>,
+    /// It came from a peer's store, not from its proposer: this node is behind.
+    pub(super) by_sync: bool,
+}
+
+/// A block of this node, ready to be sent.
+pub(super) struct Own {
+    pub(super) signed: SignedRoundProposal,
+    pub(super) payload: Bytes,
+}
+
+impl<A: Application> Desk<A> {
+    /// Opens the undecided blocks in `folder`.
+    pub(super) fn open(
+        application: Arc<A>,
+        limits: Limits,
+        proposer: Option<Proposer>,
+        folder: &Path,
+    ) -> Result<Self, ConsensusError> {
+        let next = application.head().header.height.saturating_add(1);
+        let undecided = Undecided::open(folder, next, limits.undecided_bytes)?;
+        let known = undecided.entries().len();
+        if known > 0 {
+            tracing::info!(height = next, known, "undecided blocks are back");
+        }
+        Ok(Self {
+            application,
+            limits,
+            proposer,
+            blocks: Mutex::new(Blocks {
+                undecided,
+                decoded: BTreeMap::new(),
+            }),
+        })
+    }
+
+    pub(super) fn application(&self) -> &Arc<A> {
+        &self.application
+    }
+
+    /// The height in work: that after the head.
+    pub(super) fn height(&self) -> Height {
+        self.application.head().header.height.saturating_add(1)
+    }
+
+    fn blocks(&self) -> MutexGuard<'_, Blocks> {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This node's block for a round: what it proposed before, or a new one.
+    pub(super) fn propose(
+        &self,
+        height: Height,
+        round: u32,
+        timeout: Duration,
+        evidence: Vec<Evidence>,
+    ) -> Result<Option<Own>, ConsensusError> {
+        let Some(proposer) = &self.proposer else {
+            return Ok(None);
+        };
+        if height != self.height() {
+            return Ok(None);
+        }
+        if let Some(own) = self.proposed_before(round, &proposer.address) {
+            return Ok(Some(own));
+        }
+        let payload = self.application.build(BuildRequest {
+            height,
+            deadline: Instant::now() + timeout / 2,
+            evidence,
+        })?;
+        let signed = proposer.signer.sign_round_proposal(RoundProposal {
+            height,
+            round,
+            block: payload.id().0,
+            valid_round: None,
+            proposer: proposer.address,
+        });
+        let own = Own {
+            signed,
+            payload: payload.encode(),
+        };
+        if !self.keep(&own.payload, payload, signed, true)? {
+            return Ok(None);
+        }
+        Ok(Some(own))
+    }
+
+    fn proposed_before(&self, round: u32, proposer: &Address) -> Option<Own> {
+        let blocks = self.blocks();
+        let entry = blocks.undecided.proposed_by(round, proposer)?;
+        Some(Own {
+            signed: entry.signed?,
+            payload: blocks.undecided.payload(&entry.id)?.clone(),
+        })
+    }
+
+    /// The signed block of a round, to be sent again: as its proposer sent it, or, when it is this
+    /// node's turn with an earlier round's block, signed for this round.
+    pub(super) fn restream(
+        &self,
+        round: u32,
+        valid_round: Round,
+        proposer: Address,
+        id: Digest,
+    ) -> Result<Option<Own>, ConsensusError> {
+        let height = self.height();
+        let mut blocks = self.blocks();
+        let Some(payload) = blocks.undecided.payload(&id).cloned() else {
+            return Ok(None);
+        };
+        if let Some(signed) = blocks.undecided.signed(round, &id) {
+            return Ok(Some(Own { signed, payload }));
+        }
+        let own = self.proposer.as_ref();
+        let Some(own) = own.filter(|own| own.address == proposer) else {
+            return Ok(None);
+        };
+        let signed = own.signer.sign_round_proposal(RoundProposal {
+            height,
+            round,
+            block: id,
+            valid_round: valid_round.as_u32(),
+            proposer,
+        });
+        let is_valid = blocks.undecided.validity(&id).unwrap_or(true);
+        let entry = entry_of(&signed, is_valid);
+        blocks.undecided.add(&payload, entry)?;
+        Ok(Some(Own { signed, payload }))
+    }
+
+    /// True when a stream for this proposal would bring nothing new.
+    pub(super) fn has(&self, proposal: &RoundProposal) -> bool {
+        let blocks = self.blocks();
+        blocks
+            .undecided
+            .signed(proposal.round, &proposal.block)
+            .is_some()
+    }
+
+    /// Judges a block that came in parts. Its head's signature was checked.
+    pub(super) fn receive(
+        &self,
+        complete: &Complete,
+    ) -> Result<Option<ProposedValue<SomaContext>>, ConsensusError> {
+        let signed = &complete.head.proposal;
+        let proposal = &signed.proposal;
+        if proposal.height != self.height() || !self.may_judge(proposal) {
+            return Ok(None);
+        }
+        let known = {
+            let mut blocks = self.blocks();
+            match blocks.undecided.validity(&proposal.block) {
+                Some(is_valid) => {
+                    let entry = entry_of(signed, is_valid);
+                    let payload = blocks.undecided.payload(&proposal.block).cloned();
+                    let payload = payload.unwrap_or_default();
+                    blocks.undecided.add(&payload, entry)?;
+                    Some(entry)
+                }
+                None => None,
+            }
+        };
+        if let Some(entry) = known {
+            return Ok(Some(entry.proposed(proposal.height)));
+        }
+        let drop = |reason: String| {
+            let (height, round, proposer) = (proposal.height, proposal.round, proposal.proposer);
+            tracing::warn!(height, round, %proposer, %reason, "a proposal is of no use");
+        };
+        let payload = match Payload::decode(&complete.payload) {
+            Ok(payload) => payload,
+            Err(error) => {
+                drop(error.to_string());
+                return Ok(None);
+            }
+        };
+        let header = &payload.block.header;
+        let is_first = proposal.valid_round.is_none();
+        if payload.id().0 != proposal.block
+            || header.height != proposal.height
+            || (is_first && header.proposer != proposal.proposer)
+        {
+            drop("its bytes are not the block that was proposed".to_owned());
+            return Ok(None);
+        }
+        let is_valid = match self.application.check(&payload, Origin::Proposal)? {
+            Verdict::Valid => true,
+            Verdict::Invalid(reason) => {
+                let (height, proposer) = (proposal.height, proposal.proposer);
+                tracing::warn!(height, %proposer, %reason, "a proposed block is invalid");
+                false
+            }
+            Verdict::Unusable(reason) => {
+                drop(reason);
+                return Ok(None);
+            }
+        };
+        let kept = self.keep(&complete.payload, payload, *signed, is_valid)?;
+        Ok(kept.then(|| entry_of(signed, is_valid).proposed(proposal.height)))
+    }
+
+    fn may_judge(&self, proposal: &RoundProposal) -> bool {
+        let blocks = self.blocks();
+        let entries = blocks.undecided.entries().iter();
+        let others = entries.filter(|entry| {
+            entry.round == proposal.round
+                && entry.proposer == proposal.proposer
+                && entry.id != proposal.block
+        });
+        others.count() < MAX_PER_ROUND
+    }
+
+    fn keep(
+        &self,
+        bytes: &Bytes,
+        payload: Payload,
+        signed: SignedRoundProposal,
+        is_valid: bool,
+    ) -> Result<bool, ConsensusError> {
+        self.keep_entry(bytes, payload, entry_of(&signed, is_valid))
+    }
+
+    fn keep_entry(
+        &self,
+        bytes: &Bytes,
+        payload: Payload,
+        entry: Entry,
+    ) -> Result<bool, ConsensusError> {
+        let mut blocks = self.blocks();
+        let kept = blocks.undecided.add(bytes, entry)?;
+        if kept {
+            blocks.decoded.insert(entry.id, Arc::new(payload));
+        } else {
+            tracing::warn!(round = entry.round, id = %entry.id, "too many undecided blocks");
+        }
+        Ok(kept)
+    }
+
+    /// Judges a block from a peer's store.
+    pub(super) fn sync(
+        &self,
+        height: Height,
+        round: u32,
+        proposer: Address,
+        bytes: &Bytes,
+    ) -> Result<Synced, ConsensusError> {
+        if bytes.len() > self.limits.max_block_bytes {
+            return Ok(Synced::Bad(format!("a block of {} bytes", bytes.len())));
+        }
+        if height != self.height() {
+            return Ok(Synced::Busy);
+        }
+        let payload = match Payload::decode(bytes) {
+            Ok(payload) => payload,
+            Err(error) => return Ok(Synced::Bad(error.to_string())),
+        };
+        if payload.block.header.height != height {
+            return Ok(Synced::Bad("a block of another height".to_owned()));
+        }
+        match self.application.check(&payload, Origin::Sync)? {
+            Verdict::Valid => {}
+            Verdict::Invalid(reason) | Verdict::Unusable(reason) => {
+                return Ok(Synced::Bad(reason));
+            }
+        }
+        let entry = Entry {
+            round,
+            valid_round: None,
+            proposer,
+            id: payload.id().0,
+            is_valid: true,
+            signed: None,
+        };
+        if !self.keep_entry(bytes, payload, entry)? {
+            return Ok(Synced::Busy);
+        }
+        Ok(Synced::Judged(entry.proposed(height)))
+    }
+
+    /// What is known of a round.
+    pub(super) fn proposed(&self, height: Height, round: Round) -> Vec<ProposedValue<SomaContext>> {
+        if height != self.height() {
+            return Vec::new();
+        }
+        self.blocks().undecided.proposed(defined(round))
+    }
+
+    /// Commits the block that `certificate` decides; gives it.
+    pub(super) fn decide(
+        &self,
+        certificate: &Certificate,
+    ) -> Result<Option<Decided>, ConsensusError> {
+        let height = certificate.height;
+        if height < self.height() {
+            return Ok(None);
+        }
+        let fail = |reason: &str| ConsensusError::Undecidable {
+            height,
+            reason: reason.to_owned(),
+        };
+        let (payload, by_sync) = {
+            let mut blocks = self.blocks();
+            let by_sync = blocks.undecided.is_by_sync(&certificate.block);
+            let decoded = blocks.decoded.remove(&certificate.block);
+            let stored = blocks.undecided.payload(&certificate.block).cloned();
+            let payload = match (decoded, stored) {
+                (Some(payload), _) => payload,
+                (None, Some(bytes)) => {
+                    let payload = Payload::decode(&bytes);
+                    Arc::new(payload.map_err(|error| fail(&error.to_string()))?)
+                }
+                (None, None) => return Err(fail("this node does not have it")),
+            };
+            (payload, by_sync)
+        };
+        self.application.commit(&payload, certificate)?;
+        let next = self.height();
+        let mut blocks = self.blocks();
+        blocks.undecided.advance(next);
+        blocks.decoded.clear();
+        Ok(Some(Decided { payload, by_sync }))
+    }
+
+    /// Committed blocks for a peer: from the start of `range` on without a gap, as many as one
+    /// answer may have.
+    pub(super) fn decided(
+        &self,
+        range: RangeInclusive<Height>,
+    ) -> Result<Vec<RawDecidedValue<SomaContext>>, ConsensusError> {
+        let mut found = Vec::new();
+        let mut room = self.limits.response_bytes();
+        for height in range.take(self.limits.sync_batch) {
+            let Some((payload, certificate)) = self.application.decided(height)? else {
+                break;
+            };
+            let certificate = engine_certificate(&certificate);
+            // An address and a signature for each, and some bytes more.
+            let size = payload.len() + 128 * (certificate.commit_signatures.len() + 1);
+            if size > room {
+                break;
+            }
+            room -= size;
+            found.push(RawDecidedValue {
+                value_bytes: payload,
+                certificate,
+            });
+        }
+        Ok(found)
+    }
+}
+
+fn entry_of(signed: &SignedRoundProposal, is_valid: bool) -> Entry {
+    let proposal = &signed.proposal;
+    Entry {
+        round: proposal.round,
+        valid_round: proposal.valid_round,
+        proposer: proposal.proposer,
+        id: proposal.block,
+        is_valid,
+        signed: Some(*signed),
+    }
+}

@@ -1,0 +1,80 @@
+//! Transactions on the engine's channel for blocks.
+//!
+//! The engine has no channel for an application's own messages, but the one for blocks carries a
+//! type of ours, to all nodes, whatever height they are at. So transactions travel there, as
+//! messages of their own: the network forwards each once, and the engine only hands them on.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use malachite::app::streaming::{StreamContent, StreamId, StreamMessage};
+use malachite::app::types::PeerId;
+use soma_types::SignedTransaction;
+use soma_types::bounded::BoundedVec;
+use soma_types::codec::encode;
+
+use crate::context::{MAX_GOSSIPED_TRANSACTIONS, MAX_PART_BYTES, Part};
+
+/// Publishers whose use is remembered.
+const MAX_PUBLISHERS: usize = 1_024;
+
+/// Messages that carry `transactions`, each small enough for the network.
+pub(super) fn messages(
+    transactions: Vec<SignedTransaction>,
+    mut stream: impl FnMut() -> StreamId,
+) -> Vec<StreamMessage<Part>> {
+    let mut batches = Vec::new();
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    for transaction in transactions {
+        let size = encode(&transaction).len();
+        let is_full = bytes + size > MAX_PART_BYTES || batch.len() >= MAX_GOSSIPED_TRANSACTIONS;
+        if is_full && !batch.is_empty() {
+            batches.push(std::mem::take(&mut batch));
+            bytes = 0;
+        }
+        bytes += size;
+        batch.push(transaction);
+    }
+    if !batch.is_empty() {
+        batches.push(batch);
+    }
+    let message = |batch| {
+        let part = Part::Transactions(BoundedVec::new(batch).unwrap_or_default());
+        StreamMessage::new(stream(), 0, StreamContent::Data(part))
+    };
+    batches.into_iter().map(message).collect()
+}
+
+/// Bytes that each publisher sent in the current second.
+#[derive(Debug)]
+pub(super) struct Meter {
+    limit: usize,
+    since: Instant,
+    used: BTreeMap<PeerId, usize>,
+}
+
+impl Meter {
+    /// Lets `limit` bytes a second through for each publisher.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            since: Instant::now(),
+            used: BTreeMap::new(),
+        }
+    }
+
+    /// True when `bytes` more of `publisher` are within its limit.
+    pub(super) fn allows(&mut self, publisher: PeerId, bytes: usize) -> bool {
+        if self.since.elapsed() >= Duration::from_secs(1) {
+            self.since = Instant::now();
+            self.used.clear();
+        }
+        if self.used.len() >= MAX_PUBLISHERS && !self.used.contains_key(&publisher) {
+            return false;
+        }
+        let used = self.used.entry(publisher).or_default();
+        *used = used.saturating_add(bytes);
+        *used <= self.limit
+    }
+}

@@ -1,0 +1,118 @@
+//! A running engine, from outside.
+
+use malachite::app::engine::network::NetworkStateDump;
+use malachite::{NetworkRequest, app::net::Multiaddr};
+use soma_types::{Address, Height, SignedTransaction};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::error::ConsensusError;
+
+/// Where consensus is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// The height in work.
+    pub height: Height,
+    /// The round in work.
+    pub round: u32,
+    /// True while this node is in the committee of that height.
+    pub is_validator: bool,
+}
+
+/// A peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its id on the network.
+    pub id: String,
+    /// Its name, as it says.
+    pub name: String,
+    /// Where it is connected.
+    pub address: String,
+    /// The validator that it has proven to be, when that is in the committee.
+    pub validator: Option<String>,
+}
+
+/// A running engine. It goes on when this is dropped; cancel its stop token to end it.
+#[derive(Debug)]
+pub struct Handle {
+    pub(super) task: JoinHandle<Result<(), ConsensusError>>,
+    pub(super) outbox: Outbox,
+    pub(super) status: watch::Receiver<Status>,
+    pub(super) network: mpsc::Sender<NetworkRequest>,
+    pub(super) address: Option<Address>,
+}
+
+/// Sends transactions to the other nodes. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Outbox(pub(super) mpsc::Sender<Vec<SignedTransaction>>);
+
+impl Outbox {
+    /// Passes transactions on to all nodes. False when too many wait already: the sender's client
+    /// may try again.
+    pub fn broadcast(&self, transactions: Vec<SignedTransaction>) -> bool {
+        self.0.try_send(transactions).is_ok()
+    }
+}
+
+impl Handle {
+    /// Waits for the end: after the stop token, or with the error that made it end.
+    ///
+    /// # Errors
+    /// Why consensus could not go on. The node must stop: it would be silent from now on.
+    pub async fn wait(self) -> Result<(), ConsensusError> {
+        match self.task.await {
+            Ok(result) => result,
+            Err(error) => Err(ConsensusError::Panicked(error.to_string())),
+        }
+    }
+
+    /// True when it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Where transactions of this node's clients go out.
+    pub fn outbox(&self) -> Outbox {
+        self.outbox.clone()
+    }
+
+    /// Where consensus is; changes with every round.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// The validator that this node is.
+    pub fn validator(&self) -> Option<Address> {
+        self.address
+    }
+
+    /// The connected peers, in order of id; none when the engine has stopped.
+    pub async fn peers(&self) -> Vec<Peer> {
+        match NetworkRequest::dump_state(&self.network).await {
+            Ok(Some(state)) => peers_of(state),
+            Ok(None) | Err(_) => Vec::new(),
+        }
+    }
+
+    /// Connects to one more peer and stays connected. False when the address is not usable, known
+    /// already, or the engine has stopped.
+    pub async fn add_peer(&self, address: &str) -> bool {
+        let Ok(address) = address.parse::<Multiaddr>() else {
+            return false;
+        };
+        let added = NetworkRequest::add_persistent_peer(&self.network, address).await;
+        matches!(added, Ok(Ok(())))
+    }
+}
+
+fn peers_of(state: NetworkStateDump) -> Vec<Peer> {
+    let peers = state.peers.into_iter().map(|(id, info)| Peer {
+        id: id.to_string(),
+        name: info.moniker,
+        address: info.address.to_string(),
+        validator: info.consensus_address,
+    });
+    let mut peers: Vec<_> = peers.collect();
+    peers.sort_by(|a, b| a.id.cmp(&b.id));
+    peers
+}

@@ -1,0 +1,27 @@
+//! The adapter between the SOMA chain and its BFT engine.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+pub mod application;
+pub mod codec;
+pub mod config;
+pub mod context;
+pub mod engine;
+pub mod error;
+pub mod evidence;
+pub mod identity;
+pub mod parts;
+pub mod payload;
+pub mod proposer;
+pub mod signing;
+mod undecided;
+
+pub use application::{Application, BlockSource, ChainApplication, ChainRules};
+pub use config::{ConsensusConfig, Limits, Timeouts};
+pub use engine::{Engine, Handle, Outbox, Peer, Status};
+pub use error::ConsensusError;
+pub use identity::{Identity, NetworkKey, ValidatorKeys};
+pub use payload::Payload;

@@ -1,0 +1,157 @@
+//! All streams, in bounded memory.
+//!
+//! A stream belongs to the peer that published it; its parts may come through any neighbour, in
+//! any order. Publishers are authenticated by the network, so what one of them fills is its own
+//! share. Of streams without a checked head the oldest gives way first when all is full.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use malachite::app::streaming::{StreamContent, StreamId, StreamMessage};
+use malachite::app::types::PeerId;
+use soma_types::Height;
+
+use super::stream::{Step, Stream};
+use crate::context::{Part, StreamHead};
+
+/// How much streams may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Bytes of one block's encoding.
+    pub block_bytes: usize,
+    /// Bytes of all streams of one publisher.
+    pub peer_bytes: usize,
+    /// Streams of one publisher, complete and refused ones included.
+    pub peer_streams: usize,
+    /// Bytes of all streams.
+    pub total_bytes: usize,
+}
+
+/// A block whose parts are all there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complete {
+    /// The first message.
+    pub head: StreamHead,
+    /// The bytes; neither their hash nor their meaning is checked yet.
+    pub payload: Bytes,
+}
+
+type Key = (PeerId, StreamId);
+
+/// The streams in work.
+#[derive(Debug)]
+pub struct Streams {
+    limits: StreamLimits,
+    streams: BTreeMap<Key, Stream>,
+    messages: u64,
+}
+
+impl Streams {
+    /// No streams.
+    pub fn new(limits: StreamLimits) -> Self {
+        Self {
+            limits,
+            streams: BTreeMap::new(),
+            messages: 0,
+        }
+    }
+
+    /// Takes a message that `publisher` sent. A head that is not `wanted`, by its height, proposer or
+    /// signature, ends its stream; for other messages it says nothing.
+    pub fn take(
+        &mut self,
+        publisher: PeerId,
+        message: StreamMessage<Part>,
+        wanted: bool,
+    ) -> Option<Complete> {
+        self.messages = self.messages.saturating_add(1);
+        let key = (publisher, message.stream_id);
+        let born = self.messages;
+        let stream = self
+            .streams
+            .entry(key.clone())
+            .or_insert_with(|| Stream::born_at(born));
+        if stream.is_done {
+            return None;
+        }
+        let is_head = matches!(message.content, StreamContent::Data(Part::Head(_)));
+        let max = self.limits.block_bytes;
+        let step = stream.take(message.sequence, message.content, max);
+        if (is_head && !wanted) || matches!(step, Step::Refuse) {
+            stream.finish();
+            self.make_room(&key);
+            return None;
+        }
+        if let Some((head, payload)) = stream.complete() {
+            stream.finish();
+            self.make_room(&key);
+            return Some(Complete { head, payload });
+        }
+        self.make_room(&key);
+        None
+    }
+
+    /// Forgets streams of heights below `height`.
+    pub fn forget_below(&mut self, height: Height) {
+        self.streams.retain(|_, stream| {
+            let known = stream.head().map(|head| head.proposal.proposal.height);
+            known.is_none_or(|of| of >= height)
+        });
+    }
+
+    /// Bytes that all streams hold.
+    pub fn bytes(&self) -> usize {
+        self.streams.values().map(Stream::bytes).sum()
+    }
+
+    /// Number of streams, complete and refused ones included.
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// True without any stream.
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// Keeps the limits after a message for `key`, whose publisher pays first.
+    fn make_room(&mut self, key: &Key) {
+        let publisher = key.0;
+        while self.of(&publisher).count() > self.limits.peer_streams {
+            self.drop_oldest(|(peer, _), _| *peer == publisher);
+        }
+        loop {
+            let bytes: usize = self.of(&publisher).map(Stream::bytes).sum();
+            if bytes <= self.limits.peer_bytes {
+                break;
+            }
+            self.drop_oldest(|(peer, _), stream| *peer == publisher && stream.bytes() > 0);
+        }
+        while self.bytes() > self.limits.total_bytes {
+            if !self.drop_oldest(|_, stream| stream.bytes() > 0 && stream.head().is_none()) {
+                self.drop_oldest(|_, stream| stream.bytes() > 0);
+            }
+        }
+        // Peers come and go: what they left behind must not add up.
+        while self.streams.len() > self.limits.peer_streams.saturating_mul(64) {
+            self.drop_oldest(|_, _| true);
+        }
+    }
+
+    fn of(&self, publisher: &PeerId) -> impl Iterator<Item = &Stream> {
+        let streams = self.streams.iter();
+        streams.filter_map(move |((peer, _), stream)| (peer == publisher).then_some(stream))
+    }
+
+    fn drop_oldest(&mut self, pick: impl Fn(&Key, &Stream) -> bool) -> bool {
+        let candidates = self
+            .streams
+            .iter()
+            .filter(|(key, stream)| pick(key, stream));
+        let oldest = candidates.min_by_key(|(_, stream)| stream.born);
+        let Some(key) = oldest.map(|(key, _)| key.clone()) else {
+            return false;
+        };
+        self.streams.remove(&key).is_some()
+    }
+}

@@ -1,0 +1,6 @@
+//! Engines that agree on blocks over loopback, each with a chain of its own on disk.
+
+mod committee;
+mod faults;
+mod net;
+mod progress;
