@@ -30,12 +30,22 @@ struct Arguments {
     /// Where the API listens; default 0.0.0.0:9000.
     #[arg(long, value_name = "IP:PORT")]
     rpc_address: Option<SocketAddr>,
-    /// The validator in whose name blocks are proposed; default the first of the genesis.
+    /// Where peers connect, as a multiaddress such as /ip4/0.0.0.0/tcp/8084.
+    #[arg(long, value_name = "MULTIADDRESS")]
+    p2p_address: Option<String>,
+    /// A peer to stay connected with, such as /ip4/10.0.0.2/tcp/8084; may be given again.
+    #[arg(long, value_name = "MULTIADDRESS")]
+    peer: Vec<String>,
+    /// The validator that this node is; default that of `--validator-key`.
     #[arg(long, value_name = "ADDRESS")]
-    proposer: Option<Address>,
-    /// File with the validator's secret key in hex; with it and a scorer, the node audits.
+    validator: Option<Address>,
+    /// File with the secret key of the validator's account in hex; with it and a scorer, the node
+    /// audits.
     #[arg(long, value_name = "FILE")]
     validator_key: Option<PathBuf>,
+    /// File with the validator's secret consensus key in hex; default the account's key.
+    #[arg(long, value_name = "FILE")]
+    consensus_key: Option<PathBuf>,
     /// Scoring service that the audit asks, such as http://127.0.0.1:9124; give more than one to
     /// have others asked when the first fails.
     #[arg(long, value_name = "URL")]
@@ -65,9 +75,17 @@ impl Arguments {
         };
         config.data_dir = self.data_dir.or(config.data_dir);
         config.genesis = self.genesis.or(config.genesis);
-        config.proposer = self.proposer.or(config.proposer);
         config.keep_blocks = self.keep_blocks.or(config.keep_blocks);
-        config.audit.validator_key = self.validator_key.or(config.audit.validator_key);
+        let validator = &mut config.validator;
+        validator.address = self.validator.or(validator.address);
+        validator.account_key = self.validator_key.or(validator.account_key.take());
+        validator.consensus_key = self.consensus_key.or(validator.consensus_key.take());
+        if let Some(address) = self.p2p_address {
+            config.consensus.listen = address;
+        }
+        if !self.peer.is_empty() {
+            config.consensus.persistent_peers = self.peer;
+        }
         if !self.scorer.is_empty() {
             config.audit.scorer = self.scorer;
         }

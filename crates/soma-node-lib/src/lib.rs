@@ -1,17 +1,17 @@
-//! The SOMA node as a library: mempool, block production, HTTP API, audit, faucet, admin and
+//! The SOMA node as a library: mempool, HTTP API, audit, faucet, admin and
 //! localnet.
 //!
 //! # Place
 //! The shell around `soma-chain`: network, clock and disk live here, rules do not. Depends on the
-//! chain, crypto, types and API crates; binaries and the CLI call [`Node::start`] or
+//! consensus, chain, crypto, types and API crates; binaries and the CLI call [`Node::start`] or
 //! [`Localnet::start`].
 //!
 //! # The path of a transaction
 //! ```text
 //! POST /v1/transactions ─▶ rpc ─▶ Application::submit ─▶ mempool ─┐
 //!                                 (signature, admission)          │ pick
-//!                                                                 ▼
-//!  receipt, events ◀─ commit ◀─ execute ◀─ proposal ◀─ producer (when?)
+//!                          other nodes ◀─▶ gossip                 ▼
+//!  receipt, events ◀─ Application ◀─ commit ◀─ votes ◀─ soma-consensus: propose, check
 //! ```
 //!
 //! # Invariants
@@ -27,7 +27,7 @@
 //! - Admin routes listen on loopback addresses only.
 //!
 //! # Reading order
-//! [`mempool`], [`application`], [`producer`], [`rpc`], [`blobs`], [`audit`], [`faucet`],
+//! [`mempool`], [`application`], [`rpc`], [`blobs`], [`audit`], [`faucet`],
 //! [`admin`], [`node`], [`localnet`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -44,10 +44,9 @@ pub mod localnet;
 pub mod mempool;
 pub mod metrics;
 pub mod node;
-pub mod producer;
 pub mod rpc;
 pub mod store;
 
 pub use application::Application;
 pub use localnet::{Localnet, LocalnetConfig};
-pub use node::{Node, NodeConfig, NodeError, NodeHandle};
+pub use node::{Node, NodeConfig, NodeError, NodeHandle, NodeKeys};

@@ -34,8 +34,8 @@ pub struct Metrics {
     pub epoch: HighGauge,
     /// Transactions executed, by kind and outcome.
     pub transactions: Family<OutcomeLabels, Counter>,
-    /// Time to execute and commit a block.
-    pub block_seconds: Histogram,
+    /// Time between a block and the one before it.
+    pub block_interval: Histogram,
     /// Transactions of a block.
     pub block_transactions: Histogram,
     /// Waiting transactions.
@@ -60,7 +60,7 @@ impl Default for Metrics {
             height: HighGauge::default(),
             epoch: HighGauge::default(),
             transactions: Family::default(),
-            block_seconds: seconds(),
+            block_interval: seconds(),
             block_transactions: Histogram::new(exponential_buckets(1.0, 4.0, 9)),
             mempool_transactions: SignedGauge::default(),
             mempool_bytes: SignedGauge::default(),
@@ -83,10 +83,10 @@ impl Default for Metrics {
             metrics.transactions.clone(),
         );
         r.register_with_unit(
-            "block",
-            "Time to execute and commit a block",
+            "block_interval",
+            "Time between a block and the one before it",
             Unit::Seconds,
-            metrics.block_seconds.clone(),
+            metrics.block_interval.clone(),
         );
         r.register(
             "block_transactions",

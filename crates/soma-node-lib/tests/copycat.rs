@@ -1,10 +1,13 @@
 //! Who sees an opened submission before its block is made, and even makes that block, cannot take
 //! its target.
 
-use soma_chain::{Chain, ChainConfig, MemoryStore};
+mod by_hand;
+
+use std::sync::Arc;
+
+use by_hand::ByHand;
 use soma_node::Application;
-use soma_node::mempool::MempoolConfig;
-use soma_node::store::NodeStore;
+use soma_node::application::wall_clock_ms;
 use soma_tests::model_secrets::Sealed;
 use soma_tests::world::{Setup, World};
 use soma_types::{
@@ -15,21 +18,22 @@ use soma_types::{
 /// A node of a chain with a target, whose blocks this test makes.
 struct Bench {
     world: World,
-    application: Application,
+    application: Arc<Application>,
+    blocks: ByHand,
     target: Target,
     direction: Embedding,
 }
 
 impl Bench {
     fn new() -> Self {
-        let world = World::with(Setup::default().models(3));
-        let store = NodeStore::Memory(MemoryStore::new());
-        let chain = Chain::open(store, &world.genesis, ChainConfig::default()).unwrap();
-        let proposer = world.genesis.validators[0].address;
-        let application = Application::new(chain, proposer, MempoolConfig::default());
+        let world = World::with(Setup {
+            time_ms: wall_clock_ms(),
+            ..Setup::default().models(3)
+        });
+        let blocks = ByHand::new(&world.genesis);
+        let application = Arc::clone(&blocks.application);
         // The first block of an epoch draws its targets.
-        let proposal = application.build(0).unwrap();
-        application.produce(proposal).unwrap();
+        blocks.next();
         let reader = application.chain().reader();
         let filter = soma_chain::TargetFilter::default();
         let target = reader.targets(&filter, None, 1).unwrap().targets.remove(0);
@@ -38,6 +42,7 @@ impl Bench {
         Self {
             world,
             application,
+            blocks,
             target,
             direction,
         }
@@ -59,13 +64,7 @@ impl Bench {
 
     /// A block of exactly these transactions, in this order, as its proposer may choose.
     fn block(&self, transactions: &[SignedTransaction]) -> Vec<Receipt> {
-        let mut proposal = self.application.build(0).unwrap();
-        proposal.transactions = transactions
-            .iter()
-            .map(|signed| soma_crypto::transaction::verify(signed.clone()).unwrap())
-            .collect();
-        let executed = self.application.execute(&proposal).unwrap();
-        self.application.commit(executed).unwrap().receipts.clone()
+        self.blocks.block(transactions).receipts.clone()
     }
 
     fn submission(&self, by: &Address) -> Sealed {
@@ -157,8 +156,7 @@ fn a_thief_that_held_the_opening_back_for_its_one_block_comes_second_in_the_next
     bench.block(&[bench.sign(&thief, 0, stolen.seal())]);
     let late = bench.sign(&thief, 0, stolen.open());
     bench.application.submit(late).unwrap();
-    let proposal = bench.application.build(0).unwrap();
-    let committed = bench.application.produce(proposal).unwrap();
+    let committed = bench.blocks.next();
     let errors: Vec<_> = committed.receipts.iter().map(error).collect();
     assert_eq!(errors, ["success", "TargetNotOpen"]);
     assert_eq!(bench.submitter(), Some(honest));

@@ -112,5 +112,21 @@ pub(crate) fn masked(text: &str, values: &[(&str, &str)]) -> String {
         }
         rest = &rest[start + 2 + count..];
     }
-    out + rest
+    without_heights(&(out + rest))
+}
+
+/// How many blocks there were before depends on time.
+fn without_heights(text: &str) -> String {
+    let mut text = text.to_owned();
+    for name in ["Block: ", "block "] {
+        let parts = text.split(name).enumerate().map(|(place, part)| {
+            let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+            match place > 0 && rest.len() < part.len() {
+                true => format!("HEIGHT{rest}"),
+                false => part.to_owned(),
+            }
+        });
+        text = parts.collect::<Vec<_>>().join(name);
+    }
+    text
 }

@@ -100,7 +100,7 @@ fn a_localnet_says_where_it_is_and_what_to_try() {
     // The program is called by its path where a shell would not find it.
     let text = text.replace(env!("CARGO_BIN_EXE_soma"), "soma");
     insta::assert_snapshot!(masked(&text, &[(&dir, "DIR")]), @"
-    Localnet is ready: epoch 0, block 0, new
+    Localnet is ready: epoch 0, block HEIGHT, new
       RPC:     http://127.0.0.1:PORT
       Faucet:  http://127.0.0.1:PORT
       Scorer:  http://127.0.0.1:PORT

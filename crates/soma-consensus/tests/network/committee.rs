@@ -8,13 +8,19 @@ use crate::net::Network;
 /// Ends the epoch on all nodes.
 async fn end_epoch(network: &Network) {
     let epoch = network.epoch(0);
-    let running = network.nodes.iter().filter_map(|node| node.running.as_ref());
+    let running = network
+        .nodes
+        .iter()
+        .filter_map(|node| node.running.as_ref());
     for node in running {
         node.queue.end_epoch();
     }
     network
         .wait("the next epoch", |network| {
-            let mut running = network.nodes.iter().filter_map(|node| node.running.as_ref());
+            let mut running = network
+                .nodes
+                .iter()
+                .filter_map(|node| node.running.as_ref());
             running.all(|node| node.chain.system().epoch == epoch.next())
         })
         .await;

@@ -16,8 +16,8 @@ use soma_crypto::consensus::verify_certificate;
 use soma_crypto::transaction::{VerifiedTransaction, sign, verify};
 use soma_tests::world::{self, Setup, World};
 use soma_types::{
-    Address, Digest, Epoch, ExecutionStatus, Genesis, Height, Shannons, SignedTransaction, TimestampMs,
-    Transaction, TransactionKind,
+    Address, Digest, Epoch, ExecutionStatus, Genesis, Height, Shannons, SignedTransaction,
+    TimestampMs, Transaction, TransactionKind,
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -189,7 +189,10 @@ impl Network {
             address.unwrap_or(Address([0; 32])),
             ChainRules::default(),
         );
-        let peers = ports.iter().enumerate().filter(|(other, _)| *other != place);
+        let peers = ports
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != place);
         let config = ConsensusConfig {
             name: format!("node-{place}"),
             listen: format!("/ip4/127.0.0.1/tcp/{}", node.port),
@@ -320,7 +323,10 @@ impl Network {
         let digest = World::digest(&signed);
         self.send(place, signed);
         self.wait("a receipt", |network| {
-            let mut running = network.nodes.iter().filter_map(|node| node.running.as_ref());
+            let mut running = network
+                .nodes
+                .iter()
+                .filter_map(|node| node.running.as_ref());
             running.all(|node| {
                 let found = node.chain.reader().transaction(&digest).unwrap();
                 let Some((_, receipt)) = found else {
@@ -348,7 +354,10 @@ impl Network {
     /// Waits until all running nodes are at `height` at least.
     pub(crate) async fn reach(&self, height: Height) {
         self.wait(&format!("height {height}"), |network| {
-            let running = network.nodes.iter().filter_map(|node| node.running.as_ref());
+            let running = network
+                .nodes
+                .iter()
+                .filter_map(|node| node.running.as_ref());
             let mut heights = running.map(|node| node.chain.head().header.height);
             heights.all(|at| at >= height)
         })

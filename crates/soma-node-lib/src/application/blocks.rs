@@ -1,15 +1,14 @@
-//! Building, executing and committing blocks, and handing out what was committed.
+//! Handing out what was committed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
 
-use soma_chain::{BlockError, ChainError, CommittedBlock, ExecutedBlock, VerifiedProposal};
+use soma_chain::{ChainError, CommittedBlock};
 use soma_types::time::Height;
-use soma_types::{ExecutionStatus, Receipt, TimestampMs};
+use soma_types::{Digest, ExecutionStatus, Receipt};
 
-use super::{Application, NodeChain, Now, ProduceError};
-use crate::mempool::{Executed, PickLimits};
+use super::{Application, NodeChain, Now};
+use crate::mempool::Executed;
 use crate::metrics::OutcomeLabels;
 
 /// Newest blocks that are kept in memory, so that event streams need not read them from disk.
@@ -62,59 +61,8 @@ pub(super) fn stored(
 }
 
 impl Application {
-    /// Builds the next proposal from the mempool, not before `clock_ms` and later than the parent.
-    /// Blocks the thread.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn build(&self, clock_ms: TimestampMs) -> Result<VerifiedProposal, ChainError> {
-        let now = self.now();
-        let parent = now.head.header;
-        let height = parent.height.saturating_add(1);
-        let limit = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-        let limits = PickLimits {
-            height,
-            transactions: limit(now.parameters.max_block_transactions),
-            bytes: limit(now.parameters.max_block_bytes),
-        };
-        let reader = self.chain.reader();
-        let transactions = self.mempool.pick(limits, |sender| {
-            reader.account(sender).ok().map(|a| a.nonce)
-        });
-        // A validator that left still may be the only one that makes blocks.
-        let committee = reader.committee(now.system.epoch)?;
-        let members = committee.as_ref().map_or(&[][..], |c| &c.members);
-        let is_member = members.iter().any(|member| member.address == self.proposer);
-        let proposer = match members.first() {
-            Some(first) if !is_member => first.address,
-            _ => self.proposer,
-        };
-        drop(reader);
-        Ok(VerifiedProposal {
-            height,
-            time_ms: clock_ms.max(parent.time_ms.saturating_add(1)),
-            parent: now.head.digest,
-            proposer,
-            transactions,
-            misbehavior: Vec::new(),
-            end_epoch: self.is_epoch_to_end(),
-        })
-    }
-
-    /// Executes a proposal on the head. Changes nothing. Blocks the thread.
-    ///
-    /// # Errors
-    /// [`BlockError`].
-    pub fn execute(&self, proposal: &VerifiedProposal) -> Result<ExecutedBlock, BlockError> {
-        self.chain.execute(proposal)
-    }
-
-    /// Commits an executed block and tells everybody who waits. Blocks the thread.
-    ///
-    /// # Errors
-    /// When the block was executed on another head, or the store fails.
-    pub fn commit(&self, executed: ExecutedBlock) -> Result<Arc<CommittedBlock>, ChainError> {
-        let committed = self.chain.commit(executed)?;
+    /// Takes note of a committed block and tells everybody who waits. Blocks the thread.
+    pub(super) fn committed(&self, committed: &Arc<CommittedBlock>) {
         let header = &committed.block.header;
         let transactions = committed.block.transactions.iter();
         let executed = transactions
@@ -125,46 +73,31 @@ impl Application {
                 digest: receipt.transaction,
             });
         let dropped = self.mempool.on_block(header.height, executed);
-        self.recent.push(Arc::clone(&committed));
-        let now = Now::of(&self.chain);
-        self.measure(&committed, &now);
+        self.recent.push(Arc::clone(committed));
+        let (before, now) = (self.now(), Now::of(&self.chain));
+        self.measure(committed, &now);
+        let passed = header.time_ms.saturating_sub(before.head.header.time_ms);
+        self.metrics.block_interval.observe(passed as f64 / 1_000.0);
+        tracing::debug!(
+            height = header.height,
+            epoch = header.epoch.0,
+            transactions = committed.receipts.len(),
+            "block"
+        );
+        let epoch = now.system.epoch;
+        if before.system.epoch != epoch {
+            tracing::info!(epoch = epoch.0, height = header.height, "epoch");
+        }
         // Heads first: who gets a receipt and then asks for the head must find the block there.
         self.now.send_replace(Arc::new(now));
         self.waiters.on_block(&committed.receipts);
         self.waiters.on_dropped(&dropped);
-        Ok(committed)
     }
 
-    /// Executes and commits a proposal of this node. A proposal that cannot be executed because of
-    /// its transactions is made again without them, so that no transaction can stop the chain.
-    /// Blocks the thread.
-    ///
-    /// # Errors
-    /// [`ProduceError`]; the node must stop.
-    pub fn produce(
-        &self,
-        mut proposal: VerifiedProposal,
-    ) -> Result<Arc<CommittedBlock>, ProduceError> {
-        let height = proposal.height;
-        let begin = Instant::now();
-        let executed = match self.execute(&proposal) {
-            Err(error) if !error.is_fatal() && !proposal.transactions.is_empty() => {
-                let digests: Vec<_> = proposal.transactions.iter().map(|t| t.digest()).collect();
-                tracing::error!(height, %error, dropped = digests.len(), "proposal failed");
-                let dropped = self.mempool.remove(&digests);
-                self.waiters.on_dropped(&dropped);
-                proposal.transactions.clear();
-                self.execute(&proposal)
-            }
-            result => result,
-        }
-        .map_err(|error| ProduceError::Execute { height, error })?;
-        let committed = self
-            .commit(executed)
-            .map_err(|error| ProduceError::Commit { height, error })?;
-        let seconds = begin.elapsed().as_secs_f64();
-        self.metrics.block_seconds.observe(seconds);
-        Ok(committed)
+    /// Drops transactions that made a block impossible.
+    pub(super) fn unexecutable(&self, digests: &[Digest]) {
+        let dropped = self.mempool.remove(digests);
+        self.waiters.on_dropped(&dropped);
     }
 
     fn measure(&self, committed: &CommittedBlock, now: &Now) {

@@ -1,6 +1,6 @@
 //! Why a transaction is not taken, and why a block cannot be made.
 
-use soma_chain::{BlockError, ChainError};
+use soma_chain::ChainError;
 use soma_crypto::transaction::TransactionError;
 use thiserror::Error;
 
@@ -45,34 +45,4 @@ impl SubmitError {
             Self::Invalid(_) | Self::Chain(_) | Self::Stopping => false,
         }
     }
-}
-
-/// Why a block cannot be made. The node stops.
-#[derive(Debug, Error)]
-pub enum ProduceError {
-    /// The block cannot be executed.
-    #[error("block {height} cannot be executed: {error}")]
-    Execute {
-        /// Its height.
-        height: u64,
-        /// Why.
-        error: BlockError,
-    },
-    /// The block cannot be committed.
-    #[error("block {height} cannot be committed: {error}")]
-    Commit {
-        /// Its height.
-        height: u64,
-        /// Why.
-        error: ChainError,
-    },
-    /// The chain cannot be read.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// The system gives no thread to make blocks on.
-    #[error("no thread for making blocks: {0}; raise the limit of threads of this user")]
-    Thread(#[from] std::io::Error),
-    /// Block production ended with a panic: a bug.
-    #[error("block production panicked; please report the log above this line")]
-    Panicked,
 }

@@ -1,20 +1,23 @@
-//! The chain as the node's parts see it: one door for submitting, building, executing, committing
-//! and for learning what was committed.
+//! The chain as the node's parts see it: one door for submitting transactions and for learning what
+//! was committed. Consensus takes its blocks' content from here.
 //!
 //! Everything that may touch the chain's lock or the disk is a plain function and is called from
 //! a blocking thread; [`Application::now`] and [`Application::size`] may be called anywhere.
 
 mod blocks;
 mod error;
+mod gossip;
+mod source;
 mod submit;
 mod waiters;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use soma_chain::{Chain, ChainError, CommittedBlock, Head};
 use soma_types::time::Height;
-use soma_types::{Address, Epoch, Parameters, SystemState, TimestampMs};
+use soma_types::{Epoch, Parameters, SystemState, TimestampMs};
 use tokio::sync::{Notify, watch};
 
 use crate::mempool::{Mempool, MempoolConfig, MempoolSize};
@@ -22,7 +25,8 @@ use crate::metrics::Metrics;
 use crate::store::NodeStore;
 
 pub use blocks::RecentBlocks;
-pub use error::{ProduceError, SubmitError};
+pub use error::SubmitError;
+pub(crate) use gossip::Gossip;
 pub use submit::{Submitted, Ticket};
 use waiters::Waiters;
 
@@ -67,41 +71,45 @@ impl Now {
 
 /// The chain, its mempool and those who wait for blocks.
 pub struct Application {
-    chain: NodeChain,
+    chain: Arc<NodeChain>,
     mempool: Mempool,
     metrics: Metrics,
-    proposer: Address,
+    gossip: Gossip,
+    /// The mempool had nothing that fits into a block: only an arrival helps.
+    starved: AtomicBool,
     now: watch::Sender<Arc<Now>>,
     recent: RecentBlocks,
     waiters: Waiters,
     epoch_to_end: Mutex<Option<Epoch>>,
-    nudge: Notify,
+    wake: Arc<Notify>,
     started: Instant,
 }
 
 impl Application {
-    /// Takes over `chain`. `proposer` is the validator in whose name this node proposes.
-    pub fn new(chain: NodeChain, proposer: Address, mempool: MempoolConfig) -> Self {
+    /// Takes over `chain`.
+    pub fn new(chain: Arc<NodeChain>, mempool: MempoolConfig) -> Self {
         let now = Now::of(&chain);
         let metrics = Metrics::default();
         metrics.height.set(now.height());
         metrics.epoch.set(now.system.epoch.0);
+        let wake = Arc::new(Notify::new());
         Self {
-            mempool: Mempool::new(mempool),
+            mempool: Mempool::new(mempool, Arc::clone(&wake)),
             metrics,
-            proposer,
+            gossip: Gossip::default(),
+            starved: AtomicBool::new(false),
             now: watch::Sender::new(Arc::new(now)),
             recent: RecentBlocks::default(),
             waiters: Waiters::default(),
             epoch_to_end: Mutex::new(None),
-            nudge: Notify::new(),
+            wake,
             started: Instant::now(),
             chain,
         }
     }
 
     /// The chain, for reads. Call it from blocking threads only.
-    pub fn chain(&self) -> &NodeChain {
+    pub fn chain(&self) -> &Arc<NodeChain> {
         &self.chain
     }
 
@@ -140,21 +148,13 @@ impl Application {
     pub fn end_epoch(&self, epoch: Epoch) {
         if self.chain.genesis().allow_forced_epochs {
             *self.lock_epoch() = Some(epoch);
-            self.nudge.notify_one();
+            self.wake.notify_one();
         }
     }
 
     /// True when the current epoch was asked to end.
     pub fn is_epoch_to_end(&self) -> bool {
         *self.lock_epoch() == Some(self.now().system.epoch)
-    }
-
-    /// Returns when there may be a reason for a block: a transaction came, or an epoch should end.
-    pub async fn wake(&self) {
-        tokio::select! {
-            () = self.mempool.arrival() => {}
-            () = self.nudge.notified() => {}
-        }
     }
 
     /// A committed block with its receipts and events; none when it is unknown or was dropped.

@@ -1,6 +1,7 @@
 //! Taking a transaction, and waiting for what it did.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use soma_chain::ChainError;
@@ -27,13 +28,18 @@ impl Application {
     /// # Errors
     /// [`SubmitError`].
     pub fn submit(&self, signed: SignedTransaction) -> Result<Submitted, SubmitError> {
-        let verified = verify(signed)?;
+        let verified = verify(signed.clone())?;
         let digest = verified.digest();
         match self.admit(verified) {
-            Ok(()) => Ok(Submitted {
-                digest,
-                receipt: None,
-            }),
+            Ok(is_news) => {
+                if is_news {
+                    self.gossip.send(signed);
+                }
+                Ok(Submitted {
+                    digest,
+                    receipt: None,
+                })
+            }
             Err(error) => match self.receipt(&digest)? {
                 Some(receipt) => Ok(Submitted {
                     digest,
@@ -47,12 +53,27 @@ impl Application {
         }
     }
 
-    fn admit(&self, verified: VerifiedTransaction) -> Result<(), SubmitError> {
-        match self.mempool.insert(verified, |sender| self.facts(sender))? {
-            Inserted::Replaced(dropped) => self.waiters.on_dropped(&[dropped]),
-            Inserted::Added | Inserted::Known => {}
+    /// Takes a transaction that a peer passed on. Blocks the thread.
+    pub(super) fn admit_from_peer(&self, signed: SignedTransaction) -> Result<(), SubmitError> {
+        if self
+            .mempool
+            .contains(&transaction_digest(&signed.transaction))
+        {
+            return Ok(());
         }
-        Ok(())
+        self.admit(verify(signed)?).map(|_| ())
+    }
+
+    /// True when it was not known before.
+    fn admit(&self, verified: VerifiedTransaction) -> Result<bool, SubmitError> {
+        let inserted = self.mempool.insert(verified, |sender| self.facts(sender))?;
+        self.starved.store(false, Ordering::Relaxed);
+        match inserted {
+            Inserted::Replaced(dropped) => self.waiters.on_dropped(&[dropped]),
+            Inserted::Added => {}
+            Inserted::Known => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// What admission must know of a sender and the chain.

@@ -1,7 +1,5 @@
 //! Settings of the audit.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Deserializer, Serialize};
 use soma_audit::verdict::UNAVAILABLE_PART;
 
@@ -13,8 +11,6 @@ pub struct AuditConfig {
     /// when one fails. Default none: then nothing is audited.
     #[serde(deserialize_with = "one_or_many")]
     pub scorer: Vec<String>,
-    /// File with the validator's secret key in hex. Default none: then nothing is audited.
-    pub validator_key: Option<PathBuf>,
     /// Part of the submissions that is audited, in basis points; challenged ones always are.
     /// Default 10,000: all.
     pub sample_bps: u16,
@@ -41,7 +37,6 @@ impl Default for AuditConfig {
     fn default() -> Self {
         Self {
             scorer: Vec::new(),
-            validator_key: None,
             sample_bps: 10_000,
             concurrency: 4,
             first_pause_ms: 1_000,

@@ -177,12 +177,16 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use soma_chain::{ChainConfig, MemoryStore};
-    use soma_tests::world::World;
-    use soma_types::{Epoch, TargetId};
+    use soma_consensus::application::BuildRequest;
+    use soma_consensus::{Application as _, ChainApplication, ChainRules};
+    use soma_tests::world::{Setup, World};
+    use soma_types::{Certificate, Epoch, TargetId};
 
     use super::*;
-    use crate::application::NodeChain;
+    use crate::application::{NodeChain, wall_clock_ms};
     use crate::audit::job::Subject;
     use crate::mempool::MempoolConfig;
     use crate::store::NodeStore;
@@ -195,8 +199,7 @@ mod tests {
     fn application(world: &World) -> Arc<Application> {
         let store = NodeStore::Memory(MemoryStore::new());
         let chain = NodeChain::open(store, &world.genesis, ChainConfig::default()).unwrap();
-        let mempool = MempoolConfig::default();
-        Arc::new(Application::new(chain, world.validators[0], mempool))
+        Arc::new(Application::new(Arc::new(chain), MempoolConfig::default()))
     }
 
     fn outbox(application: &Arc<Application>, journal: &Arc<Journal>, world: &World) -> Outbox {
@@ -211,15 +214,34 @@ mod tests {
     async fn make_block(application: &Arc<Application>) -> usize {
         let application = Arc::clone(application);
         let made = tokio::task::spawn_blocking(move || {
-            let proposal = application.build(0).unwrap();
-            application.produce(proposal).unwrap().receipts.len()
+            let (chain, source) = (Arc::clone(application.chain()), Arc::clone(&application));
+            let proposer = chain.genesis().validators[0].address;
+            let blocks = ChainApplication::new(chain, source, proposer, ChainRules::default());
+            let height = application.now().height() + 1;
+            let payload = blocks.build(BuildRequest {
+                height,
+                deadline: Instant::now() + Duration::from_secs(60),
+                evidence: Vec::new(),
+            });
+            let payload = payload.unwrap();
+            let certificate = Certificate {
+                height,
+                round: 0,
+                block: payload.id().0,
+                signatures: Default::default(),
+            };
+            blocks.commit(&payload, &certificate).unwrap();
+            payload.block.transactions.len()
         });
         made.await.unwrap()
     }
 
     #[tokio::test]
     async fn after_a_restart_the_kept_transaction_is_sent_and_not_another() {
-        let world = World::new();
+        let world = World::with(Setup {
+            time_ms: wall_clock_ms(),
+            ..Setup::default()
+        });
         let application = application(&world);
         let store = NodeStore::Memory(MemoryStore::new());
         let chain = application.chain().chain_id();

@@ -84,7 +84,7 @@ impl LocalnetConfig {
             ..Self::default()
         };
         config.node.rpc.address.set_port(0);
-        config.node.producer.min_block_interval_ms = 1;
+        config.node.consensus.min_interval_ms = 1;
         if let Some(faucet) = &mut config.faucet {
             faucet.address.set_port(0);
         }

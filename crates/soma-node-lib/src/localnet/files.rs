@@ -1,4 +1,5 @@
-//! What a localnet keeps in its data folder: `genesis.json`, `keys.json`, `chain/`, `audit/`.
+//! What a localnet keeps in its data folder: `genesis.json`, `keys.json`, `chain/`,
+//! `consensus/`, `audit/`, `network.key`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -170,7 +171,9 @@ pub(super) fn clear(dir: &Path) -> Result<(), NodeError> {
     // The genesis first: without it the rest counts as never made.
     gone(&genesis, std::fs::remove_file(&genesis))?;
     gone(&chain, std::fs::remove_dir_all(&chain))?;
-    let audit = dir.join("audit");
-    gone(&audit, std::fs::remove_dir_all(&audit))?;
+    for name in ["consensus", "audit"] {
+        let folder = dir.join(name);
+        gone(&folder, std::fs::remove_dir_all(&folder))?;
+    }
     gone(&keys, std::fs::remove_file(&keys))
 }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{Admin, NotLoopback};
 use crate::application::Application;
 use crate::faucet::{Faucet, NodePurse};
-use crate::node::{Node, NodeError, NodeHandle};
+use crate::node::{Node, NodeError, NodeHandle, NodeKeys};
 
 pub use config::LocalnetConfig;
 pub use files::{LocalnetAccount, LocalnetKeys};
@@ -74,8 +74,8 @@ impl Localnet {
     /// [`LocalnetError`].
     pub async fn start(config: LocalnetConfig) -> Result<Self, LocalnetError> {
         let (genesis, keys, is_new) = load_or_make(&config)?;
-        let key = keys.validator.secret_key.clone();
-        let node = Node::start_as(genesis, config.node_config(), Some(key)).await?;
+        let key = NodeKeys::of_validator(keys.validator.secret_key.clone());
+        let node = Node::start_as(genesis, config.node_config(), key).await?;
         match Self::add_services(&node, &keys, &config).await {
             Ok((servers, faucet, admin)) => Ok(Self {
                 node,

@@ -32,17 +32,18 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use soma_crypto::transaction::VerifiedTransaction;
+use soma_crypto::transaction::{VerifiedTransaction, transaction_digest};
 use soma_types::time::Height;
-use soma_types::{Address, ChainId, Digest, Shannons};
+use soma_types::{Address, ChainId, Digest, Shannons, SignedTransaction};
 use tokio::sync::Notify;
 
 pub use config::MempoolConfig;
 pub use dropped::{DropReason, Dropped};
 pub use error::MempoolError;
 use pool::Pool;
+pub use soma_consensus::application::PickLimits;
 
 /// What admission must know of the sender, as of the newest block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,32 +104,21 @@ pub struct MempoolSize {
     pub senders: usize,
 }
 
-/// Limits of one pick.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PickLimits {
-    /// The height of the block to build.
-    pub height: Height,
-    /// The most transactions.
-    pub transactions: usize,
-    /// The most bytes.
-    pub bytes: usize,
-}
-
 /// The mempool. All methods take `&self`; share it in an `Arc`.
 #[derive(Debug)]
 pub struct Mempool {
     config: MempoolConfig,
     pool: Mutex<Pool>,
-    arrival: Notify,
+    arrival: Arc<Notify>,
 }
 
 impl Mempool {
-    /// An empty mempool.
-    pub fn new(config: MempoolConfig) -> Self {
+    /// An empty mempool; it notifies `arrival` of each insertion.
+    pub fn new(config: MempoolConfig, arrival: Arc<Notify>) -> Self {
         Self {
             pool: Mutex::new(Pool::new(config.clone())),
             config,
-            arrival: Notify::new(),
+            arrival,
         }
     }
 
@@ -211,9 +201,17 @@ impl Mempool {
         self.lock().size()
     }
 
-    /// Returns after the next insertion; at once when there was one since the last return.
-    pub async fn arrival(&self) {
-        self.arrival.notified().await;
+    /// The waiting transaction that is equal to `signed`, whose signature was checked then.
+    pub fn verified(&self, signed: &SignedTransaction) -> Option<VerifiedTransaction> {
+        let digest = transaction_digest(&signed.transaction);
+        let found = self.lock().get(&digest)?;
+        (*found == *signed).then_some(found)
+    }
+
+    /// Up to `count` of the transactions that waited at the last call already, the longest waiting
+    /// first.
+    pub fn resend(&self, count: usize) -> Vec<SignedTransaction> {
+        self.lock().resend(count)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Pool> {

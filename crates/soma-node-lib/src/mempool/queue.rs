@@ -38,6 +38,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use soma_crypto::SecretKey;
+use soma_consensus::ConsensusConfig;
 use soma_service::logging::LogConfig;
-use soma_types::{Address, Genesis};
+use soma_types::Genesis;
 
-use super::NodeError;
+use super::{NodeError, ValidatorConfig};
 use crate::audit::AuditConfig;
 use crate::blobs::BlobsConfig;
 use crate::mempool::MempoolConfig;
-use crate::producer::ProducerConfig;
 use crate::rpc::RpcConfig;
 
 /// Settings of a node: one TOML file, every value with a default.
@@ -22,8 +21,6 @@ pub struct NodeConfig {
     pub data_dir: Option<PathBuf>,
     /// The genesis document as JSON. Default `genesis.json` in the data folder.
     pub genesis: Option<PathBuf>,
-    /// The validator in whose name this node proposes. Default the first of the genesis.
-    pub proposer: Option<Address>,
     /// Blocks to keep, with receipts and events; all when absent.
     pub keep_blocks: Option<u64>,
     /// Past heights whose state can be proven. Default 16.
@@ -34,8 +31,16 @@ pub struct NodeConfig {
     pub rpc: RpcConfig,
     /// Waiting transactions.
     pub mempool: MempoolConfig,
-    /// When blocks are made.
-    pub producer: ProducerConfig,
+    /// The validator that this node is; without keys it only follows.
+    pub validator: ValidatorConfig,
+    /// Peers, and the rhythm of blocks.
+    pub consensus: ConsensusConfig,
+    /// Time without a block after which an empty one is made, so that the chain's clock and its
+    /// expiry heights move, in milliseconds. Default 10,000.
+    pub idle_block_interval_ms: u64,
+    /// How far a block's time may be ahead of this node's clock before it votes for it, in
+    /// milliseconds. Default 5,000.
+    pub max_clock_ahead_ms: u64,
     /// The audit.
     pub audit: AuditConfig,
     /// Blobs that are downloaded and passed on.
@@ -49,13 +54,15 @@ impl Default for NodeConfig {
         Self {
             data_dir: None,
             genesis: None,
-            proposer: None,
             keep_blocks: None,
             keep_states: 16,
             cache_bytes: 32 << 20,
             rpc: RpcConfig::default(),
             mempool: MempoolConfig::default(),
-            producer: ProducerConfig::default(),
+            validator: ValidatorConfig::default(),
+            consensus: ConsensusConfig::default(),
+            idle_block_interval_ms: 10_000,
+            max_clock_ahead_ms: 5_000,
             audit: AuditConfig::default(),
             blobs: BlobsConfig::default(),
             log: LogConfig::default(),
@@ -77,25 +84,6 @@ impl NodeConfig {
             path: path.to_owned(),
             reason: error.to_string(),
         })
-    }
-
-    /// Reads the validator's secret key, when a file is named.
-    ///
-    /// # Errors
-    /// A file that cannot be read, or holds no key. The message does not show its content.
-    pub fn read_validator_key(&self) -> Result<Option<SecretKey>, NodeError> {
-        let Some(path) = &self.audit.validator_key else {
-            return Ok(None);
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| NodeError::File {
-            path: path.clone(),
-            error,
-        })?;
-        let key = SecretKey::from_hex(text.trim()).map_err(|error| NodeError::Content {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
-        Ok(Some(key))
     }
 
     /// Reads the genesis document.

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use soma_blobs::BlobError;
 use soma_chain::{ChainError, StoreError};
+use soma_consensus::ConsensusError;
 use soma_service::BindError;
 use thiserror::Error;
 
-use crate::application::ProduceError;
 use soma_service::logging::InvalidFilter;
 
 /// Why a node cannot start, or why it stopped.
@@ -44,9 +44,20 @@ pub enum NodeError {
     /// The chain cannot be opened or written.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// No next block can be made.
+    /// Consensus cannot start or go on.
     #[error(transparent)]
-    Produce(#[from] ProduceError),
+    Consensus(#[from] ConsensusError),
+    /// A key file that others may read.
+    #[error("{}: others may read this key; set the file's mode to 600", path.display())]
+    OpenKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A consensus key without the validator that it is of.
+    #[error(
+        "a consensus key needs its validator: name `validator.account_key` or `validator.address`"
+    )]
+    NoValidator,
     /// The API's address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),

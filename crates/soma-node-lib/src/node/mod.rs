@@ -1,7 +1,8 @@
-//! A whole node: chain, mempool, producer, API, blobs and audit, started and stopped together.
+//! A whole node: chain, mempool, consensus, API, blobs and audit, started and stopped together.
 
 mod config;
 mod error;
+mod keys;
 mod parts;
 mod signal;
 
@@ -11,20 +12,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use soma_chain::{ChainConfig, SledStore, StoreError};
-use soma_crypto::SecretKey;
+use soma_consensus::{
+    ChainApplication, ChainRules, ConsensusError, Engine, Handle, Identity, NetworkKey,
+};
 use soma_service::{BindError, Server, bind};
 use soma_types::{Address, Genesis};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::application::{Application, NodeChain, ProduceError};
-use crate::producer::{Consensus, LoneSequencer};
+use crate::application::{Application, NodeChain};
 use crate::rpc::{Rpc, RpcConfig};
 use crate::store::NodeStore;
 
 pub use config::NodeConfig;
 pub use error::NodeError;
+pub use keys::{NodeKeys, ValidatorConfig};
 use parts::Parts;
 pub use signal::run_until_signal;
 
@@ -46,42 +50,88 @@ impl Node {
         Self::start_with(genesis, config).await
     }
 
-    /// Starts a node of the chain of `genesis`.
+    /// Starts a node of the chain of `genesis`, with the keys that `config` names.
     ///
     /// # Errors
     /// [`NodeError`].
     pub async fn start_with(genesis: Genesis, config: NodeConfig) -> Result<NodeHandle, NodeError> {
-        let key = config.read_validator_key()?;
-        Self::start_as(genesis, config, key).await
+        let keys = NodeKeys::read(&config.validator)?;
+        Self::start_as(genesis, config, keys).await
     }
 
-    /// Starts a node of the chain of `genesis`, which audits as the validator with this key when
-    /// the settings name a scorer.
+    /// Starts a node of the chain of `genesis` with these keys; it audits when the settings name a
+    /// scorer, too.
     ///
     /// # Errors
     /// [`NodeError`].
     pub async fn start_as(
         genesis: Genesis,
         config: NodeConfig,
-        key: Option<SecretKey>,
+        keys: NodeKeys,
     ) -> Result<NodeHandle, NodeError> {
         // The port first: a second node must not wait for the store's lock to be told.
         let listener = bind(config.rpc.address).await?;
-        let chain = open_chain(genesis, &config).await?;
-        let first = chain.genesis().validators.first().map(|v| v.address);
-        let proposer = config.proposer.or(first).unwrap_or(Address([0; 32]));
-        let application = Arc::new(Application::new(chain, proposer, config.mempool.clone()));
+        let chain = Arc::new(open_chain(genesis, &config).await?);
+        let application = Arc::new(Application::new(chain, config.mempool.clone()));
         tracing::info!(
             chain = %application.chain().genesis().chain,
             chain_id = %application.chain().chain_id(),
             height = application.now().height(),
             epoch = application.now().system.epoch.0,
+            validator = keys.validator.as_ref().map(|keys| keys.address.to_string()),
             "node starts"
         );
-        let parts = Parts::open(&application, &config, key).await?;
-        let sequencer = LoneSequencer::new(config.producer.clone());
-        run(application, sequencer, parts, listener, config.rpc)
+        let parts = Parts::open(&application, &config, keys.account.clone()).await?;
+        let stop = CancellationToken::new();
+        let consensus = start_consensus(&application, &config, keys, &stop).await?;
+        run(application, consensus, parts, listener, config.rpc, stop)
     }
+}
+
+/// A running engine and the folder of its files, where that is a temporary one.
+type Consensus = (Handle, Option<TempDir>);
+
+async fn start_consensus(
+    application: &Arc<Application>,
+    config: &NodeConfig,
+    keys: NodeKeys,
+    stop: &CancellationToken,
+) -> Result<Consensus, NodeError> {
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |error| NodeError::File { path, error }
+    };
+    let (folder, network, temporary) = match &config.data_dir {
+        Some(dir) => {
+            let folder = dir.join("consensus");
+            std::fs::create_dir_all(&folder).map_err(file(&folder))?;
+            let network = NetworkKey::load_or_create(&dir.join("network.key"))?;
+            (folder, network, None)
+        }
+        None => {
+            let folder = tempfile::tempdir().map_err(file(&std::env::temp_dir()))?;
+            let path = folder.path().to_owned();
+            (path, NetworkKey::generate(), Some(folder))
+        }
+    };
+    let validator = keys.validator.as_ref().map(|keys| keys.address);
+    let chain = ChainApplication::new(
+        Arc::clone(application.chain()),
+        Arc::clone(application),
+        validator.unwrap_or(Address([0; 32])),
+        ChainRules {
+            max_clock_ahead: Duration::from_millis(config.max_clock_ahead_ms),
+            idle_interval: Duration::from_millis(config.idle_block_interval_ms),
+            ..ChainRules::default()
+        },
+    );
+    let identity = Identity {
+        network,
+        validator: keys.validator,
+    };
+    let (chain, stop) = (Arc::new(chain), stop.clone());
+    let handle = Engine::start(&config.consensus, identity, chain, &folder, stop).await?;
+    Ok((handle, temporary))
 }
 
 async fn open_chain(genesis: Genesis, config: &NodeConfig) -> Result<NodeChain, NodeError> {
@@ -115,16 +165,16 @@ fn open_store(folder: &Path, cache_bytes: u64) -> Result<SledStore, StoreError> 
 
 fn run(
     application: Arc<Application>,
-    consensus: impl Consensus,
+    (consensus, temporary): Consensus,
     parts: Parts,
     listener: TcpListener,
     config: RpcConfig,
+    stop: CancellationToken,
 ) -> Result<NodeHandle, NodeError> {
     let address = listener.local_addr().map_err(|error| BindError {
         address: config.address,
         error,
     })?;
-    let stop = CancellationToken::new();
     let server = Server {
         listener,
         config: config.serve.clone(),
@@ -138,15 +188,18 @@ fn run(
     };
     let audit = parts.audit.map(|audit| audit.start(stop.clone()));
     let api = tokio::spawn(server.run(stop.clone()));
-    let producer = tokio::spawn(consensus.run(Arc::clone(&application), stop.clone()));
+    let gossip = Arc::clone(&application).run_gossip(consensus.outbox(), stop.clone());
+    let gossip = tokio::spawn(gossip);
     let (chain, stopped) = (Arc::clone(&application), stop.clone());
     let task = tokio::spawn(async move {
-        // The producer ends when it is told to, or because the chain cannot go on.
-        let result = producer.await.unwrap_or(Err(ProduceError::Panicked));
+        // Consensus ends when it is told to, or because the chain cannot go on.
+        let result: Result<(), ConsensusError> = consensus.wait().await;
         if let Err(error) = &result {
-            tracing::error!(%error, "block production failed; the node stops");
+            tracing::error!(%error, "consensus failed; the node stops");
         }
         stopped.cancel();
+        drop(temporary);
+        gossip.await.map_err(|_| NodeError::Panicked)?;
         if let Some(audit) = audit {
             audit.await.map_err(|_| NodeError::Panicked)?;
         }

@@ -17,7 +17,7 @@ use soma_crypto::SecretKey;
 use soma_crypto::transaction::sign;
 use soma_model::{Device, ModelConfig};
 use soma_node::localnet::{LocalnetKeys, localnet_genesis};
-use soma_node::{Application, LocalnetConfig, Node, NodeConfig, NodeHandle};
+use soma_node::{Application, LocalnetConfig, Node, NodeConfig, NodeHandle, NodeKeys};
 use soma_scoring::{ScoringService, ServiceConfig};
 use soma_types::{
     Address, Bps, DataManifest, Embedding, Epoch, ExecutionStatus, Genesis, GenesisModel, Loss,
@@ -144,8 +144,8 @@ impl World {
     }
 
     pub(crate) async fn start_node(&mut self) {
-        let key = self.keys.validator.secret_key.clone();
-        let node = Node::start_as(self.genesis.clone(), self.config.clone(), Some(key));
+        let keys = NodeKeys::of_validator(self.keys.validator.secret_key.clone());
+        let node = Node::start_as(self.genesis.clone(), self.config.clone(), keys);
         self.node = Some(node.await.unwrap());
     }
 

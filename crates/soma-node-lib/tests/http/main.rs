@@ -8,6 +8,8 @@
 
 mod admin;
 mod answer;
+#[path = "../by_hand/mod.rs"]
+mod by_hand;
 mod description;
 mod events;
 mod faucet;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use soma_api::{Balance, Base64, ReceiptView, SubmitRequest, SubmitResponse};
+use soma_consensus::ValidatorKeys;
 use soma_crypto::SecretKey;
 use soma_crypto::transaction::sign;
 use soma_node::application::wall_clock_ms;
-use soma_node::{Application, Localnet, LocalnetConfig, Node, NodeConfig, NodeHandle};
+use soma_node::{Application, Localnet, LocalnetConfig, Node, NodeConfig, NodeHandle, NodeKeys};
 use soma_service::RateConfig;
 use soma_tests::world::{Setup, World};
 use soma_types::{
@@ -211,6 +212,12 @@ impl WorldNode {
         change: impl FnOnce(&mut NodeConfig),
     ) -> Self {
         let mut world = World::with(setup);
+        // This node is the first validator, and a quorum: the others do not run.
+        let first = world.validators[0];
+        let validators = world.genesis.validators.iter_mut();
+        for validator in validators.filter(|validator| validator.address == first) {
+            validator.stake.0 *= 1_000;
+        }
         world.genesis.time_ms = wall_clock_ms();
         change_genesis(&mut world.genesis);
         let mut config = NodeConfig::default();
@@ -218,10 +225,19 @@ impl WorldNode {
         config.rpc.max_wait_ms = LONG_MS;
         config.rpc.guard.request_timeout_ms = 2 * LONG_MS;
         config.rpc.guard.rate = NO_RATE;
-        config.producer.min_block_interval_ms = 1;
+        config.consensus.min_interval_ms = 1;
         change(&mut config);
         let genesis = world.genesis.clone();
-        let node = Node::start_with(genesis, config).await.unwrap();
+        let validator = world.validators[0];
+        let keys = NodeKeys {
+            account: Some(world.keys[&validator].clone()),
+            validator: Some(ValidatorKeys {
+                address: validator,
+                key: soma_tests::world::consensus_key(0),
+                next: Vec::new(),
+            }),
+        };
+        let node = Node::start_as(genesis, config, keys).await.unwrap();
         let api = Api {
             address: node.rpc_address(),
             application: Arc::clone(node.application()),

@@ -1,19 +1,18 @@
 //! Who waits for a receipt is told at once when there will be none. Who is not told gets an answer
 //! without a receipt at the end of the wait, which no test here takes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use soma_api::{Base64, ErrorCode};
-use soma_chain::VerifiedProposal;
-use soma_crypto::transaction::{transaction_digest, verify};
+use soma_consensus::BlockSource as _;
+use soma_crypto::transaction::transaction_digest;
 use soma_node::Application;
 use soma_node::application::{SubmitError, wall_clock_ms};
-use soma_node::mempool::{DropReason, MempoolConfig};
-use soma_node::store::NodeStore;
+use soma_node::mempool::DropReason;
 use soma_tests::world::{Setup, World};
 use soma_types::{Address, SignedTransaction, TransactionKind};
 
+use crate::by_hand::ByHand;
 use crate::net::{LONG_MS, Net, transfer};
 use crate::sending::until;
 
@@ -104,15 +103,14 @@ async fn who_waits_is_told_when_the_node_stops() {
     net.localnet.wait().await.unwrap();
 }
 
-/// A chain without a producer: blocks are made by hand.
-fn application() -> (World, Arc<Application>) {
-    let mut world = World::with(Setup::default());
-    world.genesis.time_ms = wall_clock_ms();
-    let store = NodeStore::Memory(soma_chain::MemoryStore::new());
-    let chain = soma_chain::Chain::open(store, &world.genesis, Default::default()).unwrap();
-    let proposer = world.validators[0];
-    let application = Application::new(chain, proposer, MempoolConfig::default());
-    (world, Arc::new(application))
+/// A chain whose blocks are made by hand.
+fn by_hand() -> (World, ByHand) {
+    let world = World::with(Setup {
+        time_ms: wall_clock_ms(),
+        ..Setup::default()
+    });
+    let blocks = ByHand::new(&world.genesis);
+    (world, blocks)
 }
 
 fn sign(world: &World, application: &Application, nonce: u64, amount: u64) -> SignedTransaction {
@@ -127,28 +125,18 @@ fn sign(world: &World, application: &Application, nonce: u64, amount: u64) -> Si
     soma_crypto::transaction::sign(transaction, &world.keys[&sender])
 }
 
-/// Commits a block with `transactions`, wherever they come from.
-fn commit(application: &Application, transactions: &[SignedTransaction]) {
-    let verified = transactions.iter().map(|t| verify(t.clone()).unwrap());
-    let proposal = VerifiedProposal {
-        transactions: verified.collect(),
-        ..application.build(0).unwrap()
-    };
-    let executed = application.execute(&proposal).unwrap();
-    application.commit(executed).unwrap();
-}
-
 #[tokio::test]
 async fn who_waits_is_told_when_another_transaction_with_the_nonce_was_executed() {
-    let (world, application) = application();
+    let (world, blocks) = by_hand();
+    let application = &blocks.application;
     let (mine, other) = (
-        sign(&world, &application, 0, 1),
-        sign(&world, &application, 0, 2),
+        sign(&world, application, 0, 1),
+        sign(&world, application, 0, 2),
     );
     let ticket = application.enqueue(mine.clone()).await.unwrap();
-    let second = sign(&world, &application, 1, 3);
+    let second = sign(&world, application, 1, 3);
     let executed = application.enqueue(second.clone()).await.unwrap();
-    commit(&application, &[other, second]);
+    blocks.block(&[other, second]);
     let error = ticket.receipt(LONG).await.unwrap_err();
     let reason = DropReason::NonceUsed { nonce: 0 };
     assert!(
@@ -164,10 +152,11 @@ async fn who_waits_is_told_when_another_transaction_with_the_nonce_was_executed(
 
 #[tokio::test]
 async fn who_waits_for_what_was_replaced_and_sent_again_goes_on_waiting() {
-    let (world, application) = application();
+    let (world, blocks) = by_hand();
+    let application = &blocks.application;
     let (first, second) = (
-        sign(&world, &application, 0, 1),
-        sign(&world, &application, 0, 2),
+        sign(&world, application, 0, 1),
+        sign(&world, application, 0, 2),
     );
     let patient = application.enqueue(first.clone()).await.unwrap();
     let replaced = application.enqueue(second).await.unwrap();
@@ -180,7 +169,7 @@ async fn who_waits_for_what_was_replaced_and_sent_again_goes_on_waiting() {
     // Both wait for the same transaction, one of them since before it was replaced.
     let waiting = tokio::spawn(patient.receipt(LONG));
     tokio::task::yield_now().await;
-    commit(&application, &[first]);
+    blocks.block(&[first]);
     let receipts = [waiting.await.unwrap(), back.receipt(LONG).await];
     for submitted in receipts {
         assert!(submitted.unwrap().receipt.unwrap().status.is_success());
@@ -189,14 +178,12 @@ async fn who_waits_for_what_was_replaced_and_sent_again_goes_on_waiting() {
 
 #[tokio::test]
 async fn what_makes_a_block_impossible_is_dropped_and_said_so() {
-    let (world, application) = application();
-    let signed = sign(&world, &application, 0, 1);
+    let (world, blocks) = by_hand();
+    let application = &blocks.application;
+    let signed = sign(&world, application, 0, 1);
     let ticket = application.enqueue(signed).await.unwrap();
-    // A block cannot contain the same nonce twice.
-    let mut proposal = application.build(0).unwrap();
-    proposal.transactions.push(proposal.transactions[0].clone());
-    let block = application.produce(proposal).unwrap();
-    assert!(block.receipts.is_empty());
+    application.drop_failed(&[ticket.digest()]);
+    assert!(blocks.next().receipts.is_empty());
     let error = ticket.receipt(LONG).await.unwrap_err();
     assert!(
         matches!(error, SubmitError::Dropped(DropReason::Unexecutable)),

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use soma_crypto::transaction::VerifiedTransaction;
 use soma_types::time::Height;
-use soma_types::{Address, Digest};
+use soma_types::{Address, Digest, SignedTransaction};
 
 use super::queue::{Entry, Queue};
 use super::{
@@ -32,6 +32,8 @@ pub(super) struct Pool {
     ready: usize,
     bytes: usize,
     arrivals: u64,
+    /// The number of arrivals at the last look for what to send again.
+    resent: u64,
     height: Height,
 }
 
@@ -47,6 +49,7 @@ impl Pool {
             ready: 0,
             bytes: 0,
             arrivals: 0,
+            resent: 0,
             height: 0,
         }
     }
@@ -64,6 +67,17 @@ impl Pool {
         let (sender, nonce) = self.by_digest.get(digest)?;
         let entry = self.queues.get(sender)?.get(*nonce)?;
         Some(entry.transaction.clone())
+    }
+
+    /// Up to `count` of those that were here at the last call, the longest waiting first.
+    pub(super) fn resend(&mut self, count: usize) -> Vec<SignedTransaction> {
+        let before = std::mem::replace(&mut self.resent, self.arrivals);
+        let entries = self.queues.values().flat_map(Queue::entries);
+        let mut old: Vec<_> = entries.filter(|entry| entry.arrived <= before).collect();
+        old.sort_unstable_by_key(|entry| entry.arrived);
+        old.truncate(count);
+        let signed = |entry: &&Entry| SignedTransaction::clone(&entry.transaction);
+        old.iter().map(signed).collect()
     }
 
     pub(super) fn size(&self) -> MempoolSize {

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_same_transaction_again_is_no_error() {
-    let mempool = Mempool::new(small());
+    let mempool = Mempool::new(small(), Arc::default());
     let facts = (sender(0), chain(1));
     assert_eq!(
         insert(&mempool, make(0, 0, 0, 9), facts),
@@ -19,7 +19,7 @@ fn the_same_transaction_again_is_no_error() {
 
 #[test]
 fn a_gap_parks_what_follows_until_it_is_filled() {
-    let mempool = Mempool::new(small());
+    let mempool = Mempool::new(small(), Arc::default());
     let facts = (sender(0), chain(1));
     let limits = PickLimits {
         height: 1,
@@ -37,7 +37,7 @@ fn a_gap_parks_what_follows_until_it_is_filled() {
 
 #[test]
 fn everybodys_first_comes_before_anybodys_second() {
-    let mempool = Mempool::new(small());
+    let mempool = Mempool::new(small(), Arc::default());
     for nonce in 0..3 {
         insert(&mempool, make(0, nonce, 0, 9), (sender(0), chain(1))).unwrap();
     }
@@ -58,7 +58,7 @@ fn everybodys_first_comes_before_anybodys_second() {
 
 #[test]
 fn parked_transactions_cannot_take_all_the_room() {
-    let mempool = Mempool::new(small());
+    let mempool = Mempool::new(small(), Arc::default());
     let mut parked = 0;
     for who in 0..SENDERS {
         for nonce in 1..8 {
@@ -73,7 +73,7 @@ fn parked_transactions_cannot_take_all_the_room() {
 
 #[test]
 fn a_sender_must_be_able_to_pay_for_all_that_waits() {
-    let mempool = Mempool::new(small());
+    let mempool = Mempool::new(small(), Arc::default());
     let poor = SenderFacts {
         balance: Shannons(1_500),
         ..sender(0)
@@ -94,7 +94,7 @@ fn a_sender_must_be_able_to_pay_for_all_that_waits() {
 
 #[test]
 fn what_can_never_be_executed_is_refused_by_name() {
-    let mempool = Mempool::new(small());
+    let mempool = Mempool::new(small(), Arc::default());
     let at = |nonce, height| (sender(nonce), chain(height));
     let refused = |made, facts| insert(&mempool, made, facts).unwrap_err();
     assert!(matches!(
