@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use soma_types::time::Height;
 use soma_types::validator::{Misbehavior, MisbehaviorKind};
-use soma_types::{Address, Block, ChainId, Digest, Epoch, Header, TimestampMs};
+use soma_types::bounded::BoundedVec;
+use soma_types::consensus::CommitSignature;
+use soma_types::{
+    Address, Block, Certificate, ChainId, Digest, Epoch, Header, Signature, TimestampMs,
+};
 
 use crate::transaction::{ReceiptView, TransactionView};
 
@@ -111,5 +115,64 @@ impl BlockView {
             misbehavior: block.misbehavior.iter().map(|m| (*m).into()).collect(),
             end_epoch: block.end_epoch,
         }
+    }
+}
+
+/// Proof that a block is final: precommits of a quorum of its epoch's committee. Nodes may keep
+/// different ones for the same block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CertificateView {
+    /// Height of the block.
+    pub height: Height,
+    /// The round that decided.
+    pub round: u32,
+    /// Digest of the block's header.
+    pub block: Digest,
+    /// The precommits, in order of address.
+    pub signatures: Vec<CommitSignatureView>,
+}
+
+/// A validator's precommit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CommitSignatureView {
+    /// Who.
+    pub validator: Address,
+    /// By its consensus key, over the digest of the precommit.
+    pub signature: Signature,
+}
+
+impl From<&Certificate> for CertificateView {
+    fn from(certificate: &Certificate) -> Self {
+        let signatures = certificate.signatures.iter();
+        Self {
+            height: certificate.height,
+            round: certificate.round,
+            block: certificate.block,
+            signatures: signatures
+                .map(|one| CommitSignatureView {
+                    validator: one.validator,
+                    signature: one.signature,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl TryFrom<CertificateView> for Certificate {
+    type Error = soma_types::bounded::TooLong;
+
+    fn try_from(view: CertificateView) -> Result<Self, Self::Error> {
+        let signatures = view.signatures.into_iter().map(|one| CommitSignature {
+            validator: one.validator,
+            signature: one.signature,
+        });
+        Ok(Self {
+            height: view.height,
+            round: view.round,
+            block: view.block,
+            signatures: BoundedVec::new(signatures.collect())?,
+        })
     }
 }

@@ -42,7 +42,7 @@ pub mod validator;
 
 pub use account::{Balance, LedgerEntryView, StakeStateView, StakeView};
 pub use audit::{AuditReportView, AuditView, ClaimView, MeasuredView, ScorecardView};
-pub use block::{BlockView, HeaderView, MisbehaviorView};
+pub use block::{BlockView, CertificateView, CommitSignatureView, HeaderView, MisbehaviorView};
 pub use bytes::Base64;
 pub use chain::{ChainInfo, MempoolStatus, ParametersView, Status};
 pub use epoch::{DifficultyView, EpochView, SupplyView, SystemView};

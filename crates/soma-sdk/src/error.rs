@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use soma_api::{ErrorBody, ErrorCode, ExecutionErrorView, ReceiptView};
 use soma_chain::ProofError;
+use soma_crypto::consensus::CertificateError;
 use soma_types::{ChainId, Digest};
 use thiserror::Error;
 
@@ -118,6 +119,9 @@ pub enum SdkError {
     /// The node's proof does not prove its answer.
     #[error("the node's proof does not hold: {0}")]
     Proof(#[from] ProofError),
+    /// The node's certificate does not prove a block final.
+    #[error("the node's certificate does not hold: {0}")]
+    NotFinal(#[from] CertificateError),
     /// A blob cannot be had, opened or put somewhere.
     #[cfg(feature = "workflows")]
     #[error(transparent)]
@@ -205,6 +209,7 @@ impl SdkError {
             Self::InvalidArgument(_) => "InvalidArgument",
             Self::WrongChain { .. } => "WrongChain",
             Self::Proof(_) => "InvalidProof",
+            Self::NotFinal(_) => "NotFinal",
             #[cfg(feature = "workflows")]
             Self::Blob(error) => error.name(),
             Self::File { .. } => "FileError",

@@ -1,22 +1,25 @@
 //! Verified reads: values with a proof that they stand in the state of a header.
 //!
 //! A proof shows that the value belongs to the header's state root and that the header has the
-//! given digest. That this header is final is for the consensus engine's certificates to show;
-//! with one validator, the node that answers is the one that makes the blocks.
+//! given digest. That this header is final is shown by [`Client::final_header`], to who knows the
+//! committee of its epoch.
 
 use serde::de::DeserializeOwned;
 use soma_api::ProofView;
 use soma_chain::{Key, ProofError, StateProof, header, verify_proof};
+use soma_crypto::consensus::verify_certificate;
 use soma_types::codec;
 use soma_types::{
-    Account, Address, Committee, Digest, Epoch, EpochSummary, Header, Height, Model, ModelId,
+    Account, Address, Certificate, Committee, Digest, Epoch, EpochSummary, Header, Height, Model, ModelId,
     PoolId, StakeId, StakePosition, StakingPool, Supply, SupplyCertificate, SystemState, Target,
     TargetId, Validator,
 };
 
 use crate::client::Client;
+use crate::config::Service;
 use crate::error::SdkError;
 use crate::http::Query;
+use crate::reads::BlockName;
 
 /// An entry of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +124,35 @@ impl Client {
             true => Ok(verified),
             false => Err(SdkError::WrongChain { expected, got }),
         }
+    }
+
+    /// The header of a block that `committee`, the one of its epoch, has made final.
+    ///
+    /// # Errors
+    /// [`SdkError::NotFinal`] when the node's certificate does not prove it; [`SdkError`].
+    pub async fn final_header(
+        &self,
+        height: Height,
+        committee: &Committee,
+    ) -> Result<Header, SdkError> {
+        let expected = self.chain_id().await?;
+        let name = BlockName::Height(height);
+        let block = self.block(name, false).await?;
+        let header: Header = block.header.into();
+        if header.chain_id != expected {
+            let got = header.chain_id;
+            return Err(SdkError::WrongChain { expected, got });
+        }
+        let view = self.certificate(name).await?;
+        let certificate = Certificate::try_from(view).map_err(|error| {
+            SdkError::UnexpectedAnswer {
+                service: Service::Rpc,
+                url: self.rpc_url().to_owned(),
+                reason: format!("the certificate of block {height}: {error}"),
+            }
+        })?;
+        verify_certificate(&certificate, &header, committee)?;
+        Ok(header)
     }
 
     async fn verified<T: DeserializeOwned>(&self, key: ProofKey) -> Result<Verified<T>, SdkError> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use soma_api::{
-    Balance, BlockView, ChainInfo, EpochView, MempoolStatus, ModelView, ObjectId, ObjectType,
+    Balance, BlockView, CertificateView, ChainInfo, EpochView, MempoolStatus, ModelView, ObjectId, ObjectType,
     ObjectView, ParametersView, ReceiptView, ScorecardView, Status, SupplyView, SystemView,
     TargetView, TransactionRecord, ValidatorView,
 };
@@ -112,6 +112,15 @@ impl Client {
         };
         let path = format!("/v1/blocks/{name}");
         self.http().get(self.rpc(), &path, &query).await
+    }
+
+    /// What proves a block final, as the node gives it. Not checked.
+    ///
+    /// # Errors
+    /// [`SdkError`].
+    pub async fn certificate(&self, name: BlockName) -> Result<CertificateView, SdkError> {
+        let path = format!("/v1/blocks/{name}/certificate");
+        self.http().get(self.rpc(), &path, &Query::new()).await
     }
 
     /// An object by id. A validator shares its id with its coin: name the type to get it.

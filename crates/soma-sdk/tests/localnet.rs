@@ -5,7 +5,7 @@ use std::time::Duration;
 use soma_node::{Localnet, LocalnetConfig};
 use soma_sdk::api::{ErrorCode, EventView, ObjectContent, ObjectType};
 use soma_sdk::pages::collect;
-use soma_sdk::types::{Address, Payment, Shannons, TargetId, TransactionKind};
+use soma_sdk::types::{Address, Epoch, Payment, Shannons, TargetId, TransactionKind};
 use soma_sdk::{
     Account, BlockName, Client, CommitModel, EventRequest, ObjectFilter, PageRequest, SdkError,
     SecretKey, SubmitData, TargetFilter,
@@ -175,6 +175,28 @@ async fn a_balance_is_proven_and_so_is_its_absence() {
     let absent = client.verified_account(Address([8; 32])).await.unwrap();
     assert_eq!(absent.value, None);
     assert!(client.verified_supply().await.unwrap().value.is_some());
+    net.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_header_is_shown_to_be_final_by_its_committee() {
+    let (net, client) = localnet().await;
+    let alice = rich(&net, &client);
+    let sent = alice.transfer(Address([7; 32]), soma("2")).await.unwrap();
+    let proven = client.verified_committee(Epoch(0)).await.unwrap();
+    let committee = proven.value.unwrap();
+    let header = client.final_header(sent.height, &committee).await.unwrap();
+    let block = client.block(BlockName::Height(sent.height), false).await;
+    assert_eq!(header, block.unwrap().header.into());
+
+    let certificate = client.certificate(BlockName::Height(sent.height)).await;
+    assert_eq!(certificate.unwrap().signatures.len(), 1);
+    let mut others = committee.clone();
+    others.members[0].consensus_key = SecretKey::generate().public_key();
+    let refused = client.final_header(sent.height, &others).await.unwrap_err();
+    assert!(matches!(refused, SdkError::NotFinal(_)), "{refused}");
+    let missing = client.certificate(BlockName::Height(u64::MAX)).await;
+    assert_eq!(missing.unwrap_err().api_code(), Some(ErrorCode::NotFound));
     net.shutdown().await.unwrap();
 }
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use soma_api::{BlockView, ErrorBody, ErrorCode, ReceiptView, TransactionRecord};
+use soma_api::{BlockView, CertificateView, ErrorBody, ErrorCode, ReceiptView, TransactionRecord};
 use soma_service::{ApiError, PathText, Query, parse};
 use soma_types::{Digest, Height};
 use utoipa::IntoParams;
@@ -17,6 +17,7 @@ use crate::rpc::{Rpc, RpcError, views};
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
         .routes(routes!(block))
+        .routes(routes!(certificate))
         .routes(routes!(transaction))
         .routes(routes!(receipt))
 }
@@ -79,6 +80,25 @@ async fn block(
         }
     });
     Ok(Json(block.await?))
+}
+
+/// What proves a block final: precommits of a quorum of its committee.
+#[utoipa::path(get, path = "/v1/blocks/{block}/certificate", tag = "blocks",
+    params(("block" = String, Path, description = "Height, digest, or `latest`")),
+    responses((status = 200, body = CertificateView), (status = "default", body = ErrorBody)))]
+async fn certificate(
+    State(rpc): State<Rpc>,
+    PathText(name): PathText,
+) -> Result<Json<CertificateView>, RpcError> {
+    let name = BlockName::parse(&name)?;
+    let certificate = rpc.read(move |application| {
+        let height = name.height(application)?;
+        match application.chain().reader().certificate(height)? {
+            Some(certificate) => Ok(CertificateView::from(&certificate)),
+            None => Err(missing_block(application, height)?.into()),
+        }
+    });
+    Ok(Json(certificate.await?))
 }
 
 /// Why there is no block at a height: dropped, or not made yet.
