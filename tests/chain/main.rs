@@ -7,3 +7,4 @@ mod genesis;
 mod proofs;
 mod properties;
 mod replay;
+mod snapshots;

@@ -166,7 +166,7 @@ fn every_entry_of_a_played_world_is_proven() {
     );
     let chain = chain.expect("the same chain");
     for key in [Key::System, Key::Supply, Key::Account(world.users[0])] {
-        let proofs = [&world.chain, &chain].map(|chain| chain.prove(&key).expect("provable"));
+        let proofs = [&*world.chain, &chain].map(|chain| chain.prove(&key).expect("provable"));
         assert_eq!(proofs[0], proofs[1]);
     }
 }

@@ -114,7 +114,7 @@ pub struct World {
     /// The chain's store, to look into.
     pub store: Arc<MemoryStore>,
     /// The chain.
-    pub chain: Chain<Arc<MemoryStore>>,
+    pub chain: Arc<Chain<Arc<MemoryStore>>>,
     /// Keys of all actors by address: validators first, users after.
     pub keys: BTreeMap<Address, SecretKey>,
     /// Addresses of the first validators, by number.
@@ -142,7 +142,7 @@ impl World {
             (addresses(&validator_keys), addresses(&user_keys));
         let genesis = genesis(&setup, &validators, &users);
         let store = Arc::new(MemoryStore::new());
-        let chain = open(&store, &genesis, &setup);
+        let chain = Arc::new(open(&store, &genesis, &setup));
         let keys = validator_keys.into_iter().chain(user_keys);
         World {
             keys: keys.map(|key| (key.address(), key)).collect(),

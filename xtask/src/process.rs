@@ -23,6 +23,21 @@ pub(crate) fn build() -> Result<()> {
     crate::command::cargo(&["build", "--quiet", "--release", "--package", "soma"])
 }
 
+/// Builds the program of a node; gives its file.
+pub(crate) fn build_node() -> Result<PathBuf> {
+    crate::command::cargo(&["build", "--quiet", "--release", "--package", "soma-node"])?;
+    Ok(std::path::absolute(target_dir().join("release/soma-node"))?)
+}
+
+/// Bytes of memory that a process holds.
+pub(crate) fn resident_bytes(id: u32) -> Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next());
+    let kibibytes: u64 = kibibytes.context("no VmRSS line")?.parse()?;
+    Ok(kibibytes * 1_024)
+}
+
 /// A localnet in a process of its own.
 pub(crate) struct Localnet {
     process: Child,
@@ -78,11 +93,7 @@ impl Localnet {
 
     /// Bytes of memory that the process holds.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = line.and_then(|line| line.split_whitespace().next());
-        let kibibytes: u64 = kibibytes.context("no VmRSS line")?.parse()?;
-        Ok(kibibytes * 1_024)
+        resident_bytes(self.process.id())
     }
 
     /// Ends the process at once: nothing of it runs any more.

@@ -44,6 +44,9 @@ pub enum CliError {
     /// A localnet could not start, or stopped.
     #[error(transparent)]
     Localnet(#[from] NetworkError),
+    /// A node could not start, or stopped.
+    #[error(transparent)]
+    Node(#[from] soma_node::NodeError),
     /// A download.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -144,6 +147,7 @@ impl CliError {
             Self::Mnemonic(_) => "InvalidMnemonic",
             Self::SecretKey(_) => "InvalidSecretKey",
             Self::Localnet(_) => "Localnet",
+            Self::Node(_) => "Node",
             Self::Blob(error) => error.name(),
             Self::Scoring(error) => error.code().name(),
             Self::ScoringService(_) => "ScoringService",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use soma_types::parameters::ParameterError;
-use soma_types::{ChainId, Digest, Epoch, Parameters, TimestampMs};
+use soma_types::{Address, ChainId, Digest, Epoch, Parameters, TimestampMs};
 
 use soma_types::time::Height;
 
@@ -38,8 +38,48 @@ pub struct Status {
     pub uptime_ms: u64,
     /// Waiting transactions.
     pub mempool: MempoolStatus,
+    /// Its part in consensus.
+    pub consensus: ConsensusStatus,
     /// One sentence on what the node does or waits for.
     pub activity: String,
+}
+
+/// A node's part in consensus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConsensusStatus {
+    /// The validator that the node is; none for one that only follows.
+    pub validator: Option<Address>,
+    /// True while that validator is in the committee.
+    pub is_voting: bool,
+    /// The height that is being decided.
+    pub height: Height,
+    /// Its round; above 0 when proposals came late or not at all.
+    pub round: u32,
+    /// Peers that the node is connected to.
+    pub peers: u64,
+}
+
+/// A peer of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PeerView {
+    /// Its id on the network.
+    pub id: String,
+    /// Its name, as it says.
+    pub name: String,
+    /// Where it is connected, as a multiaddress.
+    pub address: String,
+    /// The committee member that it has proven to be.
+    pub validator: Option<String>,
+}
+
+/// The peers of a node, in order of id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Peers {
+    /// Each.
+    pub peers: Vec<PeerView>,
 }
 
 /// Waiting transactions.

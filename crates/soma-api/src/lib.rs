@@ -44,7 +44,9 @@ pub use account::{Balance, LedgerEntryView, StakeStateView, StakeView};
 pub use audit::{AuditReportView, AuditView, ClaimView, MeasuredView, ScorecardView};
 pub use block::{BlockView, CertificateView, CommitSignatureView, HeaderView, MisbehaviorView};
 pub use bytes::Base64;
-pub use chain::{ChainInfo, MempoolStatus, ParametersView, Status};
+pub use chain::{
+    ChainInfo, ConsensusStatus, MempoolStatus, ParametersView, PeerView, Peers, Status,
+};
 pub use epoch::{DifficultyView, EpochView, SupplyView, SystemView};
 pub use error::{ErrorBody, ErrorCode};
 pub use event::{EventId, EventMessage, EventView};

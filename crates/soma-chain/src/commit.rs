@@ -183,7 +183,8 @@ impl<S: Store> Chain<S> {
     ) -> Result<(), ChainError> {
         let oldest_undo = height
             .saturating_sub(self.config.keep_states)
-            .min(committed.tree_height);
+            .min(committed.tree_height)
+            .min(self.oldest_pin().saturating_add(1));
         let lowest = read_height(&self.store, &rows::LOWEST_UNDO)?.unwrap_or(1);
         let end = oldest_undo.min(lowest.saturating_add(PRUNED_PER_BLOCK));
         for height in lowest..end {

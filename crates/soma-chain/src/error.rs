@@ -160,6 +160,12 @@ pub enum ChainError {
     /// The state tree cannot be read or does not match the header.
     #[error("state tree: {0}; restore the data folder from a backup, or sync anew")]
     Tree(String),
+    /// A snapshot that is not what it should be.
+    #[error("the snapshot cannot be used: {reason}; take it from another node")]
+    Snapshot {
+        /// What is wrong.
+        reason: String,
+    },
     /// The state of this height is not kept.
     #[error("the state of height {height} is not kept; the oldest kept is {oldest}")]
     StateNotKept {

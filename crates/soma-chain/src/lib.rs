@@ -24,7 +24,8 @@
 //! 3. [`epoch`]: the epoch change, step by step.
 //! 4. [`pool`]: share arithmetic of stake. `supply.rs`: the audit of the money.
 //! 5. [`chain`], `commit.rs`, `tree`, [`store`]: what is written, and the Merkle tree over it.
-//! 6. [`reader`], [`target_query`], [`proof`]: what can be read and proven.
+//! 6. [`reader`], [`target_query`], [`proof`], [`light`]: what can be read and proven.
+//! 7. [`snapshot`]: the whole state, taken while the chain goes on.
 //!
 //! # Example
 //! ```
@@ -52,12 +53,14 @@ pub mod genesis;
 pub mod header;
 pub mod key;
 pub mod ledger;
+pub mod light;
 mod models;
 pub mod pool;
 pub mod proof;
 pub mod reader;
 mod rows;
 pub mod rules;
+pub mod snapshot;
 mod state;
 pub mod store;
 mod supply;
@@ -73,9 +76,11 @@ pub use execute::validators::proof_of_possession_digest;
 pub use genesis::chain_id;
 pub use key::Key;
 pub use ledger::{LedgerCursor, LedgerEntry};
+pub use light::{Handover, LightClient, LightError};
 pub use proof::{ProofError, StateProof, verify_proof};
 pub use reader::Reader;
 pub use rules::Rules;
+pub use snapshot::{Export, Import};
 pub use state::Failure;
 #[cfg(feature = "sled")]
 pub use store::SledStore;

@@ -18,6 +18,7 @@ use crate::error::ChainError;
 use crate::execute::staking::has_started;
 use crate::key::{Key, prefix};
 use crate::ledger::{LedgerCursor, LedgerEntry};
+use crate::light::Handover;
 use crate::pool::{shares_for, value_of};
 use crate::rows;
 use crate::state::read_entry;
@@ -253,6 +254,12 @@ impl<'a, S: Store> Reader<'a, S> {
     /// What proves a block final; none when it was committed without a certificate.
     pub fn certificate(&self, height: Height) -> Result<Option<Certificate>, ChainError> {
         self.row(&rows::certificate(height))
+    }
+
+    /// How the committee of `epoch` handed over to the next; none while it is in office, or when its
+    /// last block was committed without a certificate.
+    pub fn handover(&self, epoch: Epoch) -> Result<Option<Handover>, ChainError> {
+        self.row(&rows::handover(epoch))
     }
 
     /// Proofs of the misbehaviour that a block names, in its order.

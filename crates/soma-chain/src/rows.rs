@@ -47,6 +47,11 @@ pub(crate) fn evidence(height: Height) -> Vec<u8> {
     row(b'v', &[&height.to_be_bytes()])
 }
 
+/// How the committee of an epoch hands over to the next.
+pub(crate) fn handover(epoch: Epoch) -> Vec<u8> {
+    row(b'h', &[&epoch.0.to_be_bytes()])
+}
+
 /// Receipts of a block.
 pub(crate) fn receipts(height: Height) -> Vec<u8> {
     row(b'r', &[&height.to_be_bytes()])

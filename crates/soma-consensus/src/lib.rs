@@ -21,7 +21,7 @@ mod undecided;
 
 pub use application::{Application, BlockSource, ChainApplication, ChainRules};
 pub use config::{ConsensusConfig, Limits, Timeouts};
-pub use engine::{Engine, Handle, Outbox, Peer, Status};
+pub use engine::{Engine, Handle, Observer, Outbox, Peer, Status};
 pub use error::ConsensusError;
 pub use identity::{Identity, NetworkKey, ValidatorKeys};
 pub use payload::Payload;

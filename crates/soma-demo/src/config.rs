@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use soma_localnet::NodeProgram;
 use soma_sdk::blobs::StoreConfig;
 
 use crate::domains::DomainConfig;
@@ -24,6 +25,10 @@ pub struct DemoConfig {
     pub rounds: u64,
     /// Targets that each submitter fills in a round, at most.
     pub fills: u64,
+    /// Validators, each of which audits.
+    pub validators: usize,
+    /// What runs the nodes of all but the first; in this process when absent.
+    pub program: Option<NodeProgram>,
     /// Where blobs are put; default the network's own server.
     pub storage: Option<StoreConfig>,
     /// Where everything is kept; a temporary folder when absent.
@@ -40,6 +45,8 @@ impl Default for DemoConfig {
             seed: 1,
             rounds: 2,
             fills: 5,
+            validators: 1,
+            program: None,
             storage: None,
             folder: None,
         }

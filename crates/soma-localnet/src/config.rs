@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use soma_node::LocalnetConfig;
+use soma_node::localnet::NodeProgram;
 use soma_scoring::{Device, ModelConfig};
 
 /// The size that has the most parameters: that of the main network.
@@ -11,13 +12,16 @@ const DEFAULT_SIZE: &str = "v1";
 /// Settings of a network on one machine.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
-    /// Node, faucet and admin routes. Its `small_model` is the same as `model_size` `small`.
+    /// Node of the first validator, faucet and admin routes; how many validators there are. Its `small_model` is the same as `model_size` `small`.
     pub node: LocalnetConfig,
     /// Size of the network's models by name; fixed by the genesis. Default that of the genesis that
     /// is there, `v1` for a new one.
     pub model_size: Option<String>,
     /// The scorer; none when absent, and then no audit either.
     pub scorer: Option<ScorerConfig>,
+    /// What runs the other validators' nodes, each in a process of its own; in this process when
+    /// absent.
+    pub program: Option<NodeProgram>,
     /// Where the blob server listens; none when absent. Default 127.0.0.1:9126.
     pub blobs: Option<SocketAddr>,
 }
@@ -46,6 +50,7 @@ impl Default for NetworkConfig {
             node: LocalnetConfig::default(),
             model_size: None,
             scorer: Some(ScorerConfig::default()),
+            program: None,
             blobs: Some(local(9_126)),
         }
     }
@@ -61,6 +66,7 @@ impl NetworkConfig {
                 address: local(0),
                 ..ScorerConfig::default()
             }),
+            program: None,
             blobs: Some(local(0)),
         }
     }

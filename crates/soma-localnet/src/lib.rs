@@ -1,5 +1,5 @@
-//! A whole SOMA network on one machine: node with faucet, admin routes and audit, scorer, and blob
-//! server, in one process.
+//! A whole SOMA network on one machine: nodes with audit, faucet and admin routes, scorer, and blob
+//! server. Validators beside the first run in this process, or each in one of its own.
 //!
 //! # Place
 //! Composes `soma-node-lib`, `soma-scoring` and the server of `soma-blobs`; the CLI and the demo
@@ -26,9 +26,11 @@
 
 mod blobs;
 mod config;
+mod members;
 mod network;
 
 pub use config::{NetworkConfig, ScorerConfig};
 pub use network::{Network, NetworkError};
 
 pub use soma_node::LocalnetConfig;
+pub use soma_node::localnet::NodeProgram;

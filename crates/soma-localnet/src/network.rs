@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use soma_blobs::{BlobError, FetchConfig};
-use soma_node::Localnet;
-use soma_node::localnet::LocalnetError;
+use soma_node::localnet::{Addresses, LocalnetError, NodeProcess, NodeProgram};
+use soma_node::{Localnet, LocalnetConfig};
 use soma_scoring::service::StartError;
 use soma_scoring::{ModelConfig, ScoringService, ServiceConfig};
 use soma_service::BindError;
@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use thiserror::Error;
 
 use crate::blobs::Blobs;
-use crate::config::{NetworkConfig, ScorerConfig, size_of_dim, wanted_size};
+use crate::config::{NetworkConfig, ScorerConfig, local, size_of_dim, wanted_size};
+use crate::members::{Member, fail};
 
 /// Parameter of the chain that the size of models decides.
 const DIM: &str = "target_embedding_dim";
@@ -57,6 +58,17 @@ pub enum NetworkError {
         /// The data folder.
         dir: PathBuf,
     },
+    /// A validator beside the first does not start, or did not end well.
+    #[error("validator {number}: {reason}")]
+    Validator {
+        /// Which; the first is 1.
+        number: usize,
+        /// Why not.
+        reason: String,
+    },
+    /// No free ports.
+    #[error("no free ports on this machine: {0}")]
+    Ports(std::io::Error),
     /// No folder for temporary files.
     #[error("cannot make a temporary folder: {0}")]
     Temporary(std::io::Error),
@@ -65,6 +77,7 @@ pub enum NetworkError {
 /// A running network.
 pub struct Network {
     node: Localnet,
+    members: Vec<Member>,
     model_size: String,
     scorer: Option<ScoringService>,
     blobs: Option<Blobs>,
@@ -107,9 +120,10 @@ impl Network {
         if let Some(scorer) = &scorer {
             node.audit.scorer = vec![url(scorer)];
         }
-        match Localnet::start(config.node).await {
-            Ok(node) => Ok(Self {
+        match start_nodes(config.node, config.program, &folder).await {
+            Ok((node, members)) => Ok(Self {
                 node,
+                members,
                 model_size: size,
                 scorer,
                 blobs,
@@ -117,14 +131,23 @@ impl Network {
             }),
             Err(error) => {
                 stop(scorer, blobs).await;
-                Err(error.into())
+                Err(error)
             }
         }
     }
 
-    /// Node, faucet and admin routes.
+    /// Node of the first validator, faucet and admin routes.
     pub fn node(&self) -> &Localnet {
         &self.node
+    }
+
+    /// URLs of all validators' APIs, the first one's first.
+    pub fn rpc_urls(&self) -> Vec<String> {
+        let others = self
+            .members
+            .iter()
+            .map(|member| member.rpc_url().to_owned());
+        std::iter::once(self.node.rpc_url()).chain(others).collect()
     }
 
     /// Size of the network's models by name.
@@ -148,10 +171,73 @@ impl Network {
     /// # Errors
     /// What went wrong at the node's end.
     pub async fn shutdown(self) -> Result<(), NetworkError> {
-        let ended = self.node.shutdown().await;
+        let ended = stop_nodes(self.node, self.members).await;
         stop(self.scorer, self.blobs).await;
-        Ok(ended?)
+        ended
     }
+}
+
+/// Starts the first validator's node with its services, then the others.
+async fn start_nodes(
+    mut config: LocalnetConfig,
+    program: Option<NodeProgram>,
+    folder: &Path,
+) -> Result<(Localnet, Vec<Member>), NetworkError> {
+    let count = match config.stored_genesis()? {
+        Some((genesis, _)) => genesis.validators.len(),
+        None => config.validators.unwrap_or(1),
+    };
+    let shared = config.node.clone();
+    let addresses = Addresses::choose(count).map_err(NetworkError::Ports)?;
+    if count > 1 {
+        addresses.connect(0, &mut config.node);
+    }
+    let on_disk = config.data_dir.is_some();
+    let node = Localnet::start(config).await?;
+    let mut members = Vec::new();
+    let keys = node.keys().validators.clone();
+    for (index, account) in keys.iter().enumerate().skip(1) {
+        let mut config = shared.clone();
+        addresses.connect(index, &mut config);
+        let folder = folder.join("validators").join((index + 1).to_string());
+        let genesis = node.application().chain().genesis().clone();
+        let number = index + 1;
+        let started = match &program {
+            None => {
+                config.data_dir = on_disk.then_some(folder);
+                config.rpc.address = local(0);
+                let key = account.secret_key.clone();
+                Member::start_here(number, genesis, config, key).await
+            }
+            Some(program) => {
+                config.rpc.address = local(0);
+                let (program, key) = (program.clone(), Some(&account.secret_key));
+                match NodeProcess::prepare(program, folder, &genesis, config, key) {
+                    Ok(process) => Member::start_process(number, process).await,
+                    Err(error) => Err(fail(number, &error)),
+                }
+            }
+        };
+        match started {
+            Ok(member) => members.push(member),
+            Err(error) => {
+                // Why it did not start matters more.
+                let _ = stop_nodes(node, members).await;
+                return Err(error);
+            }
+        }
+    }
+    Ok((node, members))
+}
+
+/// Ends all nodes, the first with its services last.
+async fn stop_nodes(node: Localnet, members: Vec<Member>) -> Result<(), NetworkError> {
+    let mut result = Ok(());
+    for member in members {
+        result = result.and(member.shutdown().await);
+    }
+    node.shutdown().await?;
+    result
 }
 
 fn url(scorer: &ScoringService) -> String {

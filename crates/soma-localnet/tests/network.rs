@@ -1,7 +1,8 @@
 //! All services together.
 
 use soma_localnet::{Network, NetworkConfig, NetworkError};
-use soma_sdk::Client;
+use soma_sdk::types::{Epoch, Shannons};
+use soma_sdk::{BlockName, Client};
 
 fn client(network: &Network) -> Client {
     Client::builder()
@@ -54,4 +55,43 @@ async fn the_size_of_models_is_that_of_the_genesis() {
         ..NetworkConfig::for_tests()
     });
     assert!(matches!(unknown.await, Err(NetworkError::Size(_))));
+}
+
+#[tokio::test]
+async fn four_validators_agree_and_epochs_end_at_once_for_all() {
+    let mut config = NetworkConfig::for_tests();
+    config.node.validators = Some(4);
+    config.scorer = None;
+    let network = Network::start(config).await.unwrap();
+    let first = Client::builder()
+        .rpc_url(network.node().rpc_url())
+        .admin_url(network.node().admin_url().unwrap())
+        .build()
+        .unwrap();
+    let validators = network.rpc_urls().into_iter();
+    let validators: Vec<_> = validators
+        .map(|url| Client::builder().rpc_url(url).build().unwrap())
+        .collect();
+    assert_eq!(validators.len(), 4);
+
+    let accounts = &network.node().keys().accounts;
+    let sender = validators[3].account(accounts[0].secret_key.clone());
+    let receipt = sender.transfer(accounts[1].address, Shannons(7)).await;
+    let receipt = receipt.unwrap();
+    first.advance_epoch().await.unwrap();
+    let head = first.status().await.unwrap();
+    assert_eq!(head.epoch, Epoch(1));
+    for validator in &validators {
+        while validator.status().await.unwrap().height < head.height {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let found = validator.transaction(&receipt.transaction).await.unwrap();
+        assert_eq!(found.receipt.unwrap().height, receipt.height);
+        let block = validator.block(BlockName::Height(head.height), false).await;
+        assert_eq!(block.unwrap().digest, head.digest);
+        let consensus = validator.status().await.unwrap().consensus;
+        assert!(consensus.is_voting && consensus.peers == 3);
+        assert_eq!(validator.peers().await.unwrap().peers.len(), 3);
+    }
+    network.shutdown().await.unwrap();
 }

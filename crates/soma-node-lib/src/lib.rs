@@ -37,6 +37,8 @@
 
 pub mod admin;
 pub mod application;
+#[cfg(feature = "cli")]
+pub mod arguments;
 pub mod audit;
 pub mod blobs;
 pub mod faucet;

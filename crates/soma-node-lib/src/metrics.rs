@@ -44,6 +44,10 @@ pub struct Metrics {
     pub mempool_bytes: SignedGauge,
     /// Transactions refused by the mempool.
     pub mempool_refused: Counter,
+    /// Connected peers.
+    pub peers: SignedGauge,
+    /// Round of the height that is being decided.
+    pub round: HighGauge,
     /// Requests of the RPC service.
     pub requests: RequestMetrics,
     /// Open event streams.
@@ -58,6 +62,8 @@ impl Default for Metrics {
         let seconds = || Histogram::new(exponential_buckets(0.000_5, 2.0, 16));
         let metrics = Self {
             height: HighGauge::default(),
+            peers: SignedGauge::default(),
+            round: HighGauge::default(),
             epoch: HighGauge::default(),
             transactions: Family::default(),
             block_interval: seconds(),
@@ -75,6 +81,12 @@ impl Default for Metrics {
             "height",
             "Height of the newest block",
             metrics.height.clone(),
+        );
+        r.register("peers", "Connected peers", metrics.peers.clone());
+        r.register(
+            "consensus_round",
+            "Round of the height that is being decided",
+            metrics.round.clone(),
         );
         r.register("epoch", "The current epoch", metrics.epoch.clone());
         r.register(

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use soma_api::{
-    Balance, BlockView, CertificateView, ChainInfo, EpochView, MempoolStatus, ModelView, ObjectId, ObjectType,
-    ObjectView, ParametersView, ReceiptView, ScorecardView, Status, SupplyView, SystemView,
-    TargetView, TransactionRecord, ValidatorView,
+    Balance, BlockView, CertificateView, ChainInfo, EpochView, MempoolStatus, ModelView, ObjectId,
+    ObjectType, ObjectView, ParametersView, Peers, ReceiptView, ScorecardView, Status, SupplyView,
+    SystemView, TargetView, TransactionRecord, ValidatorView,
 };
 use soma_types::time::Height;
 use soma_types::{Address, Digest, Epoch, ModelId, Parameters, TargetId};
@@ -62,6 +62,8 @@ plain_reads! {
     parameters_view() -> ParametersView = "/v1/parameters";
     /// How full the node's mempool is.
     mempool() -> MempoolStatus = "/v1/mempool";
+    /// The nodes that the node is connected to.
+    peers() -> Peers = "/v1/peers";
     /// The system state.
     system() -> SystemView = "/v1/system";
     /// Where all SOMA are now.

@@ -114,7 +114,7 @@ async fn a_signed_transaction_can_be_sent_twice() {
 async fn every_read_answers() {
     let (net, client) = localnet().await;
     let alice = rich(&net, &client);
-    let validator = net.keys().validator.address;
+    let validator = net.keys().first().address;
     let receipt = alice.stake(validator, soma("5")).await.unwrap();
     let stake = receipt.created[0];
     assert_eq!(stake.kind, ObjectType::StakedSoma);

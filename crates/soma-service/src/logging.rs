@@ -46,7 +46,12 @@ pub struct InvalidFilter {
     reason: String,
 }
 
-/// Starts logging for the whole process. A second call changes nothing.
+/// What consensus and its network say of every step; nodes log by themselves what matters of it.
+const QUIET: &str = "arc_malachitebft=error,arc_malachitebft_network=off,\
+                     arc_malachitebft_discovery=off,libp2p=error";
+
+/// Starts logging for the whole process. A second call changes nothing. Libraries that log every step of theirs are quiet
+/// unless the filter names them.
 ///
 /// # Errors
 /// [`InvalidFilter`].
@@ -57,7 +62,8 @@ pub fn init(config: &LogConfig) -> Result<(), InvalidFilter> {
     } else {
         &text
     };
-    let filter = EnvFilter::try_new(text).map_err(|error| InvalidFilter {
+    // What the text names comes later and wins.
+    let filter = EnvFilter::try_new(format!("{QUIET},{text}")).map_err(|error| InvalidFilter {
         filter: text.clone(),
         reason: error.to_string(),
     })?;

@@ -5,6 +5,7 @@ mod agreement;
 mod clients;
 mod memory;
 mod nearest;
+mod network;
 mod peer;
 mod scoring;
 mod side;
@@ -35,6 +36,8 @@ enum Suite {
     Targets(Targets),
     /// Scoring against the published Python package: speed, memory, agreement, many clients.
     Scoring(scoring::Scoring),
+    /// Validators in processes of their own: finality, throughput, idle processor and memory.
+    Network(network::Network),
     /// A step of training against the published Python package: speed, memory, agreement.
     Training(training::Training),
 }
@@ -104,6 +107,7 @@ impl Bench {
             }
             Suite::Targets(t) => (nearest::measure(t.threads, t.models, t.dim)?, t.json),
             Suite::Scoring(scoring) => (scoring.measure()?, scoring.json),
+            Suite::Network(network) => (network.measure()?, network.json),
             Suite::Training(training) => (training.measure()?, training.json),
         };
         print(&measures, json)

@@ -8,6 +8,7 @@ use clap::Args;
 use soma_demo::{DemoConfig, DomainConfig, Watch, report};
 use soma_progress::Progress;
 
+use super::start::own_program;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
@@ -34,6 +35,9 @@ pub struct Demo {
     /// Chooses data, weights and order
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
+    /// Validators, each beside the first in a process of its own; all of them audit
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub validators: u8,
     /// Small models that learn in seconds
     #[arg(long, conflicts_with_all = ["model_size", "steps"])]
     pub quick: bool,
@@ -113,6 +117,8 @@ impl Demo {
             fills: self.fills.unwrap_or(base.fills),
             rounds: self.rounds,
             seed: self.seed,
+            validators: self.validators.into(),
+            program: own_program(),
             storage: self.storage.named()?,
             folder: self.folder.clone(),
             ..base

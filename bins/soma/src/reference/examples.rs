@@ -36,6 +36,8 @@ pub(super) const EXAMPLES: &[Example] = &[
         r#"{ "files": [{ "path": "page.txt", "size": 4096, "checksum": "H9Hi…", "winner": "0x11ab…", "scores": [{ "model": "0x11ab…", "loss": 2.31, "loss_fixed": 2480343613, "bits_per_byte": 3.1, "embedding": [0.02], "distance": 0.94, "distance_fixed": 1009317314 }], "dry_run": { "would_hit": true, "reasons": [], "bond": 266240, "expected_reward": 5480000000, "distance": 0.94, "threshold": 0.955 } }] }"#),
     example("doctor", "soma doctor\nsoma doctor --model-size v1 --device cuda",
         r#"{ "ok": false, "checks": [{ "name": "device", "state": "failed", "found": "cuda fails", "fix": "this program was built without `cuda`; build it with `--features cuda`" }] }"#),
+    example("start validator", "soma start validator --config node.toml\nsoma start validator --data-dir data --validator-key account.key --scorer http://127.0.0.1:9124",
+        r#"{ "rpc_url": "http://0.0.0.0:9000", "chain_id": "0x5c4e…" }"#),
     example("start scoring", "soma start scoring --small-model\nsoma start scoring --device cuda --model-size v1 --device-memory 40GiB",
         r#"{ "url": "http://127.0.0.1:9124", "info": { "device": "cpu", "model_size": "small" } }"#),
     example("objects get", "soma objects get 0x7ce8…\nsoma objects get 0x7ce8… --type validator --bcs",

@@ -45,7 +45,7 @@ impl Bench {
     }
 
     fn validator(&self) -> String {
-        self.net().keys().validator.address.to_string()
+        self.net().keys().first().address.to_string()
     }
 
     /// Output with names for addresses, and lines in an order that does not depend on keys.

@@ -142,3 +142,40 @@ fn a_port_in_use_is_said_so() {
         "{error}"
     );
 }
+
+#[test]
+fn a_localnet_of_four_validators_runs_each_in_a_process() {
+    let soma = Soma::new();
+    let line = format!("{START} --validators 4 --no-scorer");
+    let (child, net) = start_json(&soma, &line.replace(" --scorer-port 0", ""));
+    let urls = net["validators"].as_array().unwrap();
+    assert_eq!(urls.len(), 4);
+    assert_eq!(soma.json("send 1.5 --to localnet-2")["status"], "success");
+    for url in urls {
+        let url = url.as_str().unwrap();
+        soma.json(&format!("env new other-{} --rpc {url}", &url[17..]));
+        let env = format!("--env other-{}", &url[17..]);
+        let status = soma.json(&format!("status {env}"));
+        assert_eq!(status["consensus"]["is_voting"], true, "{status}");
+        assert_eq!(status["consensus"]["peers"], 3, "{status}");
+        // The block may be on its way.
+        while soma.json(&format!("balance localnet-2 {env}"))["total_balance"]
+            != 300_001_500_000_000_u64
+        {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+    assert_eq!(
+        soma.json("validator list")["validators"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+    assert_eq!(interrupt(child), Some(0));
+
+    // All of them go on from where they were.
+    let (child, _) = start_json(&soma, &START.replace("--small-model ", ""));
+    assert_eq!(soma.json("send 1.5 --to localnet-2")["status"], "success");
+    assert_eq!(interrupt(child), Some(0));
+}

@@ -2,28 +2,33 @@
 
 mod open;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use soma_crypto::transaction::transaction_digest;
 
 use soma_targets::ModelIndex;
 use soma_types::block::MAX_BLOCK_EVIDENCE;
 use soma_types::bounded::BoundedVec;
+use soma_types::codec::encode;
 use soma_types::{
-    Block, Certificate, ChainId, Digest, Event, Evidence, Genesis, Header, Height, Parameters,
-    Receipt, SystemState, Transaction,
+    Block, Certificate, ChainId, Digest, Epoch, Event, Evidence, Genesis, Header, Height,
+    Parameters, Receipt, SystemState, Transaction,
 };
 
 use crate::commit::{Diff, write_block, write_finality};
 use crate::error::{BlockError, ChainError, GenesisError};
 use crate::execute::{self, Execution, Parent, VerifiedProposal};
 use crate::header;
+use crate::key::Key;
+use crate::light::Handover;
+use crate::proof::StateProof;
 use crate::reader::Reader;
 use crate::rows;
 use crate::rules::Rules;
 use crate::state::Failure;
 use crate::store::{Batch, Store};
-use crate::tree::{StateTree, TreeUpdate};
+use crate::tree::{StateTree, TreeUpdate, tree_error};
 
 /// What a chain keeps.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +114,8 @@ pub struct Chain<S> {
     genesis: Genesis,
     rules: Rules,
     committed: RwLock<Committed>,
+    /// Heights whose states are being read, with the number of readers.
+    pub(crate) pins: Mutex<BTreeMap<Height, usize>>,
 }
 
 impl<S: Store> Chain<S> {
@@ -141,6 +148,7 @@ impl<S: Store> Chain<S> {
             genesis: genesis.clone(),
             rules,
             committed: RwLock::new(committed),
+            pins: Mutex::default(),
         })
     }
 
@@ -307,11 +315,16 @@ impl<S: Store> Chain<S> {
         };
         let mut batch = Batch::default();
         write_block(&mut batch, &block, &transactions, &diff);
-        if let Some(finality) = finality {
-            write_finality(&mut batch, height, finality);
-        }
         let keep = self.config.keep_states;
         committed.tree.absorb(&self.store, tree, height, keep)?;
+        if let Some(finality) = finality {
+            write_finality(&mut batch, height, finality);
+            if system.epoch != committed.system.epoch {
+                let header = block.block.header;
+                let handover = self.handover(&committed, header, &diff, system.epoch, finality)?;
+                batch.put(rows::handover(header.epoch), encode(&handover));
+            }
+        }
         if committed.tree.write(&mut batch, height, false) {
             committed.tree_height = height;
         }
@@ -327,6 +340,30 @@ impl<S: Store> Chain<S> {
         committed.system = system;
         committed.parameters = parameters;
         Ok(Arc::new(block))
+    }
+
+    /// How the committee of `header`, the last block of its epoch, hands over to that of `next`.
+    fn handover(
+        &self,
+        committed: &Committed,
+        header: Header,
+        diff: &Diff,
+        next: Epoch,
+        finality: &Finality,
+    ) -> Result<Handover, ChainError> {
+        let key = Key::Committee(next).to_bytes();
+        let value = diff.new.get(&key).cloned().flatten();
+        let tree = &committed.tree;
+        let proof = tree.prove(&self.store, &key, value.as_deref(), header.height)?;
+        Ok(Handover {
+            certificate: finality.certificate.clone(),
+            committee: StateProof {
+                header,
+                key,
+                value,
+                proof: borsh::to_vec(&proof).map_err(tree_error)?,
+            },
+        })
     }
 
     /// Executes a transaction on the head without keeping anything. Signature, nonce and expiry

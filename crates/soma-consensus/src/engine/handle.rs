@@ -32,14 +32,40 @@ pub struct Peer {
     pub validator: Option<String>,
 }
 
+/// Shows a running engine. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    pub(super) status: watch::Receiver<Status>,
+    pub(super) network: mpsc::Sender<NetworkRequest>,
+    pub(super) address: Option<Address>,
+}
+
+impl Observer {
+    /// Where consensus is; changes with every round.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// The validator that this node is.
+    pub fn validator(&self) -> Option<Address> {
+        self.address
+    }
+
+    /// The connected peers, in order of id; none when the engine has stopped.
+    pub async fn peers(&self) -> Vec<Peer> {
+        match NetworkRequest::dump_state(&self.network).await {
+            Ok(Some(state)) => peers_of(state),
+            Ok(None) | Err(_) => Vec::new(),
+        }
+    }
+}
+
 /// A running engine. It goes on when this is dropped; cancel its stop token to end it.
 #[derive(Debug)]
 pub struct Handle {
     pub(super) task: JoinHandle<Result<(), ConsensusError>>,
     pub(super) outbox: Outbox,
-    pub(super) status: watch::Receiver<Status>,
-    pub(super) network: mpsc::Sender<NetworkRequest>,
-    pub(super) address: Option<Address>,
+    pub(super) observer: Observer,
 }
 
 /// Sends transactions to the other nodes. Cheap to clone.
@@ -76,22 +102,9 @@ impl Handle {
         self.outbox.clone()
     }
 
-    /// Where consensus is; changes with every round.
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.status.clone()
-    }
-
-    /// The validator that this node is.
-    pub fn validator(&self) -> Option<Address> {
-        self.address
-    }
-
-    /// The connected peers, in order of id; none when the engine has stopped.
-    pub async fn peers(&self) -> Vec<Peer> {
-        match NetworkRequest::dump_state(&self.network).await {
-            Ok(Some(state)) => peers_of(state),
-            Ok(None) | Err(_) => Vec::new(),
-        }
+    /// What shows it.
+    pub fn observer(&self) -> &Observer {
+        &self.observer
     }
 
     /// Connects to one more peer and stays connected. False when the address is not usable, known
@@ -100,7 +113,7 @@ impl Handle {
         let Ok(address) = address.parse::<Multiaddr>() else {
             return false;
         };
-        let added = NetworkRequest::add_persistent_peer(&self.network, address).await;
+        let added = NetworkRequest::add_persistent_peer(&self.observer.network, address).await;
         matches!(added, Ok(Ok(())))
     }
 }

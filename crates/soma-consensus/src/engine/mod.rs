@@ -18,7 +18,7 @@ use malachite::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use handle::{Handle, Outbox, Peer, Status};
+pub use handle::{Handle, Observer, Outbox, Peer, Status};
 
 use crate::application::Application;
 use crate::codec::WireCodec;
@@ -118,9 +118,11 @@ fn spawn<A: Application>(
     Handle {
         task,
         outbox: Outbox(outbox),
-        status,
-        network,
-        address,
+        observer: Observer {
+            status,
+            network,
+            address,
+        },
     }
 }
 

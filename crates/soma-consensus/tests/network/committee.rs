@@ -53,7 +53,15 @@ async fn a_validator_joins_changes_its_key_and_leaves() {
     };
     assert!(is_member(&network).is_some());
     network.advance(4, 5).await;
-    assert!(network.running(4).handle.status().borrow().is_validator);
+    assert!(
+        network
+            .running(4)
+            .handle
+            .observer()
+            .status()
+            .borrow()
+            .is_validator
+    );
     // Without its vote the others have 3 of 5: it is needed now.
     network.stop(1).await;
     network.advance(4, 3).await;
@@ -80,7 +88,15 @@ async fn a_validator_joins_changes_its_key_and_leaves() {
     end_epoch(&network).await;
     assert!(is_member(&network).is_none());
     network.advance(4, 3).await;
-    assert!(!network.running(4).handle.status().borrow().is_validator);
+    assert!(
+        !network
+            .running(4)
+            .handle
+            .observer()
+            .status()
+            .borrow()
+            .is_validator
+    );
     network.check_agreement();
     network.stop_all().await;
 }

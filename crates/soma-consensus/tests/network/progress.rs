@@ -13,10 +13,10 @@ async fn four_validators_and_a_follower_agree_on_every_block() {
         network.advance(place, 4).await;
     }
     network.check_agreement();
-    assert!(network.running(4).handle.validator().is_none());
-    let status = *network.running(0).handle.status().borrow();
+    assert!(network.running(4).handle.observer().validator().is_none());
+    let status = *network.running(0).handle.observer().status().borrow();
     assert!(status.is_validator && status.height > 10);
-    assert_eq!(network.running(0).handle.peers().await.len(), 4);
+    assert_eq!(network.running(0).handle.observer().peers().await.len(), 4);
     network.stop_all().await;
 }
 

@@ -63,6 +63,8 @@ const fn accounts(models: usize) -> usize {
 struct Game<'a> {
     config: &'a DemoConfig,
     client: Client,
+    /// A client of each validator's node.
+    validators: Vec<Client>,
     cast: Cast,
     store: Store,
     folder: &'a Path,
@@ -95,12 +97,14 @@ pub(crate) async fn play(
 async fn start(config: &DemoConfig, models: usize) -> Result<Network, DemoError> {
     let mut node = LocalnetConfig::for_tests();
     node.small_model = false;
+    node.validators = Some(config.validators);
     node.accounts = accounts(models);
     node.account_balance = Shannons(10_000_000_000_000);
     node.epoch_duration_ms = Some(u64::try_from(EPOCH.as_millis()).unwrap_or(u64::MAX));
     let network = NetworkConfig {
         node,
         model_size: Some(config.model_size.clone()),
+        program: config.program.clone(),
         ..NetworkConfig::for_tests()
     };
     Ok(Network::start(network).await?)
@@ -121,6 +125,9 @@ async fn play_on(
         .admin_url(url(node.admin_url()))
         .scoring_url(url(network.scorer_url()))
         .build()?;
+    let clients = network.rpc_urls().into_iter();
+    let validators = clients.map(|url| Client::builder().rpc_url(url).build());
+    let validators = validators.collect::<Result<_, _>>()?;
     let keys = node.keys().accounts.iter();
     let mut accounts = keys.map(|account| client.account(account.secret_key.clone()));
     let mut take = |count: usize| accounts.by_ref().take(count).collect::<Vec<_>>();
@@ -137,6 +144,7 @@ async fn play_on(
     let game = Game {
         config,
         client,
+        validators,
         cast,
         store: Store::new(storage)?,
         folder,
@@ -144,7 +152,7 @@ async fn play_on(
         specialists,
         step,
     };
-    game.run(node.keys().validator.address).await
+    game.run(node.keys().first().address).await
 }
 
 impl Game<'_> {

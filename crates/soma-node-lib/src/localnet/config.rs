@@ -27,6 +27,9 @@ pub struct LocalnetConfig {
     pub epoch_duration_ms: Option<u64>,
     /// Uses the dimension of the small model, 16. Fixed by the genesis.
     pub small_model: bool,
+    /// Validators, with the same stake each; the localnet itself runs the first. Default 1. Fixed
+    /// by the genesis.
+    pub validators: Option<usize>,
     /// Funded accounts to make keys for. Default 5.
     pub accounts: usize,
     /// What each of them holds. Default 300,000 SOMA.
@@ -62,6 +65,7 @@ impl Default for LocalnetConfig {
             force_regenesis: false,
             epoch_duration_ms: None,
             small_model: false,
+            validators: None,
             accounts: 5,
             account_balance: Shannons(300_000_000_000_000),
             fund: Vec::new(),
@@ -130,6 +134,12 @@ impl LocalnetConfig {
         for (name, value) in &self.parameters {
             wanted.push(("parameters", name, *value));
         }
+        let fixed = |setting, stored, asked| LocalnetError::Fixed {
+            setting,
+            stored,
+            asked,
+            dir: dir.to_owned(),
+        };
         for (setting, name, value) in wanted {
             let stored = genesis.parameters.get(name).copied();
             if stored != Some(value) {
@@ -137,14 +147,16 @@ impl LocalnetConfig {
                     Some(value) => format!("{name} = {value}"),
                     None => format!("{name} of the protocol version"),
                 };
-                return Err(LocalnetError::Fixed {
-                    setting,
-                    stored: show(stored),
-                    asked: show(Some(value)),
-                    dir: dir.to_owned(),
-                });
+                return Err(fixed(setting, show(stored), show(Some(value))));
             }
         }
-        Ok(())
+        let stored = genesis.validators.len();
+        match self.validators {
+            Some(asked) if asked != stored => {
+                let (stored, asked) = (stored.to_string(), asked.to_string());
+                Err(fixed("validators", stored, asked))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! What a localnet keeps in its data folder: `genesis.json`, `keys.json`, `chain/`,
-//! `consensus/`, `audit/`, `network.key`.
+//! `consensus/`, `audit/`, `network.key`, and `validators/` for the others' data.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -32,8 +32,8 @@ impl LocalnetAccount {
 /// The keys of a localnet.
 #[derive(Clone)]
 pub struct LocalnetKeys {
-    /// The validator.
-    pub validator: LocalnetAccount,
+    /// The validators; the localnet itself runs the first.
+    pub validators: Vec<LocalnetAccount>,
     /// The faucet.
     pub faucet: LocalnetAccount,
     /// Funded accounts to work with.
@@ -41,12 +41,18 @@ pub struct LocalnetKeys {
 }
 
 impl LocalnetKeys {
-    /// Fresh keys.
-    pub fn generate(accounts: usize) -> Self {
+    /// The validator that the localnet itself runs.
+    pub fn first(&self) -> &LocalnetAccount {
+        &self.validators[0]
+    }
+
+    /// Fresh keys for as many validators, at least one, and accounts.
+    pub fn generate(validators: usize, accounts: usize) -> Self {
+        let some = |count| (0..count).map(|_| LocalnetAccount::generate()).collect();
         Self {
-            validator: LocalnetAccount::generate(),
+            validators: some(validators.max(1)),
             faucet: LocalnetAccount::generate(),
-            accounts: (0..accounts).map(|_| LocalnetAccount::generate()).collect(),
+            accounts: some(accounts),
         }
     }
 }
@@ -54,7 +60,7 @@ impl LocalnetKeys {
 /// The form of `keys.json`: secret keys in hex.
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    validator: String,
+    validators: Vec<String>,
     faucet: String,
     accounts: Vec<String>,
 }
@@ -66,7 +72,7 @@ impl Stored {
             bytes.iter().map(|byte| format!("{byte:02x}")).collect()
         };
         Self {
-            validator: hex(&keys.validator),
+            validators: keys.validators.iter().map(hex).collect(),
             faucet: hex(&keys.faucet),
             accounts: keys.accounts.iter().map(hex).collect(),
         }
@@ -80,15 +86,21 @@ impl Stored {
                 secret_key,
             })
         };
-        Ok(LocalnetKeys {
-            validator: account(&self.validator)?,
-            faucet: account(&self.faucet)?,
-            accounts: self
-                .accounts
+        let all = |texts: &[String]| {
+            texts
                 .iter()
                 .map(account)
-                .collect::<Result<_, String>>()?,
-        })
+                .collect::<Result<Vec<_>, String>>()
+        };
+        let keys = LocalnetKeys {
+            validators: all(&self.validators)?,
+            faucet: account(&self.faucet)?,
+            accounts: all(&self.accounts)?,
+        };
+        match keys.validators.is_empty() {
+            true => Err("it names no validator".to_owned()),
+            false => Ok(keys),
+        }
     }
 }
 
@@ -171,7 +183,7 @@ pub(super) fn clear(dir: &Path) -> Result<(), NodeError> {
     // The genesis first: without it the rest counts as never made.
     gone(&genesis, std::fs::remove_file(&genesis))?;
     gone(&chain, std::fs::remove_dir_all(&chain))?;
-    for name in ["consensus", "audit"] {
+    for name in ["consensus", "audit", "validators"] {
         let folder = dir.join(name);
         gone(&folder, std::fs::remove_dir_all(&folder))?;
     }

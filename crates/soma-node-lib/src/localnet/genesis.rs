@@ -10,16 +10,19 @@ use soma_types::{
 };
 
 use super::config::SMALL_MODEL_DIM;
-use super::{LocalnetConfig, LocalnetKeys};
+use super::{LocalnetAccount, LocalnetConfig, LocalnetKeys};
 use crate::application::wall_clock_ms;
 
 /// What the faucet starts with: 1,500,000 SOMA.
 const FAUCET_BALANCE: Shannons = Shannons(1_500_000_000_000_000);
 
-/// The validator's stake: 20,000 SOMA.
+/// What a validator holds beside its stake, for bonds and fees, at most: 300,000 SOMA.
+const VALIDATOR_BALANCE: Shannons = Shannons(300_000_000_000_000);
+
+/// Each validator's stake: 20,000 SOMA.
 const VALIDATOR_STAKE: Shannons = Shannons(20_000_000_000_000);
 
-/// The validator's commission in basis points.
+/// Each validator's commission in basis points.
 const VALIDATOR_COMMISSION_BPS: u64 = 200;
 
 /// Released at the end of each epoch: 1,370 SOMA.
@@ -31,11 +34,16 @@ const HITS_PER_EPOCH: u64 = 100;
 
 /// The genesis of a new localnet, starting now.
 pub fn localnet_genesis(config: &LocalnetConfig, keys: &LocalnetKeys) -> Genesis {
-    let validator = keys.validator.secret_key.address();
     let mut balances: BTreeMap<Address, Shannons> = BTreeMap::new();
     let rich = keys.accounts.iter().map(|account| account.address);
-    for address in rich.chain(config.fund.iter().copied()).chain([validator]) {
+    for address in rich.chain(config.fund.iter().copied()) {
         balances.insert(address, config.account_balance);
+    }
+    for validator in &keys.validators {
+        balances.insert(
+            validator.address,
+            config.account_balance.min(VALIDATOR_BALANCE),
+        );
     }
     balances.insert(keys.faucet.secret_key.address(), FAUCET_BALANCE);
     Genesis {
@@ -50,12 +58,7 @@ pub fn localnet_genesis(config: &LocalnetConfig, keys: &LocalnetKeys) -> Genesis
             .into_iter()
             .map(|(address, balance)| GenesisAccount { address, balance })
             .collect(),
-        validators: vec![GenesisValidator {
-            address: validator,
-            metadata: metadata(config, keys),
-            commission: Bps::try_from(VALIDATOR_COMMISSION_BPS).unwrap_or(Bps::ZERO),
-            stake: VALIDATOR_STAKE,
-        }],
+        validators: validators(config, keys),
         models: Vec::new(),
     }
 }
@@ -78,15 +81,27 @@ fn parameters(config: &LocalnetConfig) -> ParameterOverrides {
     overrides
 }
 
-fn metadata(config: &LocalnetConfig, keys: &LocalnetKeys) -> ValidatorMetadata {
-    let rpc: MetadataText = short(&super::url(config.node.rpc.address));
-    ValidatorMetadata {
-        name: short("localnet validator"),
-        consensus_key: keys.validator.secret_key.public_key(),
-        p2p_address: short("/ip4/127.0.0.1/tcp/8084"),
-        rpc_address: rpc,
-        proxy_address: MetadataText::default(),
-    }
+fn validators(config: &LocalnetConfig, keys: &LocalnetKeys) -> Vec<GenesisValidator> {
+    let commission = Bps::try_from(VALIDATOR_COMMISSION_BPS).unwrap_or(Bps::ZERO);
+    let one = |(number, account): (usize, &LocalnetAccount)| GenesisValidator {
+        address: account.address,
+        metadata: ValidatorMetadata {
+            name: short(&format!("localnet validator {number}")),
+            consensus_key: account.secret_key.public_key(),
+            p2p_address: short(&format!("/ip4/127.0.0.1/tcp/{}", 8_083 + number)),
+            // Only the first has an API where clients know to look.
+            rpc_address: match number {
+                1 => short(&super::url(config.node.rpc.address)),
+                _ => MetadataText::default(),
+            },
+            proxy_address: MetadataText::default(),
+        },
+        commission,
+        stake: VALIDATOR_STAKE,
+    };
+    let mut validators: Vec<_> = (1..).zip(&keys.validators).map(one).collect();
+    validators.sort_by_key(|validator| validator.address);
+    validators
 }
 
 #[cfg(test)]
@@ -99,9 +114,10 @@ mod tests {
             fund: vec![Address([9; 32])],
             ..LocalnetConfig::for_tests()
         };
-        let keys = LocalnetKeys::generate(3);
+        let keys = LocalnetKeys::generate(2, 3);
         let genesis = localnet_genesis(&config, &keys);
-        assert_eq!(genesis.accounts.len(), 6);
+        assert_eq!(genesis.accounts.len(), 7);
+        assert_eq!(genesis.validators.len(), 2);
         soma_chain::genesis::check(&genesis).unwrap();
         assert_eq!(genesis.parameters["target_embedding_dim"], 16);
     }

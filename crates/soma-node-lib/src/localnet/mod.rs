@@ -1,11 +1,15 @@
-//! A network of one validator on this machine: node, faucet and admin routes, ready at once.
+//! A network on this machine: the node of its first validator, faucet and admin routes, ready at
+//! once. Nodes of more validators are started beside it, after [`NodeConfig`]s of their own.
 //!
 //! The first start makes a genesis with funded accounts and keeps it, with their keys, in the data
 //! folder; later starts go on from there. [`LocalnetConfig::force_regenesis`] starts over.
 
+mod addresses;
+mod cluster;
 mod config;
 mod files;
 mod genesis;
+mod process;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,9 +27,12 @@ use crate::application::Application;
 use crate::faucet::{Faucet, NodePurse};
 use crate::node::{Node, NodeError, NodeHandle, NodeKeys};
 
+pub use addresses::Addresses;
+pub use cluster::Cluster;
 pub use config::LocalnetConfig;
 pub use files::{LocalnetAccount, LocalnetKeys};
 pub use genesis::localnet_genesis;
+pub use process::{NodeProcess, NodeProgram, ProcessError};
 
 /// Why a localnet cannot start, or why it stopped.
 #[derive(Debug, Error)]
@@ -74,7 +81,7 @@ impl Localnet {
     /// [`LocalnetError`].
     pub async fn start(config: LocalnetConfig) -> Result<Self, LocalnetError> {
         let (genesis, keys, is_new) = load_or_make(&config)?;
-        let key = NodeKeys::of_validator(keys.validator.secret_key.clone());
+        let key = NodeKeys::of_validator(keys.first().secret_key.clone());
         let node = Node::start_as(genesis, config.node_config(), key).await?;
         match Self::add_services(&node, &keys, &config).await {
             Ok((servers, faucet, admin)) => Ok(Self {
@@ -213,9 +220,13 @@ fn url(address: SocketAddr) -> String {
     }
 }
 
+fn fresh_keys(config: &LocalnetConfig) -> LocalnetKeys {
+    LocalnetKeys::generate(config.validators.unwrap_or(1), config.accounts)
+}
+
 fn load_or_make(config: &LocalnetConfig) -> Result<(Genesis, LocalnetKeys, bool), LocalnetError> {
     let Some(dir) = &config.data_dir else {
-        let keys = LocalnetKeys::generate(config.accounts);
+        let keys = fresh_keys(config);
         return Ok((localnet_genesis(config, &keys), keys, true));
     };
     if config.force_regenesis {
@@ -225,7 +236,7 @@ fn load_or_make(config: &LocalnetConfig) -> Result<(Genesis, LocalnetKeys, bool)
         config.check_against(&genesis, dir)?;
         return Ok((genesis, keys, false));
     }
-    let keys = LocalnetKeys::generate(config.accounts);
+    let keys = fresh_keys(config);
     let genesis = localnet_genesis(config, &keys);
     files::save(dir, &genesis, &keys)?;
     Ok((genesis, keys, true))

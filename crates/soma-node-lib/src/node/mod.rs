@@ -4,6 +4,7 @@ mod config;
 mod error;
 mod keys;
 mod parts;
+mod peers;
 mod signal;
 
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ pub use config::NodeConfig;
 pub use error::NodeError;
 pub use keys::{NodeKeys, ValidatorConfig};
 use parts::Parts;
-pub use signal::run_until_signal;
+pub use signal::{Until, run, run_on_new_runtime};
 
 /// How often a store that is in use is tried again.
 const CLOSING_TRIES: u32 = 20;
@@ -84,7 +85,11 @@ impl Node {
         let parts = Parts::open(&application, &config, keys.account.clone()).await?;
         let stop = CancellationToken::new();
         let consensus = start_consensus(&application, &config, keys, &stop).await?;
-        run(application, consensus, parts, listener, config.rpc, stop)
+        let expected = config.consensus.persistent_peers.len();
+        let observer = consensus.0.observer().clone();
+        let watch = peers::watch(Arc::clone(&application), observer, expected, stop.clone());
+        tokio::spawn(watch);
+        run_parts(application, consensus, parts, listener, config.rpc, stop)
     }
 }
 
@@ -163,7 +168,7 @@ fn open_store(folder: &Path, cache_bytes: u64) -> Result<SledStore, StoreError> 
     SledStore::open(folder, cache_bytes)
 }
 
-fn run(
+fn run_parts(
     application: Arc<Application>,
     (consensus, temporary): Consensus,
     parts: Parts,
@@ -180,7 +185,7 @@ fn run(
         config: config.serve.clone(),
         router: Rpc::new(
             Arc::clone(&application),
-            parts.served(),
+            parts.served(consensus.observer().clone()),
             config,
             stop.clone(),
         )

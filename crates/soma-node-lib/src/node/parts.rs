@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use soma_consensus::Observer;
 use soma_crypto::SecretKey;
 
 use super::{NodeConfig, NodeError};
@@ -63,10 +64,11 @@ impl Parts {
     }
 
     /// What the API shows of them.
-    pub(super) fn served(&self) -> Served {
+    pub(super) fn served(&self, network: Observer) -> Served {
         Served {
             audit: self.reader.clone(),
             blobs: self.blobs.clone().filter(Blobs::serves),
+            network: Some(network),
         }
     }
 }

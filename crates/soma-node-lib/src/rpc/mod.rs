@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use soma_api::ErrorCode;
+use soma_consensus::Observer;
 use soma_service::{ApiError, guarded};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,8 @@ pub struct Served {
     pub audit: Option<AuditReader>,
     /// Blobs that it passes on.
     pub blobs: Option<Blobs>,
+    /// Its place in the network.
+    pub network: Option<Observer>,
 }
 
 /// What handlers work with.

@@ -86,7 +86,7 @@ impl World {
     /// Nothing running yet.
     pub(crate) fn new(change: impl FnOnce(&mut NodeConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let keys = LocalnetKeys::generate(6);
+        let keys = LocalnetKeys::generate(1, 6);
         let localnet = LocalnetConfig::for_tests();
         let mut genesis = localnet_genesis(&localnet, &keys);
         // Any direction is near enough: tests choose data freely.
@@ -144,7 +144,7 @@ impl World {
     }
 
     pub(crate) async fn start_node(&mut self) {
-        let keys = NodeKeys::of_validator(self.keys.validator.secret_key.clone());
+        let keys = NodeKeys::of_validator(self.keys.first().secret_key.clone());
         let node = Node::start_as(self.genesis.clone(), self.config.clone(), keys);
         self.node = Some(node.await.unwrap());
     }
@@ -174,7 +174,7 @@ impl World {
     }
 
     pub(crate) fn validator(&self) -> &SecretKey {
-        &self.keys.validator.secret_key
+        &self.keys.first().secret_key
     }
 
     pub(crate) fn balance(&self, key: &SecretKey) -> u64 {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use soma_localnet::{LocalnetConfig, Network, NetworkConfig, ScorerConfig};
+use soma_localnet::{LocalnetConfig, Network, NetworkConfig, NodeProgram, ScorerConfig};
 use soma_sdk::types::Shannons;
 use soma_service::stop_signal;
 
@@ -17,12 +17,15 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::wallet::WalletEntry;
 
-/// Run a network of one validator with faucet, scorer and blob server, until Ctrl-C
+/// Run a network on this machine, with faucet, scorer and blob server, until Ctrl-C
 #[derive(Clone, Debug, Args)]
 pub struct LocalnetArguments {
     /// Start over: forget the chain and its keys
     #[arg(long)]
     pub force_regenesis: bool,
+    /// Validators, each beside the first in a process of its own; fixed by the genesis. Default 1
+    #[arg(long, alias = "committee-size", value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub validators: Option<u8>,
     /// Length of an epoch in milliseconds; fixed by the genesis. Default 24 hours
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     pub epoch_duration_ms: Option<u64>,
@@ -105,6 +108,7 @@ impl LocalnetArguments {
                 address: local(self.scorer_port),
                 device: self.device,
             }),
+            program: own_program(),
             blobs: (!self.no_blobs).then(|| local(self.blobs_port)),
         }
     }
@@ -112,6 +116,7 @@ impl LocalnetArguments {
     fn node_config(&self, context: &Context) -> LocalnetConfig {
         let mut config = LocalnetConfig {
             force_regenesis: self.force_regenesis,
+            validators: self.validators.map(usize::from),
             epoch_duration_ms: self.epoch_duration_ms,
             ..LocalnetConfig::default()
         };
@@ -142,6 +147,15 @@ impl LocalnetArguments {
         }
         config
     }
+}
+
+/// How other nodes are started: by this program itself; in this process where the system does not
+/// say what that is.
+pub(crate) fn own_program() -> Option<NodeProgram> {
+    Some(NodeProgram {
+        path: std::env::current_exe().ok()?,
+        arguments: vec!["start".into(), "validator".into()],
+    })
 }
 
 /// Makes the network and its accounts usable by this client, and says how.
@@ -186,6 +200,7 @@ fn as_json(network: &Network, entries: &[WalletEntry]) -> String {
     let now = net.application().now();
     json!({
         "rpc_url": net.rpc_url(),
+        "validators": network.rpc_urls(),
         "faucet_url": net.faucet_url(),
         "scorer_url": network.scorer_url(),
         "blobs_url": network.blobs_url(),
@@ -220,6 +235,9 @@ fn panel(
         }
     };
     line("RPC:", Some(net.rpc_url()));
+    for (number, url) in (1..).zip(network.rpc_urls()).skip(1) {
+        line(&format!("Node {number}:"), Some(url));
+    }
     line("Faucet:", net.faucet_url());
     line("Scorer:", network.scorer_url());
     line("Blobs:", network.blobs_url());

@@ -4,6 +4,7 @@ mod blobs;
 mod faucet;
 mod localnet;
 mod scoring;
+mod validator;
 
 use std::net::SocketAddr;
 
@@ -19,7 +20,9 @@ use crate::output::Output;
 pub use blobs::StartBlobs;
 pub use faucet::StartFaucet;
 pub use localnet::LocalnetArguments;
+pub(super) use localnet::own_program;
 pub use scoring::Scoring;
+pub use validator::StartValidator;
 
 /// Run a network or a service on this machine
 #[derive(Clone, Debug, Args)]
@@ -32,8 +35,11 @@ pub struct Start {
 /// What to start.
 #[derive(Clone, Debug, Subcommand)]
 pub enum StartCommand {
-    /// Run a network of one validator with faucet, scorer and blob server, until Ctrl-C
+    /// Run a network on this machine, with faucet, scorer and blob server, until Ctrl-C
     Localnet(LocalnetArguments),
+    /// Run a node, as `soma-node` does, until Ctrl-C; with its keys, it validates
+    #[command(alias = "node")]
+    Validator(Box<StartValidator>),
     /// Run a scoring service, until Ctrl-C
     Scoring(Scoring),
     /// Give a little money of one of your accounts to whoever asks, until Ctrl-C
@@ -46,6 +52,7 @@ impl Start {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
         match self.command {
             StartCommand::Localnet(arguments) => arguments.run(context).await,
+            StartCommand::Validator(command) => command.run(context).await,
             StartCommand::Scoring(command) => command.run(context).await,
             StartCommand::Faucet(command) => command.run(context).await,
             StartCommand::Blobs(command) => command.run(context).await,

@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use soma_api::{ChainInfo, ErrorBody, MempoolStatus, ParametersView, Status};
+use soma_api::{
+    ChainInfo, ConsensusStatus, ErrorBody, MempoolStatus, ParametersView, PeerView, Peers, Status,
+};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -17,13 +19,15 @@ pub(super) fn routes() -> OpenApiRouter<Rpc> {
         .routes(routes!(chain))
         .routes(routes!(parameters))
         .routes(routes!(mempool))
+        .routes(routes!(peers))
 }
 
 /// How the node is: height, epoch, waiting transactions.
 #[utoipa::path(get, path = "/v1/status", tag = "chain", responses(
     (status = 200, body = Status), (status = "default", body = ErrorBody)))]
 async fn status(State(rpc): State<Rpc>) -> Result<Json<Status>, RpcError> {
-    let status = rpc.read(|application| {
+    let consensus = consensus(&rpc).await;
+    let status = rpc.read(move |application| {
         let lowest_height = application.chain().reader().lowest_block()?;
         let now = application.now();
         let chain = application.chain();
@@ -41,10 +45,26 @@ async fn status(State(rpc): State<Rpc>) -> Result<Json<Status>, RpcError> {
             server_version: SERVER_VERSION.to_owned(),
             uptime_ms: u64::try_from(application.uptime().as_millis()).unwrap_or(u64::MAX),
             mempool: waiting(application),
+            consensus,
             activity: activity(application, &now),
         })
     });
     Ok(Json(status.await?))
+}
+
+async fn consensus(rpc: &Rpc) -> ConsensusStatus {
+    let Some(observer) = &rpc.served().network else {
+        return ConsensusStatus::default();
+    };
+    let peers = observer.peers().await.len();
+    let status = *observer.status().borrow();
+    ConsensusStatus {
+        validator: observer.validator(),
+        is_voting: status.is_validator,
+        height: status.height,
+        round: status.round,
+        peers: u64::try_from(peers).unwrap_or(u64::MAX),
+    }
 }
 
 fn waiting(application: &Application) -> MempoolStatus {
@@ -109,4 +129,23 @@ async fn parameters(State(rpc): State<Rpc>) -> Json<ParametersView> {
     (status = 200, body = MempoolStatus), (status = "default", body = ErrorBody)))]
 async fn mempool(State(rpc): State<Rpc>) -> Json<MempoolStatus> {
     Json(waiting(rpc.application()))
+}
+
+/// The nodes that this one is connected to.
+#[utoipa::path(get, path = "/v1/peers", tag = "chain", responses(
+    (status = 200, body = Peers), (status = "default", body = ErrorBody)))]
+async fn peers(State(rpc): State<Rpc>) -> Json<Peers> {
+    let peers = match &rpc.served().network {
+        Some(observer) => observer.peers().await,
+        None => Vec::new(),
+    };
+    let view = |peer: soma_consensus::Peer| PeerView {
+        id: peer.id,
+        name: peer.name,
+        address: peer.address,
+        validator: peer.validator,
+    };
+    Json(Peers {
+        peers: peers.into_iter().map(view).collect(),
+    })
 }

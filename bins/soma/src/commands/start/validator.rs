@@ -1,0 +1,43 @@
+//! `soma start validator`.
+
+use std::io::Write;
+
+use clap::Args;
+use soma_node::arguments::NodeArguments;
+use soma_node::node::run;
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::Output;
+
+/// Run a node, as `soma-node` does, until Ctrl-C; with its keys, it validates
+#[derive(Clone, Debug, Args)]
+pub struct StartValidator {
+    /// Its settings.
+    #[command(flatten)]
+    pub arguments: NodeArguments,
+}
+
+impl StartValidator {
+    pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
+        let until = self.arguments.until();
+        let config = self.arguments.into_config()?;
+        let json = context.options.json;
+        let node = run(config, until, |node| {
+            let chain = node.application().chain();
+            let url = format!("http://{}", node.rpc_address());
+            let text = match json {
+                true => {
+                    let id = chain.chain_id();
+                    serde_json::json!({ "rpc_url": url, "chain_id": id }).to_string()
+                }
+                false => format!("Node is ready: {url}\nPress Ctrl-C to stop."),
+            };
+            let mut out = std::io::stdout();
+            // Who started this may have closed its output; the node runs on.
+            let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+        });
+        node.await?;
+        Ok(Output::nothing())
+    }
+}

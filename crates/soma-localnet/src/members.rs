@@ -1,0 +1,98 @@
+//! The validators beside the first: each a node of its own, in this process or in one of its own.
+
+use soma_crypto::SecretKey;
+use soma_node::localnet::NodeProcess;
+use soma_node::{Node, NodeConfig, NodeHandle, NodeKeys};
+use soma_types::Genesis;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::network::NetworkError;
+
+/// A running validator beside the first.
+pub(crate) struct Member {
+    number: usize,
+    rpc_url: String,
+    running: Running,
+}
+
+enum Running {
+    Here(Box<NodeHandle>),
+    Process {
+        stop: oneshot::Sender<()>,
+        watch: JoinHandle<()>,
+    },
+}
+
+impl Member {
+    /// Starts validator `number` in this process.
+    pub(crate) async fn start_here(
+        number: usize,
+        genesis: Genesis,
+        config: NodeConfig,
+        key: SecretKey,
+    ) -> Result<Self, NetworkError> {
+        let node = Node::start_as(genesis, config, NodeKeys::of_validator(key)).await;
+        let node = node.map_err(|error| fail(number, &error))?;
+        Ok(Self {
+            number,
+            rpc_url: format!("http://{}", node.rpc_address()),
+            running: Running::Here(Box::new(node)),
+        })
+    }
+
+    /// Starts validator `number` in its process.
+    pub(crate) async fn start_process(
+        number: usize,
+        mut process: NodeProcess,
+    ) -> Result<Self, NetworkError> {
+        let started = process.start().await;
+        started.map_err(|error| fail(number, &error))?;
+        let rpc_url = process.rpc_url().to_owned();
+        let (stop, stopped) = oneshot::channel();
+        let watch = tokio::spawn(watch(number, process, stopped));
+        Ok(Self {
+            number,
+            rpc_url,
+            running: Running::Process { stop, watch },
+        })
+    }
+
+    /// URL of its API.
+    pub(crate) fn rpc_url(&self) -> &str {
+        &self.rpc_url
+    }
+
+    /// Ends it.
+    pub(crate) async fn shutdown(self) -> Result<(), NetworkError> {
+        match self.running {
+            Running::Here(node) => {
+                let ended = node.shutdown().await;
+                ended.map_err(|error| fail(self.number, &error))
+            }
+            Running::Process { stop, watch } => {
+                // It may have ended by itself; that was logged.
+                let _ = stop.send(());
+                let _ = watch.await;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Waits for the end of a process, or ends it.
+async fn watch(number: usize, mut process: NodeProcess, stop: oneshot::Receiver<()>) {
+    tokio::select! {
+        status = process.ended() => {
+            let log = process.log();
+            let log = log.display();
+            tracing::error!(validator = number, %status, %log, "a validator ended by itself");
+        }
+        _ = stop => process.stop().await,
+    }
+}
+
+pub(crate) fn fail(number: usize, error: &dyn std::fmt::Display) -> NetworkError {
+    let reason = error.to_string();
+    NetworkError::Validator { number, reason }
+}
