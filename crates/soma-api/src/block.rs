@@ -1,10 +1,10 @@
 //! Blocks and headers.
 
 use serde::{Deserialize, Serialize};
-use soma_types::time::Height;
-use soma_types::validator::{Misbehavior, MisbehaviorKind};
 use soma_types::bounded::BoundedVec;
 use soma_types::consensus::CommitSignature;
+use soma_types::time::Height;
+use soma_types::validator::{Misbehavior, MisbehaviorKind};
 use soma_types::{
     Address, Block, Certificate, ChainId, Digest, Epoch, Header, Signature, TimestampMs,
 };

@@ -10,9 +10,9 @@ use soma_chain::{Key, ProofError, StateProof, header, verify_proof};
 use soma_crypto::consensus::verify_certificate;
 use soma_types::codec;
 use soma_types::{
-    Account, Address, Certificate, Committee, Digest, Epoch, EpochSummary, Header, Height, Model, ModelId,
-    PoolId, StakeId, StakePosition, StakingPool, Supply, SupplyCertificate, SystemState, Target,
-    TargetId, Validator,
+    Account, Address, Certificate, Committee, Digest, Epoch, EpochSummary, Header, Height, Model,
+    ModelId, PoolId, StakeId, StakePosition, StakingPool, Supply, SupplyCertificate, SystemState,
+    Target, TargetId, Validator,
 };
 
 use crate::client::Client;
@@ -144,13 +144,12 @@ impl Client {
             return Err(SdkError::WrongChain { expected, got });
         }
         let view = self.certificate(name).await?;
-        let certificate = Certificate::try_from(view).map_err(|error| {
-            SdkError::UnexpectedAnswer {
+        let certificate =
+            Certificate::try_from(view).map_err(|error| SdkError::UnexpectedAnswer {
                 service: Service::Rpc,
                 url: self.rpc_url().to_owned(),
                 reason: format!("the certificate of block {height}: {error}"),
-            }
-        })?;
+            })?;
         verify_certificate(&certificate, &header, committee)?;
         Ok(header)
     }

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use soma_api::{
-    Balance, BlockView, CertificateView, ChainInfo, EpochView, MempoolStatus, ModelView, ObjectId, ObjectType,
-    ObjectView, ParametersView, ReceiptView, ScorecardView, Status, SupplyView, SystemView,
-    TargetView, TransactionRecord, ValidatorView,
+    Balance, BlockView, CertificateView, ChainInfo, EpochView, MempoolStatus, ModelView, ObjectId,
+    ObjectType, ObjectView, ParametersView, ReceiptView, ScorecardView, Status, SupplyView,
+    SystemView, TargetView, TransactionRecord, ValidatorView,
 };
 use soma_types::time::Height;
 use soma_types::{Address, Digest, Epoch, ModelId, Parameters, TargetId};

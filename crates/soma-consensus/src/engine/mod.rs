@@ -1,14 +1,11 @@
 //! The engine: started, driven, stopped.
 
-mod desk;
 mod driver;
-mod gossip;
 mod handle;
-mod pace;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use malachite::app::types::codec::Codec;
 use malachite::{
@@ -18,17 +15,18 @@ use malachite::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use handle::{Handle, Outbox, Peer, Status};
+pub use crate::host::Status;
+pub use handle::{Handle, Outbox, Peer};
 
 use crate::application::Application;
 use crate::codec::WireCodec;
 use crate::config::{ConsensusConfig, EngineConfig};
 use crate::context::{Address, SomaContext};
 use crate::error::ConsensusError;
+use crate::host::{Host, LogPlace};
 use crate::identity::Identity;
 use crate::signing::{ChainSigner, ChainVerifier};
 
-use desk::{Desk, Proposer};
 use driver::Driver;
 
 /// Batches of transactions that wait to be sent.
@@ -57,24 +55,34 @@ impl Engine {
     ) -> Result<Handle, ConsensusError> {
         let engine_config = EngineConfig::new(config)?;
         let chain_id = application.chain_id();
-        let proposer = identity.validator.as_ref().map(|keys| Proposer {
-            address: keys.address,
-            signer: ChainSigner::new(chain_id, keys.key.clone(), &keys.next),
-        });
         let verifier = ChainVerifier::new(chain_id);
-        let network = network_identity(&config.name, &identity, proposer.as_ref())?;
-        let desk = {
-            let (folder, limits) = (folder.to_owned(), config.limits);
-            let proposer = proposer.clone();
-            let open = move || Desk::open(application, limits, proposer, &folder);
+        let host = {
+            let (folder, config) = (folder.to_owned(), config.clone());
+            let (keys, verifier) = (identity.validator.clone(), verifier.clone());
+            // Later than every earlier run of this node began.
+            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+            let first_stream = since_epoch.map_or(0, |time| time.as_nanos() as u64);
+            let open = move || {
+                let log = LogPlace::Folder(&folder);
+                Host::open(
+                    &config,
+                    application,
+                    keys.as_ref(),
+                    verifier,
+                    log,
+                    first_stream,
+                )
+            };
             let opened = tokio::task::spawn_blocking(open).await;
             opened.map_err(|error| ConsensusError::Panicked(error.to_string()))??
         };
-        let consensus = match &proposer {
-            Some(proposer) => ConsensusContext::new_validator(
-                Address(proposer.address),
+        let validator = host.validator().zip(host.signer());
+        let network = network_identity(&config.name, &identity, validator)?;
+        let consensus = match validator {
+            Some((address, signer)) => ConsensusContext::new_validator(
+                Address(address),
                 Box::new(verifier.clone()),
-                Box::new(proposer.signer.clone()),
+                Box::new(signer.clone()),
             ),
             None => ConsensusContext::new_full_node(
                 Address(soma_types::Address([0; 32])),
@@ -90,17 +98,12 @@ impl Engine {
             .build()
             .await
             .map_err(|error| ConsensusError::Start(error.to_string()))?;
-        Ok(spawn(
-            config, desk, verifier, proposer, channels, engine, stop,
-        ))
+        Ok(spawn(host, channels, engine, stop))
     }
 }
 
 fn spawn<A: Application>(
-    config: &ConsensusConfig,
-    desk: Desk<A>,
-    verifier: ChainVerifier,
-    proposer: Option<Proposer>,
+    host: Host<A>,
     channels: Channels<SomaContext>,
     engine: EngineHandle,
     stop: CancellationToken,
@@ -108,8 +111,8 @@ fn spawn<A: Application>(
     let (outbox, transactions) = mpsc::channel(OUTBOX);
     let (status_in, status) = watch::channel(Status::default());
     let network = channels.net_requests.clone();
-    let address = proposer.as_ref().map(|proposer| proposer.address);
-    let driver = Driver::new(config, desk, verifier, proposer, status_in);
+    let address = host.validator();
+    let driver = Driver::new(host, status_in);
     let task = tokio::spawn(async move {
         let result = driver.run(channels, transactions, stop).await;
         end(engine).await;
@@ -141,21 +144,20 @@ async fn end(engine: EngineHandle) {
 fn network_identity(
     name: &str,
     identity: &Identity,
-    proposer: Option<&Proposer>,
+    validator: Option<(soma_types::Address, &ChainSigner)>,
 ) -> Result<NetworkIdentity, ConsensusError> {
     let keypair = identity.network.keypair().clone();
-    let Some(proposer) = proposer else {
+    let Some((address, signer)) = validator else {
         return Ok(NetworkIdentity::new(name.to_owned(), keypair, None));
     };
-    let proof = proposer.signer.prove_peer(identity.network.peer_id_bytes());
+    let proof = signer.prove_peer(identity.network.peer_id_bytes());
     let proof = WireCodec
         .encode(&proof)
         .map_err(|error| ConsensusError::Start(error.to_string()))?;
-    let address = proposer.address.to_string();
     Ok(NetworkIdentity::new_validator(
         name.to_owned(),
         keypair,
-        address,
+        address.to_string(),
         proof,
     ))
 }
