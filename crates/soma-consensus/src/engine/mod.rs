@@ -36,6 +36,15 @@ const REQUESTS: usize = 64;
 /// How long the engine's parts may take to stop.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
+/// Bytes of a write-ahead log without entries.
+const EMPTY_WAL_BYTES: u64 = 12;
+
+/// True for a write-ahead log of `bytes` bytes whose very first write was cut by a crash. The engine
+/// refuses to open it; nothing was logged yet, so it may be emptied.
+pub fn is_torn_wal(bytes: u64) -> bool {
+    (1..EMPTY_WAL_BYTES).contains(&bytes)
+}
+
 /// Starts engines.
 #[derive(Clone, Copy, Debug)]
 pub struct Engine;

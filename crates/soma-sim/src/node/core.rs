@@ -1,0 +1,480 @@
+//! The engine's consensus, driven step by step: what its actor does with each effect, without the
+//! actor.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use futures::executor::block_on;
+use malachite::app::config::ConsensusConfig as EngineDefaults;
+use malachite::app::consensus::{
+    self, ConsensusMsg, Effect, Input, LivenessMsg, Params, Resumable as _, Resume, State,
+    VoteExtensionError,
+};
+use malachite::app::engine::host::SyncedValueOutcome;
+use malachite::app::metrics::Metrics;
+use malachite::app::types::LocallyProposedValue;
+use malachite::app::types::ProposedValue;
+use malachite::app::types::core::{
+    LinearTimeouts, Timeout, ValidatorSet as _, Value as _, ValueOrigin, ValuePayload,
+    ValueResponse,
+};
+use malachite_signing::{Signer as _, Verifier as _, VerifierExt as _};
+use soma_consensus::context::{Address, Height, SomaContext};
+use soma_consensus::host::HeightStart;
+use soma_consensus::signing::ChainVerifier;
+use soma_consensus::{ChainApplication, ConsensusError, Host};
+use thiserror::Error;
+
+use super::timers::{self, Timers};
+use super::wal::Wal;
+use crate::disk::VirtualStore;
+use crate::mempool::Mempool;
+use crate::packet::{Message, Outgoing, To};
+use crate::time::{Clock, Micros};
+
+type CoreError = consensus::Error<SomaContext>;
+
+/// The application that nodes run.
+pub(crate) type App = ChainApplication<VirtualStore, Mempool>;
+
+/// Why a node stopped.
+#[derive(Debug, Error)]
+pub(crate) enum Stop {
+    /// Its disk failed.
+    #[error("the write-ahead log failed: {0}")]
+    Wal(#[from] io::Error),
+    /// Its side of agreement failed.
+    #[error(transparent)]
+    Host(#[from] ConsensusError),
+    /// The engine failed.
+    #[error("the engine failed: {0}")]
+    Engine(String),
+    /// It was to sign, but has no key.
+    #[error("a node without a key was asked to sign")]
+    NoKey,
+}
+
+/// What waits to be done, in order, as messages between the engine's actors would.
+pub(crate) enum Mail {
+    Start(Box<HeightStart>),
+    Propose(LocallyProposedValue<SomaContext>),
+    Proposed(ProposedValue<SomaContext>, ValueOrigin),
+    /// A decided block from a peer, and the question that it answers.
+    Synced(u64, ValueResponse<SomaContext>),
+    Sync(SyncMail),
+}
+
+/// What the catching-up side is told.
+pub(crate) enum SyncMail {
+    Started(Height),
+    Committed(Height),
+    /// A block of the answer to this question was bad.
+    Fault(Height, u64),
+    /// A block could not be taken now.
+    Transient(Height),
+}
+
+/// Something that the checker wants to hear of.
+#[derive(Clone, Debug)]
+pub(crate) enum Note {
+    /// A block was committed, and this was acknowledged.
+    Committed(u64),
+    /// At this height the engine saw these validators contradict themselves.
+    Evidence(u64, Vec<soma_types::Address>),
+}
+
+/// What the engine's consensus works with.
+pub(crate) struct Shell {
+    pub(crate) host: Host<App>,
+    pub(crate) timers: Timers,
+    pub(crate) outbox: Vec<Outgoing>,
+    pub(crate) mailbox: VecDeque<Mail>,
+    pub(crate) notes: Vec<Note>,
+    wal: Wal,
+    verifier: ChainVerifier,
+    clock: Clock,
+    timeouts: LinearTimeouts,
+    is_recovering: bool,
+    is_validator: bool,
+    /// The question whose answer is in work.
+    request: Option<u64>,
+    stop: Option<Stop>,
+}
+
+/// The engine's consensus of a node.
+pub(crate) struct Core {
+    pub(crate) shell: Shell,
+    state: Option<State<SomaContext>>,
+    metrics: Metrics,
+    address: Address,
+}
+
+impl Core {
+    pub(crate) fn new(
+        host: Host<App>,
+        wal: Wal,
+        verifier: ChainVerifier,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
+        let nobody = soma_types::Address([0; 32]);
+        let address = Address(host.validator().unwrap_or(nobody));
+        let shell = Shell {
+            host,
+            timers: Timers::default(),
+            outbox: Vec::new(),
+            mailbox: VecDeque::new(),
+            notes: Vec::new(),
+            wal,
+            verifier,
+            clock,
+            timeouts: LinearTimeouts::default(),
+            is_recovering: false,
+            is_validator: false,
+            request: None,
+            stop: None,
+        };
+        Self {
+            shell,
+            state: None,
+            metrics,
+            address,
+        }
+    }
+
+    /// Gives the engine's consensus an input and does what it asks for.
+    pub(crate) fn process(&mut self, input: Input<SomaContext>) -> Result<(), Stop> {
+        let Some(state) = &mut self.state else {
+            return Ok(());
+        };
+        let shell = &mut self.shell;
+        let result: Result<(), CoreError> = consensus::process!(
+            input: input,
+            state: state,
+            metrics: &self.metrics,
+            with: effect => shell.handle(effect)
+        );
+        match self.shell.stop.take() {
+            Some(stop) => Err(stop),
+            None => result.map_err(|error| Stop::Engine(error.to_string())),
+        }
+    }
+
+    /// A decided block from a peer.
+    pub(crate) fn process_synced(
+        &mut self,
+        request: u64,
+        response: ValueResponse<SomaContext>,
+    ) -> Result<(), Stop> {
+        self.shell.request = Some(request);
+        let result = self.process(Input::SyncValueResponse(response));
+        self.shell.request = None;
+        result
+    }
+
+    /// Starts a height, and brings back what the log knows of it.
+    pub(crate) fn start(&mut self, start: HeightStart) -> Result<(), Stop> {
+        let (height, parameters) = start;
+        let validators = parameters.validator_set;
+        if self.state.is_none() {
+            let defaults = EngineDefaults::default();
+            let params = Params {
+                address: self.address,
+                threshold_params: Default::default(),
+                value_payload: ValuePayload::ProposalAndParts,
+                enabled: true,
+            };
+            self.state = Some(State::new(
+                SomaContext,
+                height,
+                validators.clone(),
+                params,
+                defaults.queue_capacity,
+                defaults.queue_per_height_capacity,
+            ));
+        }
+        let shell = &mut self.shell;
+        shell.is_validator = validators.get_by_address(&self.address).is_some();
+        let entries = match shell.is_validator {
+            true => shell.wal.start(height)?,
+            false => {
+                shell.wal.reset(height)?;
+                Vec::new()
+            }
+        };
+        shell.timeouts = parameters.timeouts;
+        let policy = parameters.vote_extension_policy;
+        let target = parameters.target_time;
+        let input = Input::StartHeight(height, validators, false, target, policy);
+        self.process(input)?;
+        if !entries.is_empty() {
+            self.shell.is_recovering = true;
+            let result = self.replay(entries);
+            self.shell.is_recovering = false;
+            result?;
+        }
+        let started = Mail::Sync(SyncMail::Started(height));
+        self.shell.mailbox.push_back(started);
+        Ok(())
+    }
+
+    fn replay(&mut self, entries: Vec<Input<SomaContext>>) -> Result<(), Stop> {
+        if let Some(state) = &mut self.state {
+            state.record_recovered_own_precommit_extensions(entries.iter());
+            state.index_wal_entries(entries.iter());
+        }
+        for entry in entries {
+            self.process(entry)?;
+        }
+        if let Some(state) = &mut self.state {
+            state.reset_entries_index();
+        }
+        Ok(())
+    }
+}
+
+impl Shell {
+    /// Sends a message to all other nodes.
+    pub(crate) fn publish(&mut self, message: Message) {
+        self.outbox.push(Outgoing {
+            to: To::All,
+            message,
+        });
+    }
+
+    /// When a wait of `duration` ends.
+    pub(crate) fn after(&self, duration: Duration) -> Micros {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.clock.now().saturating_add(micros)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.is_recovering || !self.is_validator {
+            true => Ok(()),
+            false => self.wal.flush(),
+        }
+    }
+
+    /// Does what an effect asks for. After a failure nothing more is done.
+    fn handle(&mut self, effect: Effect<SomaContext>) -> Result<Resume<SomaContext>, &'static str> {
+        const STOPPED: &str = "the node has stopped";
+        if self.stop.is_some() {
+            return Err(STOPPED);
+        }
+        self.perform(effect).map_err(|stop| {
+            self.stop = Some(stop);
+            STOPPED
+        })
+    }
+
+    fn perform(&mut self, effect: Effect<SomaContext>) -> Result<Resume<SomaContext>, Stop> {
+        Ok(match effect {
+            Effect::CancelAllTimeouts(r) => {
+                self.timers.cancel_rounds();
+                r.resume_with(())
+            }
+            Effect::CancelTimeout(timeout, r) => {
+                self.timers.cancel(timers::of_timeout(&timeout));
+                r.resume_with(())
+            }
+            Effect::ScheduleTimeout(timeout, r) => {
+                self.schedule(timeout);
+                r.resume_with(())
+            }
+            Effect::StartRound(height, round, _, _, r) => {
+                self.flush()?;
+                for value in self.host.started(height, round)? {
+                    let mail = Mail::Proposed(value, ValueOrigin::Consensus);
+                    self.mailbox.push_back(mail);
+                }
+                r.resume_with(())
+            }
+            Effect::SignProposal(proposal, r) => {
+                let signer = self.host.signer().ok_or(Stop::NoKey)?;
+                let signed = block_on(signer.sign_proposal(proposal));
+                r.resume_with(signed.map_err(|error| Stop::Engine(error.to_string()))?)
+            }
+            Effect::SignVote(vote, r) => {
+                let signer = self.host.signer().ok_or(Stop::NoKey)?;
+                let signed = block_on(signer.sign_vote(vote));
+                r.resume_with(signed.map_err(|error| Stop::Engine(error.to_string()))?)
+            }
+            Effect::PublishConsensusMsg(message, r) => {
+                self.flush()?;
+                self.publish(Message::Consensus(message));
+                r.resume_with(())
+            }
+            Effect::PublishLivenessMsg(message, r) => {
+                self.publish(Message::Liveness(message));
+                r.resume_with(())
+            }
+            Effect::RepublishVote(vote, r) => {
+                self.publish(Message::Liveness(LivenessMsg::Vote(vote)));
+                r.resume_with(())
+            }
+            Effect::RepublishRoundCertificate(certificate, r) => {
+                let message = LivenessMsg::SkipRoundCertificate(certificate);
+                self.publish(Message::Liveness(message));
+                r.resume_with(())
+            }
+            Effect::GetValue(height, round, timeout, r) => {
+                let timeout = self.timeouts.duration_for(timeout);
+                if let Some(own) = self.host.propose(height, round, timeout)? {
+                    self.mailbox.push_back(Mail::Propose(own.value));
+                    self.publish_parts(own.parts);
+                }
+                r.resume_with(())
+            }
+            Effect::RestreamProposal(_, round, valid_round, address, id, r) => {
+                let parts = self.host.restream(round, valid_round, address, id)?;
+                self.publish_parts(parts);
+                r.resume_with(())
+            }
+            Effect::Decide(certificate, _, r) => {
+                self.flush()?;
+                self.host.decided(&certificate)?;
+                let height = certificate.height;
+                self.notes.push(Note::Committed(height.0));
+                let mail = Mail::Sync(SyncMail::Committed(height));
+                self.mailbox.push_back(mail);
+                r.resume_with(())
+            }
+            Effect::Finalize(certificate, _, evidence, r) => {
+                let votes = (&evidence.votes).into_iter().map(|(address, _)| address.0);
+                let proposals = (&evidence.proposals).into_iter().map(|(a, _)| a.0);
+                let accused: Vec<_> = votes.chain(proposals).collect();
+                if !accused.is_empty() {
+                    let note = Note::Evidence(certificate.height.0, accused);
+                    self.notes.push(note);
+                }
+                self.host.finalized(&evidence);
+                r.resume_with(())
+            }
+            Effect::WalAppend(height, entry, r) => {
+                if !self.is_recovering && self.is_validator {
+                    self.wal.append(height, entry)?;
+                }
+                r.resume_with(())
+            }
+            Effect::CertVerifiedSyncValue(value, proposer, r) => {
+                self.take_synced(value, proposer)?;
+                r.resume_with(())
+            }
+            Effect::CertRejectedSyncValue(_, height, error, r) => {
+                let is_fault = matches!(error, CoreError::InvalidCommitCertificate(..));
+                self.refuse_synced(height, is_fault);
+                r.resume_with(())
+            }
+            other => return Ok(self.verify(other)),
+        })
+    }
+
+    /// Checks signatures and certificates.
+    fn verify(&self, effect: Effect<SomaContext>) -> Resume<SomaContext> {
+        let (verifier, context) = (&self.verifier, &SomaContext);
+        match effect {
+            Effect::VerifySignature(signed, key, r) => {
+                let signature = &signed.signature;
+                let result = match &signed.message {
+                    ConsensusMsg::Vote(vote) => {
+                        block_on(verifier.verify_signed_vote(vote, signature, &key))
+                    }
+                    ConsensusMsg::Proposal(proposal) => {
+                        block_on(verifier.verify_signed_proposal(proposal, signature, &key))
+                    }
+                };
+                r.resume_with(result.is_ok_and(|verdict| verdict.is_valid()))
+            }
+            Effect::VerifyCommitCertificate(certificate, set, thresholds, r) => {
+                r.resume_with(block_on(verifier.verify_commit_certificate(
+                    context,
+                    &certificate,
+                    &set,
+                    thresholds,
+                )))
+            }
+            Effect::VerifyExtendedCommitCertificate(certificate, set, thresholds, policy, r) => {
+                let verdict = verifier.verify_extended_commit_certificate(
+                    context,
+                    &certificate,
+                    &set,
+                    thresholds,
+                    policy,
+                );
+                r.resume_with(block_on(verdict))
+            }
+            Effect::VerifyPolkaCertificate(certificate, set, thresholds, r) => {
+                r.resume_with(block_on(verifier.verify_polka_certificate(
+                    context,
+                    &certificate,
+                    &set,
+                    thresholds,
+                )))
+            }
+            Effect::VerifyRoundCertificate(certificate, set, thresholds, r) => {
+                r.resume_with(block_on(verifier.verify_round_certificate(
+                    context,
+                    &certificate,
+                    &set,
+                    thresholds,
+                )))
+            }
+            // Votes carry no extensions on this chain.
+            Effect::ExtendVote(_, _, _, _, r) => r.resume_with(None),
+            Effect::VerifyVoteExtension(_, _, _, _, _, _, r) => {
+                r.resume_with(Err(VoteExtensionError::InvalidVoteExtension))
+            }
+            // All others are done elsewhere.
+            _ => Resume::Continue,
+        }
+    }
+
+    fn schedule(&mut self, timeout: Timeout) {
+        let at = self.after(self.timeouts.duration_for(timeout));
+        self.timers
+            .set(timers::of_timeout(&timeout), at, Some(timeout));
+    }
+
+    fn publish_parts(
+        &mut self,
+        parts: Vec<malachite::app::streaming::StreamMessage<soma_consensus::context::Part>>,
+    ) {
+        for part in parts {
+            self.publish(Message::Part(part));
+        }
+    }
+
+    fn take_synced(
+        &mut self,
+        value: ValueResponse<SomaContext>,
+        proposer: Address,
+    ) -> Result<(), Stop> {
+        let (height, round) = (value.certificate.height, value.certificate.round);
+        let outcome = self
+            .host
+            .synced(height, round, proposer, &value.value_bytes)?;
+        match outcome {
+            SyncedValueOutcome::Verdict(mut proposed)
+                if proposed.value.id() == value.certificate.value_id =>
+            {
+                proposed.round = round;
+                let mail = Mail::Proposed(proposed, ValueOrigin::Sync);
+                self.mailbox.push_back(mail);
+            }
+            SyncedValueOutcome::Verdict(_) | SyncedValueOutcome::PeerFault => {
+                self.refuse_synced(height, true);
+            }
+            SyncedValueOutcome::LocalTransientError => self.refuse_synced(height, false),
+        }
+        Ok(())
+    }
+
+    fn refuse_synced(&mut self, height: Height, is_fault: bool) {
+        let mail = match self.request.filter(|_| is_fault) {
+            Some(request) => SyncMail::Fault(height, request),
+            None => SyncMail::Transient(height),
+        };
+        self.mailbox.push_back(Mail::Sync(mail));
+    }
+}
