@@ -11,7 +11,6 @@ pub(crate) struct Trace {
     hasher: Sha3_256,
     lines: Option<Vec<String>>,
     buffer: Vec<u8>,
-    count: u64,
 }
 
 impl Trace {
@@ -21,7 +20,6 @@ impl Trace {
             hasher: Sha3_256::new(),
             lines: keeps_lines.then(Vec::new),
             buffer: Vec::new(),
-            count: 0,
         }
     }
 
@@ -32,15 +30,9 @@ impl Trace {
         // Writing to memory cannot fail.
         let _ = writeln!(self.buffer, "{:>12.3} ms  {what}", time as f64 / 1_000.0);
         self.hasher.update(&self.buffer);
-        self.count += 1;
         if let Some(lines) = &mut self.lines {
             lines.push(String::from_utf8_lossy(&self.buffer).trim_end().to_owned());
         }
-    }
-
-    /// Lines so far.
-    pub(crate) fn count(&self) -> u64 {
-        self.count
     }
 
     /// The digest as hex digits, and the lines.

@@ -6,7 +6,6 @@ mod network;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use malachite::app::metrics::Metrics;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -114,7 +113,6 @@ impl World {
             clock: Clock::new(),
             checked: Default::default(),
             verifier: ChainVerifier::new(chain_id(&genesis)),
-            metrics: Metrics::default(),
             users: users.iter().map(|(address, _)| *address).collect(),
             genesis,
         };
@@ -127,7 +125,6 @@ impl World {
             Seat {
                 address: keys.as_ref().map_or(Address([0; 32]), |keys| keys.address),
                 identity: Identity {
-                    place,
                     keys,
                     start_ms: START_MS + plan.ahead_ms[place],
                     seed: plan.seed.wrapping_mul(1_000).wrapping_add(place as u64),

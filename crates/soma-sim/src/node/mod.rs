@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use malachite::app::consensus::{Input, LivenessMsg, PeerId, SignedConsensusMsg};
-use malachite::app::metrics::Metrics;
 use malachite::app::types::core::ValueOrigin;
 use malachite_sync::Status;
 use soma_chain::{Chain, ChainConfig};
@@ -41,7 +40,6 @@ pub(crate) struct Common {
     pub(crate) checked: Checked,
     /// It remembers what was checked, by any node.
     pub(crate) verifier: ChainVerifier,
-    pub(crate) metrics: Metrics,
     /// Accounts that send transactions.
     pub(crate) users: Vec<Address>,
 }
@@ -49,7 +47,6 @@ pub(crate) struct Common {
 /// What makes a node this one, also after a crash.
 #[derive(Clone)]
 pub(crate) struct Identity {
-    pub(crate) place: usize,
     pub(crate) keys: Option<ValidatorKeys>,
     /// Its wall clock at the start of the run.
     pub(crate) start_ms: TimestampMs,
@@ -123,7 +120,7 @@ impl Node {
         )?;
         let wal = Wal::open(disk.wal.clone())?;
         let (verifier, clock) = (common.verifier.clone(), common.clock.clone());
-        let core = Core::new(host, wal, verifier, clock, common.metrics.clone());
+        let core = Core::new(host, wal, verifier, clock);
         let seed = identity.seed.wrapping_add(life);
         let mut node = Self {
             core,
