@@ -354,6 +354,7 @@ impl World {
             return;
         }
         match note {
+            Note::Synced => self.tally.synced += 1,
             Note::Committed(height) => {
                 self.checker.committed(place, node.chain(), height);
                 let header = match node.chain().reader().block(height) {

@@ -11,7 +11,13 @@ fn quick_look() {
     for seed in first..first + count {
         let begin = std::time::Instant::now();
         let keep = std::env::var("TRACE").is_ok();
-        let report = run(seed, Scenario::Survivable, keep).unwrap();
+        let scenario = match std::env::var("SCENARIO").as_deref() {
+            Ok("lying") => Scenario::LyingDisks,
+            Ok("majority") => Scenario::ByzantineMajority,
+            _ => Scenario::Survivable,
+        };
+        let report = run(seed, scenario, keep).unwrap();
+        println!("{}", report.digest);
         total += report.tally;
         println!(
             "{seed} {:?} {} ms virtual {:?}",

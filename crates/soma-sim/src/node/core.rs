@@ -80,6 +80,8 @@ pub(crate) enum SyncMail {
 pub(crate) enum Note {
     /// A block was committed, and this was acknowledged.
     Committed(u64),
+    /// A block came from another node's store, and consensus took it.
+    Synced,
     /// At this height the engine saw these validators contradict themselves.
     Evidence(u64, Vec<soma_types::Address>),
 }
@@ -459,6 +461,7 @@ impl Shell {
                 if proposed.value.id() == value.certificate.value_id =>
             {
                 proposed.round = round;
+                self.notes.push(Note::Synced);
                 let mail = Mail::Proposed(proposed, ValueOrigin::Sync);
                 self.mailbox.push_back(mail);
             }
