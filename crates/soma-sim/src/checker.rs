@@ -6,10 +6,12 @@ use malachite::app::consensus::{LivenessMsg, SignedConsensusMsg};
 use malachite::app::streaming::StreamContent;
 use serde::Serialize;
 use soma_chain::Chain;
-use soma_consensus::context::Part;
+use soma_consensus::context::{Part, Vote as EngineVote};
+use soma_consensus::signing::ChainVerifier;
 use soma_crypto::consensus::{header_digest, verify_certificate};
 use soma_types::consensus::{RoundProposal, Vote, VoteKind};
-use soma_types::{Address, Certificate, Digest, Epoch, Header, Height, MAX_SUPPLY};
+use soma_types::validator::QUORUM;
+use soma_types::{Address, Certificate, Committee, Digest, Epoch, Header, Height, MAX_SUPPLY};
 use thiserror::Error;
 
 use crate::disk::VirtualStore;
@@ -135,12 +137,10 @@ pub enum Violation {
 }
 
 /// Watches a run.
-#[derive(Default)]
 pub(crate) struct Checker {
     byzantine: BTreeSet<Address>,
+    verifier: ChainVerifier,
     blocks: BTreeMap<Height, (Header, Digest)>,
-    /// Certificates that were found good, by height.
-    good: BTreeMap<Height, Vec<Certificate>>,
     /// The highest acknowledged height of each node.
     committed: BTreeMap<usize, Height>,
     votes: BTreeMap<(Address, VoteKind, Height, u32), Option<Digest>>,
@@ -154,10 +154,19 @@ pub(crate) struct Checker {
 }
 
 impl Checker {
-    pub(crate) fn new(byzantine: BTreeSet<Address>) -> Self {
+    /// Knows who is byzantine. `verifier` remembers what the nodes of the run checked before.
+    pub(crate) fn new(byzantine: BTreeSet<Address>, verifier: ChainVerifier) -> Self {
         Self {
             byzantine,
-            ..Self::default()
+            verifier,
+            blocks: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            proposals: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            named: BTreeSet::new(),
+            violation: None,
+            evidence_seen: 0,
         }
     }
 
@@ -205,16 +214,21 @@ impl Checker {
         let block = reader.block(height).map_err(|error| unproven(&error))?;
         let block = block.ok_or_else(|| unproven(&"there is no block"))?;
         let (header, digest) = (block.header, header_digest(&block.header));
+        let is_first = !self.blocks.contains_key(&height);
         self.check_agreement(node, header, digest)?;
 
         let certificate = reader.certificate(height).map_err(|e| unproven(&e))?;
         let certificate = certificate.ok_or_else(|| unproven(&"there is none"))?;
-        let good = self.good.entry(height).or_default();
-        if !good.contains(&certificate) {
-            let committee = reader.committee(header.epoch).map_err(|e| unproven(&e))?;
-            let committee = committee.ok_or_else(|| unproven(&"its committee is unknown"))?;
-            verify_certificate(&certificate, &header, &committee).map_err(|e| unproven(&e))?;
-            good.push(certificate);
+        let committee = reader.committee(header.epoch).map_err(|e| unproven(&e))?;
+        let committee = committee.ok_or_else(|| unproven(&"its committee is unknown"))?;
+        // The first certificate of a height is checked as a light client does; the others, which
+        // have other signatures of the same votes, with what was checked before.
+        match is_first {
+            true => verify_certificate(&certificate, &header, &committee)
+                .map_err(|error| unproven(&error))?,
+            false => self
+                .check_again(&certificate, digest, &committee)
+                .map_err(|reason| unproven(&reason))?,
         }
 
         let supply = reader.supply().map_err(|error| Violation::Supply {
@@ -239,6 +253,43 @@ impl Checker {
             self.named.insert((validator, named.height, height));
         }
         Ok(())
+    }
+
+    fn check_again(
+        &self,
+        certificate: &Certificate,
+        block: Digest,
+        committee: &Committee,
+    ) -> Result<(), &'static str> {
+        if certificate.block != block {
+            return Err("it is for another block");
+        }
+        let mut signers = BTreeSet::new();
+        let mut power = 0;
+        for signed in certificate.signatures.iter() {
+            let validator = signed.validator;
+            let member = committee
+                .member(&validator)
+                .ok_or("a signer is no member")?;
+            let vote = EngineVote::from(Vote {
+                kind: VoteKind::Precommit,
+                height: certificate.height,
+                round: certificate.round,
+                block: Some(block),
+                validator,
+            });
+            let (signature, key) = (&signed.signature, &member.consensus_key);
+            if !self.verifier.is_signed_vote(&vote, signature, key) {
+                return Err("a signature does not hold");
+            }
+            if signers.insert(validator) {
+                power += member.voting_power;
+            }
+        }
+        match power >= QUORUM {
+            true => Ok(()),
+            false => Err("the signers are too few"),
+        }
     }
 
     /// One block at each height, and epochs in order.

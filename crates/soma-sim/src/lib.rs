@@ -47,41 +47,13 @@ mod node;
 mod packet;
 mod plan;
 mod report;
+mod runner;
 mod time;
 mod trace;
 mod world;
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use checker::Violation;
 pub use error::SimError;
 pub use plan::Scenario;
 pub use report::{Report, Tally};
-
-use plan::Plan;
-use world::World;
-
-/// Runs one seed. With `keeps_trace` the report has all lines of the trace.
-///
-/// # Errors
-/// When the world cannot be made; see [`Report::violation`] for what is wrong with the network.
-pub fn run(seed: u64, scenario: Scenario, keeps_trace: bool) -> Result<Report, SimError> {
-    let world = World::new(Plan::new(seed, scenario), keeps_trace)?;
-    let result = catch_unwind(AssertUnwindSafe(|| world.run()));
-    Ok(result.unwrap_or_else(|panic| Report {
-        seed,
-        digest: String::new(),
-        tally: Tally::default(),
-        virtual_ms: 0,
-        violation: Some(Violation::Panicked {
-            reason: text_of(panic.as_ref()),
-        }),
-        trace: Vec::new(),
-    }))
-}
-
-fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_else(|| "no reason is known".to_owned())
-}
+pub use runner::{run, run_many};

@@ -28,7 +28,7 @@ impl Trace {
         use std::io::Write as _;
         self.buffer.clear();
         // Writing to memory cannot fail.
-        let _ = writeln!(self.buffer, "{:>12.3} ms  {what}", time as f64 / 1_000.0);
+        let _ = writeln!(self.buffer, "{time:>9} us  {what}");
         self.hasher.update(&self.buffer);
         if let Some(lines) = &mut self.lines {
             lines.push(String::from_utf8_lossy(&self.buffer).trim_end().to_owned());

@@ -159,7 +159,6 @@ impl World {
             island: vec![0; plan.nodes],
             weather: plan.weather,
             plan,
-            common,
             users,
             dice,
             coming: BTreeMap::new(),
@@ -167,7 +166,8 @@ impl World {
             seats,
             goal: None,
             concert,
-            checker: Checker::new(traitors),
+            checker: Checker::new(traitors, common.verifier.clone()),
+            common,
             trace: Trace::new(keeps_trace),
             tally: Tally::default(),
         })

@@ -1,36 +1,43 @@
 //! Many worlds.
 
-use soma_sim::{Scenario, run};
+use soma_sim::{Report, Scenario, Tally, run, run_many};
+
+/// Seeds of every test run; `cargo xtask sim` runs more.
+const SEEDS: u64 = 500;
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
 
 #[test]
-fn quick_look() {
-    let count: u64 = std::env::var("SEEDS").map_or(20, |n| n.parse().unwrap());
-    let first: u64 = std::env::var("SEED").map_or(0, |n| n.parse().unwrap());
-    let begin = std::time::Instant::now();
-    let mut total = soma_sim::Tally::default();
-    for seed in first..first + count {
-        let begin = std::time::Instant::now();
-        let keep = std::env::var("TRACE").is_ok();
-        let scenario = match std::env::var("SCENARIO").as_deref() {
-            Ok("lying") => Scenario::LyingDisks,
-            Ok("majority") => Scenario::ByzantineMajority,
-            _ => Scenario::Survivable,
-        };
-        let report = run(seed, scenario, keep).unwrap();
-        println!("{}", report.digest);
+fn five_hundred_worlds_keep_all_rules() {
+    let mut total = Tally::default();
+    let mut broken: Vec<Report> = Vec::new();
+    run_many(0..SEEDS, Scenario::Survivable, threads(), |report| {
         total += report.tally;
-        println!(
-            "{seed} {:?} {} ms virtual {:?}",
-            begin.elapsed(),
-            report.virtual_ms,
-            report.tally
-        );
-        if let Some(violation) = &report.violation {
-            println!("   BROKEN {violation}");
+        if report.violation.is_some() {
+            broken.push(report);
         }
-        for line in report.trace {
-            println!("{line}");
-        }
+    })
+    .unwrap();
+    assert_eq!(broken, [], "replay one with `cargo xtask sim --seed SEED`");
+    // Each kind of fault was there, and each kind of work.
+    assert!(total.blocks > SEEDS * 5, "{total:?}");
+    assert!(total.epochs > SEEDS, "{total:?}");
+    assert!(total.crashes > SEEDS, "{total:?}");
+    assert!(total.partitions > SEEDS, "{total:?}");
+    assert!(total.synced > SEEDS, "{total:?}");
+    assert!(total.byzantine_acts > SEEDS, "{total:?}");
+    assert!(total.evidence_named > SEEDS / 2, "{total:?}");
+}
+
+#[test]
+fn a_seed_gives_the_same_run_again() {
+    for seed in [1, 2, 6, 7, 11] {
+        let first = run(seed, Scenario::Survivable, true).unwrap();
+        assert!(!first.digest.is_empty() && first.trace.len() > 100);
+        assert_eq!(run(seed, Scenario::Survivable, true).unwrap(), first);
     }
-    println!("{:?} {total:?}", begin.elapsed());
+    let digest = |seed| run(seed, Scenario::Survivable, false).unwrap().digest;
+    assert_ne!(digest(1), digest(2));
 }

@@ -113,12 +113,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(
-        host: Host<App>,
-        wal: Wal,
-        verifier: ChainVerifier,
-        clock: Clock,
-    ) -> Self {
+    pub(crate) fn new(host: Host<App>, wal: Wal, verifier: ChainVerifier, clock: Clock) -> Self {
         let nobody = soma_types::Address([0; 32]);
         let address = Address(host.validator().unwrap_or(nobody));
         let shell = Shell {
