@@ -50,10 +50,11 @@ mod report;
 mod runner;
 mod time;
 mod trace;
+mod violation;
 mod world;
 
-pub use checker::Violation;
 pub use error::SimError;
 pub use plan::Scenario;
 pub use report::{Report, Tally};
 pub use runner::{run, run_many};
+pub use violation::Violation;

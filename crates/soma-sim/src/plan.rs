@@ -146,7 +146,7 @@ impl Plan {
             config: config(dice),
             request_timeout: Duration::from_millis(dice.gen_range(800..=3_000)),
             weather: weather(dice, is_quiet),
-            calm_at: dice.gen_range(60..=110) * 100 * MS,
+            calm_at: dice.gen_range(40..=90) * 100 * MS,
             crash_every,
             split_every: often(dice, 10, 50),
             send_every: dice.gen_range(1..=8) * 100 * MS,

@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use crate::checker::Violation;
+use crate::violation::Violation;
 
 /// How much happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

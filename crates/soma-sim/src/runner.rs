@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
-use crate::checker::Violation;
 use crate::error::SimError;
 use crate::plan::{Plan, Scenario};
 use crate::report::{Report, Tally};
+use crate::violation::Violation;
 use crate::world::World;
 
 /// Runs one seed. With `keeps_trace` the report has all lines of the trace.

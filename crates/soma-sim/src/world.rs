@@ -1,10 +1,10 @@
 //! The world of a run: nodes, what travels between them, and what happens to them.
 
+mod actors;
 mod faults;
 mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -13,12 +13,11 @@ use soma_chain::chain_id;
 use soma_consensus::signing::ChainVerifier;
 use soma_consensus::{ChainRules, ValidatorKeys};
 use soma_crypto::SecretKey;
-use soma_crypto::transaction::sign;
+use soma_types::Address;
 use soma_types::consensus::SignedRoundProposal;
-use soma_types::{Address, Shannons, Transaction, TransactionKind};
 
-use crate::byzantine::{Byzantine, Concert};
-use crate::checker::{Checker, Violation};
+use crate::byzantine::Concert;
+use crate::checker::Checker;
 use crate::disk::Disk;
 use crate::error::SimError;
 use crate::genesis::{Cast, START_MS};
@@ -30,6 +29,7 @@ use crate::plan::{Habits, Plan, Weather};
 use crate::report::{Report, Tally};
 use crate::time::{Clock, MS, Micros, SECOND};
 use crate::trace::Trace;
+use crate::violation::Violation;
 
 /// After the faults every node must pass the highest height of then by this many.
 const BLOCKS_AFTER: u64 = 3;
@@ -380,66 +380,4 @@ impl World {
             }
         }
     }
-
-    /// A client sends one more transaction to a random node.
-    fn send_transaction(&mut self) {
-        let place = self.dice.gen_range(0..self.seats.len());
-        let user = self.dice.gen_range(0..self.users.len());
-        let other = self.dice.gen_range(0..self.users.len());
-        let amount = Shannons(self.dice.gen_range(1..=3_000_000_000));
-        let stakes = self.dice.gen_bool(0.2);
-        let validator = self.dice.gen_range(0..self.plan.stakes.len());
-        if let Some(node) = &self.seats[place].node {
-            let (sender, key) = &self.users[user];
-            let kind = match stakes {
-                true => TransactionKind::Stake {
-                    validator: self.seats[validator].address,
-                    amount: Shannons(amount.0 + 1_000_000_000),
-                },
-                false => TransactionKind::Transfer {
-                    recipient: self.users[other].0,
-                    amount,
-                },
-            };
-            let transaction = Transaction {
-                chain_id: node.chain().chain_id(),
-                sender: *sender,
-                nonce: node.mempool().next_nonce(sender),
-                expiry_height: u64::MAX,
-                kind,
-            };
-            let signed = sign(transaction, key);
-            self.tally.transactions += 1;
-            self.give(place, Event::Client(vec![signed]));
-        }
-        self.plan_soon(self.plan.send_every, Happening::Client);
-    }
-
-    fn babble(&mut self) {
-        let traitors: Vec<usize> = self.plan.byzantine.keys().copied().collect();
-        for place in traitors {
-            let sent = match self.byzantine(place) {
-                Some(mut byzantine) => byzantine.babble(),
-                None => continue,
-            };
-            for (to, packet) in sent {
-                self.dispatch(place, &to, packet);
-            }
-        }
-        self.plan_soon(BABBLE_EVERY, Happening::Babble);
-    }
-
-    fn byzantine(&mut self, place: usize) -> Option<Byzantine<'_>> {
-        let seat = &mut self.seats[place];
-        Some(Byzantine {
-            habits: seat.habits?,
-            dice: &mut self.dice,
-            node: seat.node.as_ref()?,
-            concert: &mut self.concert,
-            replaced: &mut seat.replaced,
-        })
-    }
 }
-
-/// The longest that a client's network keeps a stopped node waiting.
-pub(crate) const LONGEST_DOWN: Duration = Duration::from_secs(5);

@@ -45,6 +45,20 @@ pub fn is_torn_wal(bytes: u64) -> bool {
     (1..EMPTY_WAL_BYTES).contains(&bytes)
 }
 
+/// Empties a write-ahead log that [`is_torn_wal`]: a node that crashed in its first moment would
+/// never start again.
+fn mend_wal(path: &Path) -> std::io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if is_torn_wal(metadata.len()) => {
+            let file = std::fs::OpenOptions::new().write(true).open(path)?;
+            file.set_len(0)?;
+            file.sync_all()
+        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Starts engines.
 #[derive(Clone, Copy, Debug)]
 pub struct Engine;
@@ -98,8 +112,13 @@ impl Engine {
                 Box::new(verifier.clone()),
             ),
         };
+        let wal = folder.join("consensus.wal");
+        mend_wal(&wal).map_err(|error| ConsensusError::Log {
+            path: wal.clone(),
+            error,
+        })?;
         let (channels, engine) = EngineBuilder::new(SomaContext, engine_config)
-            .with_default_wal(WalContext::new(folder.join("consensus.wal"), WireCodec))
+            .with_default_wal(WalContext::new(wal, WireCodec))
             .with_default_network(NetworkContext::new(network, WireCodec))
             .with_default_sync(SyncContext::new(WireCodec))
             .with_default_consensus(consensus)
@@ -169,4 +188,22 @@ fn network_identity(
         address.to_string(),
         proof,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_log_cut_in_its_first_write_is_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("consensus.wal");
+        mend_wal(&path).unwrap();
+        assert!(!path.exists());
+        for (before, after) in [(0, 0), (1, 0), (11, 0), (12, 12), (200, 200)] {
+            std::fs::write(&path, vec![1; before]).unwrap();
+            mend_wal(&path).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap().len(), after);
+        }
+    }
 }

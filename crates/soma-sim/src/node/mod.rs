@@ -1,6 +1,7 @@
 //! A node: our real code and the engine's real consensus, one event at a time.
 
 pub(crate) mod core;
+mod shell;
 mod sync;
 pub(crate) mod timers;
 mod wal;

@@ -2,11 +2,13 @@
 
 use rand::Rng;
 
-use super::{BLOCKS_AFTER, Happening, LONGEST_DOWN, World};
-use crate::checker::Violation;
+use super::{BLOCKS_AFTER, Happening, World};
 use crate::node::Node;
 use crate::plan::Weather;
-use crate::time::{MS, Micros};
+use crate::time::{MS, Micros, SECOND};
+
+/// The longest that a node is down.
+const LONGEST_DOWN: Micros = 5 * SECOND;
 
 impl World {
     /// Starts a node, for the first time or after a crash.
@@ -18,9 +20,10 @@ impl World {
         let seat = &mut self.seats[place];
         seat.life += 1;
         let life = seat.life;
-        // Life is hard: a node may crash again while it comes up.
-        if life > 1 && self.goal.is_none() && self.dice.gen_bool(0.2) {
-            seat.disk.fail_after(self.dice.gen_range(0..8));
+        // A node may crash while it comes up, also for the first time.
+        let may_crash = self.plan.crash_every.is_some() && seat.habits.is_none();
+        if may_crash && self.goal.is_none() && self.dice.gen_bool(0.2) {
+            seat.disk.fail_after(self.dice.gen_range(0..10));
         }
         self.trace
             .add(now, format_args!("node {place} starts, life {life}"));
@@ -33,10 +36,7 @@ impl World {
                 self.follow(place, Ok(()));
             }
             Err(_) if seat.disk.has_failed() => self.crash(place),
-            Err(stop) => {
-                let (node, reason) = (place, stop.to_string());
-                self.checker.report(Violation::Stopped { node, reason });
-            }
+            Err(stop) => self.stopped(place, &stop),
         }
     }
 
@@ -66,8 +66,7 @@ impl World {
         // What was set for this life is void.
         seat.life += 1;
         seat.disk.crash(&mut self.dice);
-        let longest = u64::try_from(LONGEST_DOWN.as_micros()).unwrap_or(Micros::MAX);
-        let down = self.dice.gen_range(50 * MS..=longest);
+        let down = self.dice.gen_range(50 * MS..=LONGEST_DOWN);
         self.plan(now + down, Happening::Restart(place));
     }
 
