@@ -42,6 +42,17 @@ enum World {
     ByzantineMajority,
 }
 
+impl World {
+    /// The arguments that choose it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Survivable => "",
+            Self::LyingDisks => " --world lying-disks",
+            Self::ByzantineMajority => " --world byzantine-majority",
+        }
+    }
+}
+
 impl Sim {
     /// Runs the seeds; fails when a rule is broken.
     pub(crate) fn run(self) -> Result<()> {
@@ -62,12 +73,12 @@ impl Sim {
         let seeds = first..first.saturating_add(count);
         run_many(seeds, scenario, threads, |report| {
             total += report.tally;
-            progress.message(format!("{} blocks, {} broken", total.blocks, broken.len()));
-            progress.add(1);
             last = Some(report.clone());
             if report.violation.is_some() {
                 broken.push(report);
             }
+            progress.message(format!("{} blocks, {} broken", total.blocks, broken.len()));
+            progress.add(1);
         })?;
         progress.finish();
         broken.sort_by_key(|report: &Report| report.seed);
@@ -107,7 +118,8 @@ impl Sim {
                     "seed {}, digest {}: {violation}",
                     report.seed, report.digest
                 );
-                println!("  again: cargo xtask sim --seed {} --trace", report.seed);
+                let (seed, world) = (report.seed, self.world.name());
+                println!("  again: cargo xtask sim --seed {seed}{world} --trace");
             }
         }
         if let Some(report) = single {
