@@ -97,10 +97,7 @@ fn a_snapshot_taken_in_play_is_the_state_at_its_height() {
         });
         owned.collect::<Vec<_>>()
     };
-    assert_eq!(
-        targets(&open().expect("again")),
-        targets(&*game.world.chain)
-    );
+    assert_eq!(targets(&open().expect("again")), targets(&game.world.chain));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod interop;
 mod plot;
 mod process;
 mod python;
+mod sim;
 mod soak;
 
 use anyhow::Result;
@@ -52,6 +53,9 @@ enum Task {
     Ci,
     /// Play random transactions of all kinds on the chain and check the rules after every block.
     Soak(soak::Soak),
+    /// Simulate networks of nodes with crashes, partitions and byzantine validators, and check what
+    /// must always hold.
+    Sim(sim::Sim),
     /// Kill a node at random moments under load and check that nothing acknowledged is lost.
     Crash(crash::Crash),
     /// Replay recorded blocks with other build profiles, thread counts and CPU features.
@@ -88,6 +92,8 @@ fn main() -> Result<()> {
         }
         Task::Bench(bench) => bench.run(),
         Task::Soak(soak) => soak.run(),
+        // As built for tests: the engine's own assertions are part of the check.
+        Task::Sim(sim) => sim.run(),
         Task::Replay => command::replay(),
         Task::CheckModel { folder, device } => command::check_model(&folder, &device),
         Task::FullSize(task) => task.run(),

@@ -7,6 +7,7 @@ use malachite::app::types::core::{
     SignedMessage, SigningScheme, ValidatorProof, VoteExtensionScope,
 };
 use malachite_signing::{Error, Signer, VerificationResult, Verifier};
+use quick_cache::sync::Cache;
 use soma_crypto::consensus::{round_proposal_digest, vote_digest};
 use soma_crypto::{Domain, SecretKey, hash};
 use soma_types::codec::{DecodeError, decode, encode};
@@ -41,15 +42,24 @@ impl SigningScheme for Scheme {
     }
 }
 
+/// A key, what it signed, and the signature.
+type Statement = (PublicKey, [u8; 32], Signature);
+
 /// Checks signatures of validators on one chain.
+///
+/// Each vote comes more than once: alone, in certificates, and in the certificate of the decision.
+/// So signatures that were found good are remembered.
 #[derive(Clone, Debug)]
 pub struct ChainVerifier {
     chain_id: ChainId,
     verifier: Arc<soma_crypto::Verifier>,
+    good: Arc<Cache<Statement, ()>>,
 }
 
 /// Keys that are remembered: several committees.
 const REMEMBERED_KEYS: usize = 4_096;
+/// Good signatures that are remembered: some rounds of a large committee, in about a megabyte.
+const REMEMBERED_SIGNATURES: usize = 4_096;
 
 impl ChainVerifier {
     /// A verifier for `chain_id`.
@@ -57,11 +67,20 @@ impl ChainVerifier {
         Self {
             chain_id,
             verifier: Arc::new(soma_crypto::Verifier::new(REMEMBERED_KEYS)),
+            good: Arc::new(Cache::new(REMEMBERED_SIGNATURES)),
         }
     }
 
     fn check(&self, key: &PublicKey, digest: &[u8; 32], signature: &Signature) -> bool {
-        self.verifier.verify(key, digest, signature).is_ok()
+        let statement = (*key, *digest, *signature);
+        if self.good.get(&statement).is_some() {
+            return true;
+        }
+        let is_good = self.verifier.verify(key, digest, signature).is_ok();
+        if is_good {
+            self.good.insert(statement, ());
+        }
+        is_good
     }
 
     /// Checks the signature of a vote.

@@ -68,16 +68,17 @@ pub struct ChainApplication<S, B> {
 impl<S: Store, B: BlockSource> ChainApplication<S, B> {
     /// A node that proposes as `proposer`; a node without a validator gives any address.
     pub fn new(chain: Arc<Chain<S>>, source: Arc<B>, proposer: Address, rules: ChainRules) -> Self {
+        let memory = Memory {
+            executed: BTreeMap::new(),
+            last_block: source.now(),
+            draws_stuck: false,
+        };
         Self {
             chain,
             source,
             proposer,
             rules,
-            memory: Mutex::new(Memory {
-                executed: BTreeMap::new(),
-                last_block: Instant::now(),
-                draws_stuck: false,
-            }),
+            memory: Mutex::new(memory),
         }
     }
 
@@ -267,6 +268,10 @@ impl<S: Store, B: BlockSource> ChainApplication<S, B> {
 }
 
 impl<S: Store, B: BlockSource> Application for ChainApplication<S, B> {
+    fn now(&self) -> Instant {
+        self.source.now()
+    }
+
     fn chain_id(&self) -> ChainId {
         self.chain.chain_id()
     }
@@ -296,7 +301,7 @@ impl<S: Store, B: BlockSource> Application for ChainApplication<S, B> {
         }
         let misbehavior = evidence.iter().map(Evidence::accusation).collect();
         // Late already: what is ready at once is better than nothing.
-        let transactions = match Instant::now() < request.deadline {
+        let transactions = match self.source.now() < request.deadline {
             true => self.pick(request.height),
             false => Vec::new(),
         };
@@ -359,7 +364,7 @@ impl<S: Store, B: BlockSource> Application for ChainApplication<S, B> {
         {
             let mut memory = self.memory();
             memory.executed.clear();
-            memory.last_block = Instant::now();
+            memory.last_block = self.source.now();
             memory.draws_stuck = committed.receipts.is_empty()
                 && before.epoch == after.epoch
                 && before.targets.pending_draws == after.targets.pending_draws;
@@ -385,7 +390,11 @@ impl<S: Store, B: BlockSource> Application for ChainApplication<S, B> {
         let system = self.chain.system();
         let (since_block, draws_stuck) = {
             let memory = self.memory();
-            (memory.last_block.elapsed(), memory.draws_stuck)
+            let since_block = self
+                .source
+                .now()
+                .saturating_duration_since(memory.last_block);
+            (since_block, memory.draws_stuck)
         };
         let draws = system.targets.pending_draws > 0 && !draws_stuck;
         let can_draw = draws && self.chain.active_models() > 0;

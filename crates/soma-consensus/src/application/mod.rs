@@ -67,6 +67,11 @@ pub enum Demand {
 
 /// A node, seen from the engine.
 pub trait Application: Send + Sync + 'static {
+    /// The clock that waits are measured with; it never goes back.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
     /// The chain.
     fn chain_id(&self) -> ChainId;
 

@@ -1,6 +1,7 @@
 //! Where a node's blocks get their content from.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use soma_chain::CommittedBlock;
 use soma_crypto::transaction::{TransactionError, VerifiedTransaction, verify};
@@ -40,6 +41,11 @@ pub trait BlockSource: Send + Sync + 'static {
 
     /// The wall clock.
     fn now_ms(&self) -> TimestampMs;
+
+    /// The clock that waits are measured with; it never goes back.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 
     /// Checks a transaction's signature; a node that remembers what it checked answers faster.
     ///

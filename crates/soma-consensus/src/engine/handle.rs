@@ -2,22 +2,12 @@
 
 use malachite::app::engine::network::NetworkStateDump;
 use malachite::{NetworkRequest, app::net::Multiaddr};
-use soma_types::{Address, Height, SignedTransaction};
+use soma_types::{Address, SignedTransaction};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::error::ConsensusError;
-
-/// Where consensus is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// The height in work.
-    pub height: Height,
-    /// The round in work.
-    pub round: u32,
-    /// True while this node is in the committee of that height.
-    pub is_validator: bool,
-}
+use crate::host::Status;
 
 /// A peer.
 #[derive(Clone, Debug, PartialEq, Eq)]

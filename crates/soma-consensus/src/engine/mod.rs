@@ -1,14 +1,11 @@
 //! The engine: started, driven, stopped.
 
-mod desk;
 mod driver;
-mod gossip;
 mod handle;
-mod pace;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use malachite::app::types::codec::Codec;
 use malachite::{
@@ -18,17 +15,18 @@ use malachite::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use handle::{Handle, Observer, Outbox, Peer, Status};
+pub use crate::host::Status;
+pub use handle::{Handle, Observer, Outbox, Peer};
 
 use crate::application::Application;
 use crate::codec::WireCodec;
 use crate::config::{ConsensusConfig, EngineConfig};
 use crate::context::{Address, SomaContext};
 use crate::error::ConsensusError;
+use crate::host::{Host, LogPlace};
 use crate::identity::Identity;
 use crate::signing::{ChainSigner, ChainVerifier};
 
-use desk::{Desk, Proposer};
 use driver::Driver;
 
 /// Batches of transactions that wait to be sent.
@@ -37,6 +35,29 @@ const OUTBOX: usize = 1_024;
 const REQUESTS: usize = 64;
 /// How long the engine's parts may take to stop.
 const STOP_TIME: Duration = Duration::from_secs(5);
+
+/// Bytes of a write-ahead log without entries.
+const EMPTY_WAL_BYTES: u64 = 12;
+
+/// True for a write-ahead log of `bytes` bytes whose very first write was cut by a crash. The engine
+/// refuses to open it; nothing was logged yet, so it may be emptied.
+pub fn is_torn_wal(bytes: u64) -> bool {
+    (1..EMPTY_WAL_BYTES).contains(&bytes)
+}
+
+/// Empties a write-ahead log that [`is_torn_wal`]: a node that crashed in its first moment would
+/// never start again.
+fn mend_wal(path: &Path) -> std::io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if is_torn_wal(metadata.len()) => {
+            let file = std::fs::OpenOptions::new().write(true).open(path)?;
+            file.set_len(0)?;
+            file.sync_all()
+        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
 
 /// Starts engines.
 #[derive(Clone, Copy, Debug)]
@@ -57,32 +78,47 @@ impl Engine {
     ) -> Result<Handle, ConsensusError> {
         let engine_config = EngineConfig::new(config)?;
         let chain_id = application.chain_id();
-        let proposer = identity.validator.as_ref().map(|keys| Proposer {
-            address: keys.address,
-            signer: ChainSigner::new(chain_id, keys.key.clone(), &keys.next),
-        });
         let verifier = ChainVerifier::new(chain_id);
-        let network = network_identity(&config.name, &identity, proposer.as_ref())?;
-        let desk = {
-            let (folder, limits) = (folder.to_owned(), config.limits);
-            let proposer = proposer.clone();
-            let open = move || Desk::open(application, limits, proposer, &folder);
+        let host = {
+            let (folder, config) = (folder.to_owned(), config.clone());
+            let (keys, verifier) = (identity.validator.clone(), verifier.clone());
+            // Later than every earlier run of this node began.
+            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+            let first_stream = since_epoch.map_or(0, |time| time.as_nanos() as u64);
+            let open = move || {
+                let log = LogPlace::Folder(&folder);
+                Host::open(
+                    &config,
+                    application,
+                    keys.as_ref(),
+                    verifier,
+                    log,
+                    first_stream,
+                )
+            };
             let opened = tokio::task::spawn_blocking(open).await;
             opened.map_err(|error| ConsensusError::Panicked(error.to_string()))??
         };
-        let consensus = match &proposer {
-            Some(proposer) => ConsensusContext::new_validator(
-                Address(proposer.address),
+        let validator = host.validator().zip(host.signer());
+        let network = network_identity(&config.name, &identity, validator)?;
+        let consensus = match validator {
+            Some((address, signer)) => ConsensusContext::new_validator(
+                Address(address),
                 Box::new(verifier.clone()),
-                Box::new(proposer.signer.clone()),
+                Box::new(signer.clone()),
             ),
             None => ConsensusContext::new_full_node(
                 Address(soma_types::Address([0; 32])),
                 Box::new(verifier.clone()),
             ),
         };
+        let wal = folder.join("consensus.wal");
+        mend_wal(&wal).map_err(|error| ConsensusError::Log {
+            path: wal.clone(),
+            error,
+        })?;
         let (channels, engine) = EngineBuilder::new(SomaContext, engine_config)
-            .with_default_wal(WalContext::new(folder.join("consensus.wal"), WireCodec))
+            .with_default_wal(WalContext::new(wal, WireCodec))
             .with_default_network(NetworkContext::new(network, WireCodec))
             .with_default_sync(SyncContext::new(WireCodec))
             .with_default_consensus(consensus)
@@ -90,17 +126,12 @@ impl Engine {
             .build()
             .await
             .map_err(|error| ConsensusError::Start(error.to_string()))?;
-        Ok(spawn(
-            config, desk, verifier, proposer, channels, engine, stop,
-        ))
+        Ok(spawn(host, channels, engine, stop))
     }
 }
 
 fn spawn<A: Application>(
-    config: &ConsensusConfig,
-    desk: Desk<A>,
-    verifier: ChainVerifier,
-    proposer: Option<Proposer>,
+    host: Host<A>,
     channels: Channels<SomaContext>,
     engine: EngineHandle,
     stop: CancellationToken,
@@ -108,8 +139,8 @@ fn spawn<A: Application>(
     let (outbox, transactions) = mpsc::channel(OUTBOX);
     let (status_in, status) = watch::channel(Status::default());
     let network = channels.net_requests.clone();
-    let address = proposer.as_ref().map(|proposer| proposer.address);
-    let driver = Driver::new(config, desk, verifier, proposer, status_in);
+    let address = host.validator();
+    let driver = Driver::new(host, status_in);
     let task = tokio::spawn(async move {
         let result = driver.run(channels, transactions, stop).await;
         end(engine).await;
@@ -143,21 +174,38 @@ async fn end(engine: EngineHandle) {
 fn network_identity(
     name: &str,
     identity: &Identity,
-    proposer: Option<&Proposer>,
+    validator: Option<(soma_types::Address, &ChainSigner)>,
 ) -> Result<NetworkIdentity, ConsensusError> {
     let keypair = identity.network.keypair().clone();
-    let Some(proposer) = proposer else {
+    let Some((address, signer)) = validator else {
         return Ok(NetworkIdentity::new(name.to_owned(), keypair, None));
     };
-    let proof = proposer.signer.prove_peer(identity.network.peer_id_bytes());
+    let proof = signer.prove_peer(identity.network.peer_id_bytes());
     let proof = WireCodec
         .encode(&proof)
         .map_err(|error| ConsensusError::Start(error.to_string()))?;
-    let address = proposer.address.to_string();
     Ok(NetworkIdentity::new_validator(
         name.to_owned(),
         keypair,
-        address,
+        address.to_string(),
         proof,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_log_cut_in_its_first_write_is_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("consensus.wal");
+        mend_wal(&path).unwrap();
+        assert!(!path.exists());
+        for (before, after) in [(0, 0), (1, 0), (11, 0), (12, 12), (200, 200)] {
+            std::fs::write(&path, vec![1; before]).unwrap();
+            mend_wal(&path).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap().len(), after);
+        }
+    }
 }

@@ -20,17 +20,53 @@ use soma_types::codec::{decode, encode};
 use super::Record;
 use crate::error::ConsensusError;
 
+/// The file that a log is in. The system's own files are the usual one.
+pub trait LogFile: Read + Write + Seek + Send {
+    /// Cuts the file, or fills it up with zeros, to `bytes` bytes.
+    ///
+    /// # Errors
+    /// When the file cannot be changed.
+    fn set_len(&mut self, bytes: u64) -> io::Result<()>;
+
+    /// Returns once everything written before survives a crash of the machine.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    fn sync_data(&mut self) -> io::Result<()>;
+}
+
+impl LogFile for File {
+    fn set_len(&mut self, bytes: u64) -> io::Result<()> {
+        File::set_len(self, bytes)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+}
+
 const MAGIC: &[u8; 8] = b"somaund1";
 const HEADER_BYTES: usize = 16;
 const CHECKSUM_BYTES: usize = 32;
 
 /// The open file.
-#[derive(Debug)]
 pub(super) struct Log {
+    /// For errors.
     path: PathBuf,
-    file: File,
+    file: Box<dyn LogFile>,
     height: Option<Height>,
     bytes: u64,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (path, height) = (self.path.display(), self.height);
+        write!(
+            f,
+            "Log of {} bytes in {path}, height {height:?}",
+            self.bytes
+        )
+    }
 }
 
 impl Log {
@@ -42,7 +78,7 @@ impl Log {
             error,
         };
         std::fs::create_dir_all(folder).map_err(fail)?;
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -53,6 +89,18 @@ impl Log {
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(fail)?;
+        Self::read(path, Box::new(file))
+    }
+
+    /// Reads what `file` holds; `path` is its name in errors.
+    pub(super) fn read(
+        path: PathBuf,
+        mut file: Box<dyn LogFile>,
+    ) -> Result<(Self, Vec<Record>), ConsensusError> {
+        let fail = |error| ConsensusError::Log {
+            path: path.clone(),
+            error,
+        };
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(fail)?;
         let (height, records, end) = read(&bytes);

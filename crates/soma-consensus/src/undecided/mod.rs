@@ -3,7 +3,7 @@
 mod log;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use malachite::app::types::ProposedValue;
@@ -16,6 +16,7 @@ use crate::context::{Address, BlockId, Height, SomaContext, Value};
 use crate::error::ConsensusError;
 
 use log::Log;
+pub use log::LogFile;
 
 /// A block in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +83,20 @@ impl Undecided {
         height: PlainHeight,
         max_bytes: u64,
     ) -> Result<Self, ConsensusError> {
-        let (log, records) = Log::open(folder)?;
+        Ok(Self::of(Log::open(folder)?, height, max_bytes))
+    }
+
+    /// As [`Undecided::open`], in a file of one's own.
+    pub(crate) fn open_file(
+        file: Box<dyn LogFile>,
+        height: PlainHeight,
+        max_bytes: u64,
+    ) -> Result<Self, ConsensusError> {
+        let log = Log::read(PathBuf::from("undecided.log"), file)?;
+        Ok(Self::of(log, height, max_bytes))
+    }
+
+    fn of((log, records): (Log, Vec<Record>), height: PlainHeight, max_bytes: u64) -> Self {
         let mut undecided = Self {
             log,
             max_bytes,
@@ -100,7 +114,7 @@ impl Undecided {
                 }
             }
         }
-        Ok(undecided)
+        undecided
     }
 
     /// Goes on to `height`; blocks of others are forgotten.

@@ -56,18 +56,18 @@ pub(super) struct Meter {
 
 impl Meter {
     /// Lets `limit` bytes a second through for each publisher.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, now: Instant) -> Self {
         Self {
             limit,
-            since: Instant::now(),
+            since: now,
             used: BTreeMap::new(),
         }
     }
 
     /// True when `bytes` more of `publisher` are within its limit.
-    pub(super) fn allows(&mut self, publisher: PeerId, bytes: usize) -> bool {
-        if self.since.elapsed() >= Duration::from_secs(1) {
-            self.since = Instant::now();
+    pub(super) fn allows(&mut self, now: Instant, publisher: PeerId, bytes: usize) -> bool {
+        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
+            self.since = now;
             self.used.clear();
         }
         if self.used.len() >= MAX_PUBLISHERS && !self.used.contains_key(&publisher) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use malachite::app::types::ProposedValue;
@@ -23,7 +23,7 @@ use crate::error::ConsensusError;
 use crate::parts::Complete;
 use crate::payload::Payload;
 use crate::signing::ChainSigner;
-use crate::undecided::{Entry, Undecided};
+use crate::undecided::{Entry, LogFile, Undecided};
 
 /// Different blocks of one proposer for one round that are judged: an honest one has one.
 const MAX_PER_ROUND: usize = 2;
@@ -33,6 +33,14 @@ const MAX_PER_ROUND: usize = 2;
 pub(super) struct Proposer {
     pub(super) address: Address,
     pub(super) signer: ChainSigner,
+}
+
+/// Where undecided blocks are kept.
+pub enum LogPlace<'a> {
+    /// In a file of this folder.
+    Folder(&'a Path),
+    /// In this file.
+    File(Box<dyn LogFile>),
 }
 
 struct Blocks {
@@ -71,15 +79,18 @@ pub(super) struct Own {
 }
 
 impl<A: Application> Desk<A> {
-    /// Opens the undecided blocks in `folder`.
+    /// Opens the undecided blocks in `place`.
     pub(super) fn open(
         application: Arc<A>,
         limits: Limits,
         proposer: Option<Proposer>,
-        folder: &Path,
+        place: LogPlace<'_>,
     ) -> Result<Self, ConsensusError> {
         let next = application.head().header.height.saturating_add(1);
-        let undecided = Undecided::open(folder, next, limits.undecided_bytes)?;
+        let undecided = match place {
+            LogPlace::Folder(folder) => Undecided::open(folder, next, limits.undecided_bytes)?,
+            LogPlace::File(file) => Undecided::open_file(file, next, limits.undecided_bytes)?,
+        };
         let known = undecided.entries().len();
         if known > 0 {
             tracing::info!(height = next, known, "undecided blocks are back");
@@ -127,7 +138,7 @@ impl<A: Application> Desk<A> {
         }
         let payload = self.application.build(BuildRequest {
             height,
-            deadline: Instant::now() + timeout / 2,
+            deadline: self.application.now() + timeout / 2,
             evidence,
         })?;
         let signed = proposer.signer.sign_round_proposal(RoundProposal {
