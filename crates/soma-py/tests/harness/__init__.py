@@ -1,0 +1,1 @@
+"""What the tests need around the package: networks, files to serve, weights."""

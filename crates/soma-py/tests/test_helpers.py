@@ -1,0 +1,155 @@
+"""Static helpers: what needs no network."""
+
+import hashlib
+import random
+
+import numpy as np
+import pytest
+from harness.weights import DIM, random_weights
+from soma_sdk import SomaClient
+
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def base58(data: bytes) -> str:
+    number, text = int.from_bytes(data, "big"), ""
+    while number:
+        number, place = divmod(number, 58)
+        text = BASE58[place] + text
+    return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
+
+
+@pytest.mark.parametrize("length", [0, 1, 1000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_000_000])
+def test_what_was_sealed_can_be_opened(length):
+    plain = random.Random(length).randbytes(length)
+    sealed, key = SomaClient.encrypt_weights(plain)
+    assert isinstance(sealed, bytes) and isinstance(key, str)
+    assert len(sealed) > length and plain[:32] not in sealed[:100] or length < 32
+    assert SomaClient.decrypt_weights(sealed, key) == plain
+
+
+def test_a_key_may_be_given_as_bytes_or_base58():
+    raw = bytes(range(32))
+    plain = b"weights" * 1000
+    sealed, key = SomaClient.encrypt_weights(plain, raw)
+    assert key == base58(raw)
+    assert SomaClient.encrypt_weights(plain, key=key)[1] == key
+    assert SomaClient.decrypt_weights(sealed, raw) == plain
+    assert SomaClient.decrypt_weights(data=sealed, key=key) == plain
+
+
+def test_each_sealing_without_a_key_has_a_key_of_its_own():
+    assert SomaClient.encrypt_weights(b"a")[1] != SomaClient.encrypt_weights(b"a")[1]
+
+
+@pytest.mark.parametrize("change", ["first", "middle", "last", "cut", "longer"])
+def test_sealed_weights_that_were_changed_are_refused(change):
+    sealed, key = SomaClient.encrypt_weights(b"\x07" * 2_000_000)
+    damaged = bytearray(sealed)
+    if change == "cut":
+        del damaged[-1]
+    elif change == "longer":
+        damaged += b"\0"
+    else:
+        damaged[{"first": 0, "middle": len(damaged) // 2, "last": -1}[change]] ^= 1
+    with pytest.raises(ValueError):
+        SomaClient.decrypt_weights(bytes(damaged), key)
+
+
+def test_another_key_does_not_open():
+    sealed, _ = SomaClient.encrypt_weights(b"weights")
+    with pytest.raises(ValueError):
+        SomaClient.decrypt_weights(sealed, bytes(32))
+
+
+@pytest.mark.parametrize("key", [b"", b"a" * 31, b"a" * 33])
+def test_a_key_of_another_length_is_named(key):
+    for call in (SomaClient.encrypt_weights, SomaClient.decrypt_weights):
+        with pytest.raises(ValueError, match="key must be exactly 32 bytes"):
+            call(b"data", key)
+
+
+def test_a_key_that_is_no_base58_is_named():
+    with pytest.raises(ValueError, match="[Ii]nvalid base58 key"):
+        SomaClient.encrypt_weights(b"data", "0OIl")
+
+
+def test_a_commitment_is_the_base58_of_sha3():
+    for data in (b"", b"abc", bytes(100_000)):
+        assert SomaClient.commitment(data) == base58(hashlib.sha3_256(data).digest())
+
+
+def test_amounts_are_exact():
+    assert SomaClient.to_shannons(1.5) == 1_500_000_000
+    assert SomaClient.to_shannons(0.000000001) == 1
+    # By plain float arithmetic these lose a shannon.
+    for text in ("0.29", "1.1", "4.35", "2.675", "1234567.123456789", "9999999.999999999"):
+        whole, _, part = text.partition(".")
+        assert SomaClient.to_shannons(float(text)) == int(whole + part.ljust(9, "0")), text
+    assert SomaClient.to_soma(1_500_000_000) == 1.5
+    for shannons in (0, 1, 290_000_000, 10**16, 10**16 - 1):
+        assert SomaClient.to_shannons(SomaClient.to_soma(shannons)) == shannons
+
+
+@pytest.mark.parametrize("amount", [-1.0, float("nan"), float("inf"), 1e300])
+def test_an_amount_that_is_none_is_refused(amount):
+    with pytest.raises(ValueError, match="amount"):
+        SomaClient.to_shannons(amount)
+
+
+def test_an_amount_of_shannons_that_is_none_is_refused():
+    for wrong in (-1, 1 << 64, 1 << 2000):
+        with pytest.raises((ValueError, OverflowError)):
+            SomaClient.to_soma(wrong)
+
+
+def test_a_manifest_is_what_score_takes():
+    sealed, key = SomaClient.encrypt_weights(b"weights")
+    manifest = SomaClient.model_manifest("https://a/b", sealed, decryption_key=key)
+    assert manifest.url == "https://a/b"
+    assert manifest.size == len(sealed)
+    assert manifest.checksum == SomaClient.commitment(sealed)
+    assert manifest.decryption_key == key
+    by_numbers = SomaClient.model_manifest(
+        "https://a/b", checksum=manifest.checksum, size=manifest.size, decryption_key=key
+    )
+    assert vars(by_numbers) == vars(manifest)
+
+
+def test_a_manifest_needs_the_weights_or_their_checksum_and_size():
+    with pytest.raises(ValueError):
+        SomaClient.model_manifest("https://a/b")
+
+
+def test_tokens_are_those_of_the_contract():
+    import soma_sdk
+
+    data = bytes(range(256)) * 5
+    first, second = soma_sdk.tokenize(data)
+    assert list(first.token_ids[:4]) == [0, 1, 2, 3]
+    assert list(first.targets[:3]) == [1, 2, 3] and first.targets[-1] == 256
+    assert list(second.token_ids[255:258]) == [255, 257, 256]
+    assert list(second.pos_ids[255:258]) == [1279, 1280, 1280]
+    assert len(second.token_ids) == len(second.pos_ids) == len(second.targets) == 1024
+    assert list(soma_sdk.tokenize(b"")) == []
+
+
+def test_noise_is_normal_and_the_same_each_time():
+    import soma_sdk
+
+    noise = np.asarray(soma_sdk.sigreg_noise(0, 0, DIM, 256), dtype=np.float32)
+    assert noise.size == DIM * 256
+    again = np.asarray(soma_sdk.sigreg_noise(seed=0, batch=0, dim=DIM, slices=256))
+    assert np.array_equal(noise, again.astype(np.float32))
+    other = np.asarray(soma_sdk.sigreg_noise(0, 1, DIM, 256), dtype=np.float32)
+    assert not np.array_equal(noise, other)
+    assert abs(noise.mean()) < 0.1 and abs(noise.std() - 1) < 0.1
+
+
+def test_local_scores_need_no_service():
+    import soma_sdk
+
+    weights = random_weights(1, np.arange(DIM) - 7.0)
+    score = soma_sdk.score_locally(weights, b"some text to score " * 20)
+    assert len(score.embedding) == DIM
+    assert score.loss_score > 0 and score.loss_score[0] == score.loss_score
