@@ -57,6 +57,10 @@ pub enum Domain {
     RoundProposal,
     /// What a validator signs to prove that a network identity is its own.
     PeerProof,
+    /// What account and consensus key sign to take part in a genesis.
+    GenesisCandidate,
+    /// What a validator signs to approve of a genesis.
+    GenesisApproval,
 }
 
 impl Domain {
@@ -87,6 +91,8 @@ impl Domain {
             Self::Vote => b"soma/vote",
             Self::RoundProposal => b"soma/round-proposal",
             Self::PeerProof => b"soma/peer-proof",
+            Self::GenesisCandidate => b"soma/genesis-candidate",
+            Self::GenesisApproval => b"soma/genesis-approval",
         }
     }
 }

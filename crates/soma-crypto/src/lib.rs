@@ -2,8 +2,9 @@
 //!
 //! # Place
 //! Above `soma-types` and nothing else of the workspace. The core ([`mod@hash`], [`keys`],
-//! [`verifier`], [`transaction`], [`commitments`]) does no I/O and never panics on input; it is
-//! what is left with `default-features = false`, for the chain. Features, all on by default:
+//! [`verifier`], [`transaction`], [`commitments`]) does no I/O and never panics on input; with
+//! [`key_file`], which reads and writes single keys for nodes, it is what is left with
+//! `default-features = false`, for the chain. Features, all on by default:
 //! `mnemonic` (recovery phrases), `sealed` (weights), `keystore` (files, locks and the terminal).
 //!
 //! Deliberately absent: clocks, networks, consensus keys, and any way to print a secret by
@@ -32,7 +33,8 @@
 //! 1. [`mod@hash`]: the one hash, and what it is used for.
 //! 2. [`keys`], [`verifier`], [`transaction`]: signing and checking.
 //! 3. [`commitments`], then `sealed`: how weights are hidden and shown.
-//! 4. `mnemonic`, `keystore`, `password`: where a user's keys come from and stay.
+//! 4. `mnemonic`, `keystore`, `password`: where a user's keys come from and stay; [`key_file`]: a
+//!    node's.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -42,6 +44,7 @@
 pub mod commitments;
 pub mod consensus;
 pub mod hash;
+pub mod key_file;
 pub mod keys;
 #[cfg(feature = "keystore")]
 pub mod keystore;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use soma_consensus::ValidatorKeys;
 use soma_crypto::SecretKey;
+use soma_crypto::key_file::{self, KeyFileError};
 use soma_types::Address;
 
 use super::NodeError;
@@ -72,23 +73,17 @@ impl NodeKeys {
 }
 
 fn read(path: &Path) -> Result<SecretKey, NodeError> {
-    let file = |error| NodeError::File {
-        path: path.to_owned(),
-        error,
-    };
-    let text = std::fs::read_to_string(path).map_err(file)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = path.metadata().map_err(file)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            let path = path.to_owned();
-            return Err(NodeError::OpenKey { path });
-        }
-    }
-    SecretKey::from_hex(text.trim()).map_err(|error| NodeError::Content {
-        path: path.to_owned(),
-        reason: error.to_string(),
+    key_file::read(path).map_err(|error| match error {
+        KeyFileError::Exposed { path, .. } => NodeError::OpenKey { path },
+        KeyFileError::Io { path, error, .. } => NodeError::File { path, error },
+        KeyFileError::Content { path, reason } => NodeError::Content {
+            path,
+            reason: reason.to_string(),
+        },
+        KeyFileError::NotAFile(path) | KeyFileError::Exists(path) => NodeError::Content {
+            path,
+            reason: "not a file".to_owned(),
+        },
     })
 }
 
