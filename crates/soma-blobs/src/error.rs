@@ -148,29 +148,42 @@ pub enum BlobError {
     Settings(String),
 }
 
-impl BlobError {
-    /// The stable name of the error.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::InvalidUrl { .. } => "InvalidUrl",
-            Self::SchemeNotAllowed { .. } => "SchemeNotAllowed",
-            Self::AddressNotAllowed { .. } => "AddressNotAllowed",
-            Self::Unavailable { .. } => "Unavailable",
-            Self::Offline { .. } => "Offline",
-            Self::TooSlow { .. } => "TooSlow",
-            Self::SizeMismatch { .. } => "SizeMismatch",
-            Self::ChecksumMismatch { .. } => "ChecksumMismatch",
-            Self::CacheFull { .. } => "CacheFull",
-            Self::Damaged { .. } => "Damaged",
-            Self::DiskFull { .. } => "DiskFull",
-            Self::Io { .. } => "Io",
-            Self::Sealed { .. } => "Sealed",
-            Self::PlaintextMismatch { .. } => "PlaintextMismatch",
-            Self::UploadFailed { .. } => "UploadFailed",
-            Self::Settings(_) => "Settings",
-        }
-    }
+macro_rules! names {
+    ($($name:ident,)*) => {
+        impl BlobError {
+            /// The names of all errors.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
 
+            /// The stable name of the error.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+names! {
+    InvalidUrl,
+    SchemeNotAllowed,
+    AddressNotAllowed,
+    Unavailable,
+    Offline,
+    TooSlow,
+    SizeMismatch,
+    ChecksumMismatch,
+    CacheFull,
+    Damaged,
+    DiskFull,
+    Io,
+    Sealed,
+    PlaintextMismatch,
+    UploadFailed,
+    Settings,
+}
+
+impl BlobError {
     /// True when the trouble is this machine's, and says nothing of the blob.
     pub const fn is_own(&self) -> bool {
         matches!(

@@ -48,7 +48,7 @@ pub mod store;
 pub use cache::{Cache, CacheConfig, CachedBlob, Progress, ProgressState};
 pub use error::BlobError;
 pub use fetch::{FetchConfig, Fetcher};
-pub use location::{BlobRef, Location};
+pub use location::{BlobRef, Location, check_published};
 pub use policy::AddressPolicy;
 pub use sealed::SealedBlob;
 pub use store::{S3Config, Store, StoreConfig};

@@ -110,6 +110,26 @@ impl Location {
     }
 }
 
+/// Checks that whoever reads `url` on chain can open it: with http or https, and where the nodes
+/// of a network share a machine (`files`), from a file. An `s3://` URL needs settings and keys
+/// that nobody else has.
+///
+/// # Errors
+/// [`BlobError::InvalidUrl`], [`BlobError::SchemeNotAllowed`].
+pub fn check_published(url: &str, files: bool) -> Result<(), BlobError> {
+    let scheme = match Location::parse(url)? {
+        Location::Http(_) => return Ok(()),
+        Location::File(_) if files => return Ok(()),
+        Location::File(_) => "file",
+        Location::S3 { .. } => "s3",
+    };
+    Err(BlobError::SchemeNotAllowed {
+        url: shown(url),
+        scheme: scheme.to_owned(),
+        allowed: "https or http",
+    })
+}
+
 /// The name becomes part of a host name or a path: nothing else may be in it.
 fn is_bucket(name: &str) -> bool {
     let is_label = |label: &str| {
@@ -159,6 +179,24 @@ mod tests {
         for text in ["ftp://a/b", "data:,x", "gopher://a/1", "javascript:1"] {
             assert_eq!(name(text), "SchemeNotAllowed", "{text}");
         }
+    }
+
+    #[test]
+    fn only_what_everybody_can_open_may_be_published() {
+        let name = |url, files| check_published(url, files).err().map(|error| error.name());
+        for url in ["http://a.example/b", "https://a.example/b?c=d"] {
+            assert_eq!(name(url, false), None, "{url}");
+        }
+        assert_eq!(name("file:///a/b", true), None);
+        for (url, files) in [
+            ("file:///a/b", false),
+            ("s3://bucket/key", false),
+            ("s3://bucket/key", true),
+            ("ftp://a.example/b", true),
+        ] {
+            assert_eq!(name(url, files), Some("SchemeNotAllowed"), "{url}");
+        }
+        assert_eq!(name("no url", true), Some("InvalidUrl"));
     }
 
     #[test]

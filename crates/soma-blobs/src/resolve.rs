@@ -1,7 +1,7 @@
 //! Names to addresses, under the address policy.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
@@ -40,6 +40,21 @@ impl LookupError {
     }
 }
 
+/// True for `localhost` and all names under it: they mean this machine, and are no business of
+/// DNS.
+pub(crate) fn is_localhost(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+async fn addresses(host: &str) -> io::Result<Vec<SocketAddr>> {
+    if is_localhost(host) {
+        let (v4, v6) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+        return Ok(vec![(v4, 0).into(), (v6, 0).into()]);
+    }
+    Ok(tokio::net::lookup_host((host, 0)).await?.collect())
+}
+
 /// Resolves names, and gives only addresses that the policy allows. The client connects to what is
 /// given here and nothing else, so a name cannot change its meaning in between.
 #[derive(Clone, Debug)]
@@ -50,8 +65,8 @@ impl Resolve for Resolver {
         let policy = self.0.clone();
         Box::pin(async move {
             let host = name.as_str().to_owned();
-            let all = tokio::net::lookup_host((host.as_str(), 0)).await;
-            let all: Vec<SocketAddr> = all.map_err(|error| LookupError::new(&error))?.collect();
+            let all = addresses(&host).await;
+            let all = all.map_err(|error| LookupError::new(&error))?;
             let (allowed, refused): (Vec<_>, Vec<_>) = all
                 .into_iter()
                 .partition(|address| policy.allows(address.ip()));
@@ -87,10 +102,14 @@ mod tests {
     #[tokio::test]
     async fn names_that_lead_inside_are_refused_after_resolution() {
         let policy = AddressPolicy::default();
-        let result = Resolver(policy).resolve("localhost".parse().unwrap()).await;
-        let error = result.err().expect("refused");
-        assert!(error.to_string().contains("not public"), "{error}");
         let anywhere = Resolver(AddressPolicy::anywhere());
-        assert!(anywhere.resolve("localhost".parse().unwrap()).await.is_ok());
+        for name in ["localhost", "bucket.localhost", "A.LocalHost."] {
+            let resolver = Resolver(policy.clone());
+            let result = resolver.resolve(name.parse().unwrap()).await;
+            let error = result.err().expect("refused");
+            assert!(error.to_string().contains("not public"), "{error}");
+            assert!(anywhere.resolve(name.parse().unwrap()).await.is_ok());
+        }
+        assert!(!is_localhost("localhost.example") && !is_localhost("mylocalhost"));
     }
 }

@@ -3,13 +3,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
+use s3s::host::SingleDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Result, s3_error};
 use s3s_fs::FileSystem;
@@ -27,7 +27,7 @@ pub const BUCKET: &str = "soma";
 
 /// A running server; it ends when this is dropped.
 pub struct S3Server {
-    address: SocketAddr,
+    endpoint: String,
     task: JoinHandle<()>,
 }
 
@@ -51,19 +51,37 @@ impl S3Server {
     /// # Panics
     /// When the folder or a port cannot be had.
     pub async fn start(folder: &Path) -> Self {
+        Self::start_as(folder, false).await
+    }
+
+    /// As [`S3Server::start`], with the bucket in the host name instead of the path.
+    ///
+    /// # Panics
+    /// As [`S3Server::start`].
+    pub async fn start_by_host(folder: &Path) -> Self {
+        Self::start_as(folder, true).await
+    }
+
+    async fn start_as(folder: &Path, by_host: bool) -> Self {
         std::fs::create_dir_all(folder.join(BUCKET)).expect("a folder");
         let mut service = S3ServiceBuilder::new(FileSystem::new(folder).expect("a folder"));
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY_ID, SECRET_ACCESS_KEY));
         service.set_access(PublicRead);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
+        let mut endpoint = format!("http://{address}");
+        if by_host {
+            let domain = format!("localhost:{}", address.port());
+            service.set_host(SingleDomain::new(&domain).expect("a domain"));
+            endpoint = format!("http://{domain}");
+        }
         let task = tokio::spawn(serve(listener, service.build()));
-        Self { address, task }
+        Self { endpoint, task }
     }
 
     /// Its address, such as `http://127.0.0.1:4000`.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.endpoint.clone()
     }
 }
 

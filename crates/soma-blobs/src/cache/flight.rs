@@ -5,11 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use soma_types::Checksum;
 use tokio::sync::watch;
 
 use super::index::Kept;
+use super::pace::{Line, Pace};
 use super::{CachedBlob, Shared, parts};
 use crate::error::BlobError;
 use crate::location::{BlobRef, shown};
@@ -160,8 +162,11 @@ async fn download(
     make_room(shared, blob, &part)?;
     let _reservation = Reservation { shared, blob };
     tracing::info!(url = %shown(&blob.url), checksum = %blob.checksum, bytes = blob.size, "downloading");
-    let told = AtomicU64::new(0);
+    let (told, begin, pace) = (AtomicU64::new(0), Instant::now(), Pace::default());
     let progress = |bytes: u64| {
+        if let Some(Line { percent, seconds }) = pace.line(begin.elapsed(), bytes, blob.size) {
+            tracing::info!(checksum = %blob.checksum, bytes, total = blob.size, percent, seconds, "still downloading");
+        }
         if bytes >= told.load(Ordering::Relaxed) + PROGRESS_STEP {
             told.store(bytes, Ordering::Relaxed);
             tell(bytes, ProgressState::Running);

@@ -10,6 +10,7 @@
 mod blob;
 mod flight;
 mod index;
+mod pace;
 
 use std::fs::{self, File, TryLockError};
 use std::io;

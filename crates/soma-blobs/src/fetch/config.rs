@@ -15,8 +15,13 @@ pub struct FetchConfig {
     pub policy: AddressPolicy,
     /// Opens `file://` URLs: for localnets, whose machine is one. Default false.
     pub allow_files: bool,
-    /// Where `s3://` URLs lead. Default none: they are refused.
+    /// Where `s3://` URLs lead. Its address is under the policy too. Default none: they are
+    /// refused.
     pub s3: Option<S3Config>,
+    /// Buckets that are read with the keys of `s3`, or of the environment. All others are read
+    /// without a signature: strangers choose the URLs, and must learn nothing of what only these
+    /// keys can read. Default none.
+    pub s3_buckets: Vec<String>,
     /// Tries in a row without a new byte. Default 5.
     pub tries: u32,
     /// Pause before the second try; doubles with each. Default 500 ms.
@@ -39,6 +44,7 @@ impl Default for FetchConfig {
             policy: AddressPolicy::default(),
             allow_files: false,
             s3: None,
+            s3_buckets: Vec::new(),
             tries: 5,
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),

@@ -7,9 +7,9 @@ use crate::error::{BlobError, innermost};
 use crate::resolve::LookupError;
 
 /// A failure of the connection: refused by the policy, or worth another try.
-pub(super) fn classify(error: &reqwest::Error) -> Result<Try, BlobError> {
+pub(super) fn classify(error: &(dyn Error + 'static)) -> Result<Try, BlobError> {
     let mut is_own = false;
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(refused) = policy_error(error) {
             return Err(refused);

@@ -6,11 +6,11 @@ use object_store::{GetOptions, GetRange, ObjectStore};
 
 use tokio::time::timeout;
 
+use super::failure;
 use super::http::again;
 use super::part::Part;
 use super::{Fetcher, OnProgress, Try};
 use crate::error::BlobError;
-use crate::store::Use;
 
 impl Fetcher {
     pub(super) async fn read_s3(
@@ -29,7 +29,14 @@ impl Fetcher {
             url: url(),
             reason: error.to_string(),
         })?;
-        let store = config.client(bucket, Use::OneTry)?;
+        // A name is checked when it is resolved; an address has no name.
+        if let Some(endpoint) = config.endpoint_of(bucket)? {
+            self.config.policy.check(&endpoint)?;
+        }
+        let may_sign = self.config.s3_buckets.iter().any(|known| known == bucket);
+        let keys = may_sign.then(|| config.keys()).flatten();
+        let signed = keys.is_some();
+        let store = config.reader(bucket, keys, self.client.clone())?;
         let offset = part.bytes();
         let options = GetOptions {
             range: (offset > 0).then_some(GetRange::Offset(offset)),
@@ -39,7 +46,7 @@ impl Fetcher {
         let silent = |_| again(format!("no byte came within {idle:?}"));
         let found = match timeout(idle, store.get_opts(&path, options)).await {
             Ok(Ok(found)) => found,
-            Ok(Err(error)) => return classify(url(), &error),
+            Ok(Err(error)) => return classify(url(), &error, signed),
             Err(elapsed) => return Ok(silent(elapsed)),
         };
         if found.range.start != offset {
@@ -49,7 +56,7 @@ impl Fetcher {
         loop {
             match timeout(idle, stream.next()).await {
                 Ok(Some(Ok(bytes))) => part.add(&bytes).await?,
-                Ok(Some(Err(error))) => return classify(url(), &error),
+                Ok(Some(Err(error))) => return classify(url(), &error, signed),
                 Ok(None) => return Ok(Try::Ended),
                 Err(elapsed) => return Ok(silent(elapsed)),
             }
@@ -58,17 +65,23 @@ impl Fetcher {
     }
 }
 
-fn classify(url: String, error: &object_store::Error) -> Result<Try, BlobError> {
+/// What services say of keys that are no longer good with a status that says less.
+const STALE_KEYS: [&str; 2] = ["ExpiredToken", "InvalidToken"];
+
+/// Whose fault a failure is. With a signature, a refusal is of this service's own keys.
+fn classify(url: String, error: &object_store::Error, signed: bool) -> Result<Try, BlobError> {
     use object_store::Error::{NotFound, PermissionDenied, Unauthenticated};
     let reason = error.to_string();
-    match error {
-        NotFound { .. } | PermissionDenied { .. } | Unauthenticated { .. } => {
-            Err(BlobError::Unavailable {
-                url,
-                reason,
-                tries: 1,
-            })
-        }
-        _ => Ok(again(reason)),
+    let stale = || STALE_KEYS.iter().any(|code| reason.contains(code));
+    let refused = matches!(error, PermissionDenied { .. } | Unauthenticated { .. });
+    if signed && (refused || stale()) {
+        return Err(BlobError::Settings(format!(
+            "`{url}`: the store refuses the keys of this service, check them: {reason}"
+        )));
     }
+    if refused || matches!(error, NotFound { .. }) {
+        let tries = 1;
+        return Err(BlobError::Unavailable { url, reason, tries });
+    }
+    failure::classify(error)
 }

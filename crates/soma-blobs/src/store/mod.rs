@@ -20,7 +20,6 @@ use tokio_util::io::ReaderStream;
 use url::Url;
 
 pub use s3::S3Config;
-pub(crate) use s3::Use;
 
 use crate::error::{BlobError, innermost};
 use crate::location::BlobRef;

@@ -9,7 +9,7 @@ use soma_types::Checksum;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
-use super::s3::{S3Config, Use};
+use super::s3::S3Config;
 use super::unreadable;
 use crate::error::BlobError;
 
@@ -28,7 +28,7 @@ impl S3Config {
             place: format!("s3://{}/{key}", self.bucket),
             reason: error.to_string(),
         };
-        let client = self.client(&self.bucket, Use::Upload)?;
+        let client = self.writer()?;
         let place = Path::from(key.as_str());
         let mut file = File::open(path)
             .await

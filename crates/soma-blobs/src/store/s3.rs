@@ -1,39 +1,38 @@
 //! S3-compatible stores: AWS, R2, MinIO and their like.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::{ClientConfigKey, RetryConfig};
+use object_store::client::{HttpClient, HttpConnector};
+use object_store::{ClientConfigKey, ClientOptions, RetryConfig};
 use serde::{Deserialize, Serialize};
 use soma_types::Checksum;
 use url::Url;
 
 use super::join;
 use crate::error::BlobError;
+use crate::policy::AddressPolicy;
+use crate::resolve::{Resolver, is_localhost};
 
-/// What a client is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
-    /// Each request has time for a part over a slow line, and is tried again.
-    Upload,
-    /// The caller watches the time, and tries again itself.
-    OneTry,
+/// Time for one request of an upload in seconds: a part over a slow line.
+const UPLOAD_SECONDS: u64 = 900;
+
+/// What requests are signed with.
+pub(crate) struct Keys {
+    id: String,
+    secret: String,
+    token: Option<String>,
 }
 
-impl Use {
-    fn seconds(self) -> u64 {
-        match self {
-            Self::Upload => 900,
-            Self::OneTry => 86_400,
-        }
-    }
+/// Lets the store's requests go through a client of ours.
+#[derive(Debug)]
+struct Through(reqwest::Client);
 
-    fn retries(self) -> RetryConfig {
-        let mut config = RetryConfig::default();
-        if self == Self::OneTry {
-            config.max_retries = 0;
-        }
-        config
+impl HttpConnector for Through {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.0.clone()))
     }
 }
 
@@ -109,22 +108,17 @@ impl S3Config {
         if self.bucket.is_empty() {
             return Err(BlobError::Settings("the bucket has no name".to_owned()));
         }
-        self.client(&self.bucket, Use::Upload).map(|_| ())
+        self.writer().map(|_| ())
     }
 
-    /// A client for `bucket` of this service.
-    pub(crate) fn client(&self, bucket: &str, what: Use) -> Result<AmazonS3, BlobError> {
+    /// A client that puts blobs into the bucket: each request is tried again when it fails.
+    pub(super) fn writer(&self) -> Result<AmazonS3, BlobError> {
         let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
-        let mut builder = AmazonS3Builder::from_env()
-            .with_config(timeout, format!("{}s", what.seconds()))
-            .with_retry(what.retries())
-            .with_bucket_name(bucket)
-            .with_region(&self.region)
-            .with_virtual_hosted_style_request(self.virtual_host_style);
-        if let Some(endpoint) = &self.endpoint {
-            let address = self.address(endpoint, bucket)?;
-            let is_plain = address.starts_with("http://");
-            builder = builder.with_endpoint(address).with_allow_http(is_plain);
+        let builder = AmazonS3Builder::from_env();
+        let builder = builder.with_config(timeout, format!("{UPLOAD_SECONDS}s"));
+        let mut builder = self.at(builder, &self.bucket)?;
+        if self.is_local(&self.bucket)? {
+            builder = builder.with_http_connector(Through(local_client()?));
         }
         if let Some(id) = &self.access_key_id {
             builder = builder.with_access_key_id(id);
@@ -135,8 +129,79 @@ impl S3Config {
         if let Some(token) = &self.session_token {
             builder = builder.with_token(token);
         }
-        let built = builder.build();
-        built.map_err(|error| BlobError::Settings(error.to_string()))
+        built(builder)
+    }
+
+    /// A client that reads from `bucket` through `client`, which watches over addresses. The caller
+    /// watches the time, and tries again itself.
+    pub(crate) fn reader(
+        &self,
+        bucket: &str,
+        keys: Option<Keys>,
+        client: reqwest::Client,
+    ) -> Result<AmazonS3, BlobError> {
+        let once = RetryConfig {
+            max_retries: 0,
+            ..RetryConfig::default()
+        };
+        // Nothing of the environment: no proxy, and no service that gives keys.
+        let builder = self.at(AmazonS3Builder::new(), bucket)?;
+        let mut builder = builder
+            .with_retry(once)
+            .with_skip_signature(keys.is_none())
+            .with_http_connector(Through(client));
+        if let Some(keys) = keys {
+            builder = builder
+                .with_access_key_id(keys.id)
+                .with_secret_access_key(keys.secret);
+            if let Some(token) = keys.token {
+                builder = builder.with_token(token);
+            }
+        }
+        built(builder)
+    }
+
+    /// The keys: those of the settings, or of the environment.
+    pub(crate) fn keys(&self) -> Option<Keys> {
+        let value = |own: &Option<String>, name| own.clone().or_else(|| std::env::var(name).ok());
+        Some(Keys {
+            id: value(&self.access_key_id, "AWS_ACCESS_KEY_ID")?,
+            secret: value(&self.secret_access_key, "AWS_SECRET_ACCESS_KEY")?,
+            token: value(&self.session_token, "AWS_SESSION_TOKEN"),
+        })
+    }
+
+    /// `builder` for `bucket` of this service.
+    fn at(&self, builder: AmazonS3Builder, bucket: &str) -> Result<AmazonS3Builder, BlobError> {
+        let builder = builder
+            .with_bucket_name(bucket)
+            .with_region(&self.region)
+            .with_virtual_hosted_style_request(self.virtual_host_style);
+        Ok(match &self.endpoint {
+            Some(endpoint) => {
+                let address = self.address(endpoint, bucket)?;
+                let is_plain = address.starts_with("http://");
+                builder.with_endpoint(address).with_allow_http(is_plain)
+            }
+            None => builder,
+        })
+    }
+
+    /// Where requests for `bucket` go; none for AWS.
+    pub(crate) fn endpoint_of(&self, bucket: &str) -> Result<Option<Url>, BlobError> {
+        let Some(endpoint) = &self.endpoint else {
+            return Ok(None);
+        };
+        let url = Url::parse(&self.address(endpoint, bucket)?);
+        let url = url.map_err(|error| BlobError::Settings(format!("{endpoint}: {error}")))?;
+        Ok(Some(url))
+    }
+
+    /// True for a store of this machine that is named after its bucket.
+    fn is_local(&self, bucket: &str) -> Result<bool, BlobError> {
+        let endpoint = self.endpoint_of(bucket)?;
+        let host = endpoint.as_ref().and_then(Url::host_str);
+        Ok(host.is_some_and(is_localhost))
     }
 
     /// The endpoint as the client wants it: with the bucket in it, when that belongs there.
@@ -173,6 +238,21 @@ impl S3Config {
             (None, false) => format!("https://s3.{}.amazonaws.com/{bucket}/{key}", self.region),
         })
     }
+}
+
+/// A client for stores of this machine: most systems know no names under `localhost`.
+fn local_client() -> Result<reqwest::Client, BlobError> {
+    reqwest::Client::builder()
+        .dns_resolver(Arc::new(Resolver(AddressPolicy::anywhere())))
+        .timeout(Duration::from_secs(UPLOAD_SECONDS))
+        .no_proxy()
+        .build()
+        .map_err(|error| BlobError::Settings(error.to_string()))
+}
+
+fn built(builder: AmazonS3Builder) -> Result<AmazonS3, BlobError> {
+    let built = builder.build();
+    built.map_err(|error| BlobError::Settings(error.to_string()))
 }
 
 #[cfg(test)]

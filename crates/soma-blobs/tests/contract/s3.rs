@@ -1,18 +1,28 @@
 //! S3-compatible stores, both ways.
 
 use axum::http::StatusCode;
-use soma_blobs::{FetchConfig, Fetcher, S3Config, Store, StoreConfig};
+use soma_blobs::{AddressPolicy, FetchConfig, Fetcher, S3Config, Store, StoreConfig};
 
 use crate::s3_server::S3Server;
 use crate::support::{MIB, Place, blob, bytes, config};
+use crate::web::{Answer, Web};
 
 fn store(config: S3Config) -> Store {
     Store::new(StoreConfig::S3(config)).unwrap()
 }
 
+/// Reads the buckets `box` and `other` with its keys.
 fn fetcher(server: &S3Server) -> Fetcher {
-    let s3 = Some(server.config());
-    Fetcher::new(FetchConfig { s3, ..config() }).unwrap()
+    fetcher_with(server.config(), config())
+}
+
+fn fetcher_with(s3: S3Config, config: FetchConfig) -> Fetcher {
+    Fetcher::new(FetchConfig {
+        s3: Some(s3),
+        s3_buckets: vec!["box".to_owned(), "other".to_owned()],
+        ..config
+    })
+    .unwrap()
 }
 
 fn file(place: &Place, content: &[u8]) -> std::path::PathBuf {
@@ -160,6 +170,103 @@ async fn what_the_store_gives_is_checked() {
         assert_eq!(error.name(), name, "{error}");
         assert!(!error.is_own());
     }
+}
+
+#[tokio::test]
+async fn strangers_urls_are_read_without_a_signature() {
+    let (server, place, content) = (S3Server::new().await, Place::new(), bytes(1_000));
+    server.with(|held| {
+        for path in ["/public/k", "/private/k"] {
+            held.objects.insert(path.to_owned(), content.clone());
+        }
+        held.public = vec!["/public/k".to_owned()];
+    });
+    let (mut no_keys, fetcher) = (server.config(), fetcher(&server));
+    let public = blob("s3://public/k", &content);
+    assert_eq!(place.fetch(&fetcher, &public).await, Ok(()));
+    // These keys could read it; nobody else is told that it is there.
+    let private = blob("s3://private/k", &content);
+    let error = Place::new().fetch(&fetcher, &private).await.unwrap_err();
+    assert_eq!(error.name(), "Unavailable", "{error}");
+    assert!(!error.is_own());
+    // Without keys nothing is asked for any: not even for buckets of one's own.
+    (no_keys.access_key_id, no_keys.secret_access_key) = (None, None);
+    let without = fetcher_with(no_keys, config());
+    let fetched = Place::new().fetch(&without, &public).await;
+    assert_eq!(fetched, Ok(()));
+    let own = blob("s3://box/k", &content);
+    let error = Place::new().fetch(&without, &own).await.unwrap_err();
+    assert_eq!(error.name(), "Unavailable", "{error}");
+}
+
+#[tokio::test]
+async fn keys_that_are_refused_are_own_trouble() {
+    let (server, place, content) = (S3Server::new().await, Place::new(), bytes(1_000));
+    server.with(|held| {
+        held.objects.insert("/box/k".to_owned(), content.clone());
+    });
+    let blob = blob("s3://box/k", &content);
+    let mut wrong = server.config();
+    wrong.access_key_id = Some("SOMEBODY".to_owned());
+    let wrong = fetcher_with(wrong, config());
+    let error = place.fetch(&wrong, &blob).await.unwrap_err();
+    assert_eq!(error.name(), "Settings", "{error}");
+    assert!(error.is_own(), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
+        server.with(|held| held.failures = vec![("GET", status)]);
+        let error = place.fetch(&fetcher(&server), &blob).await.unwrap_err();
+        assert_eq!(error.name(), "Settings", "{error}");
+    }
+    assert_eq!(place.fetch(&fetcher(&server), &blob).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_not_own_trouble_but_no_network_is() {
+    let (place, content) = (Place::new(), bytes(1_000));
+    let server = S3Server::new().await;
+    let blob = blob("s3://box/k", &content);
+    server.with(|held| {
+        let down = StatusCode::SERVICE_UNAVAILABLE;
+        held.failures = vec![("GET", down), ("GET", down), ("GET", down)];
+    });
+    let error = place.fetch(&fetcher(&server), &blob).await.unwrap_err();
+    assert_eq!(error.name(), "Unavailable", "{error}");
+    // An address that no machine can connect to: no way there from this one.
+    let mut nowhere = server.config();
+    nowhere.endpoint = Some("http://[ff02::1]:9".to_owned());
+    let error = place.fetch(&fetcher_with(nowhere, config()), &blob).await;
+    assert_eq!(error.unwrap_err().name(), "Offline");
+}
+
+#[tokio::test]
+async fn the_address_policy_holds_for_stores_too() {
+    let (server, place, content) = (S3Server::new().await, Place::new(), bytes(1_000));
+    server.with(|held| {
+        held.objects.insert("/box/k".to_owned(), content.clone());
+    });
+    let blob = blob("s3://box/k", &content);
+    let port = server.endpoint().rsplit(':').next().unwrap().to_owned();
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
+        let mut s3 = server.config();
+        s3.endpoint = Some(format!("http://{host}:{port}"));
+        let strict = FetchConfig {
+            policy: AddressPolicy::default(),
+            ..config()
+        };
+        let error = place.fetch(&fetcher_with(s3, strict), &blob).await;
+        assert_eq!(error.unwrap_err().name(), "AddressNotAllowed", "{host}");
+    }
+    // Where the store sends its readers on, is not followed.
+    let inside = Web::new(|_| Answer::whole(b"secret")).await;
+    let to = inside.url("k");
+    let web = Web::new(move |_| Answer::redirect(&to)).await;
+    let mut s3 = server.config();
+    s3.endpoint = Some(web.url("").trim_end_matches('/').to_owned());
+    let error = place.fetch(&fetcher_with(s3, config()), &blob).await;
+    assert_eq!(error.unwrap_err().name(), "Unavailable");
+    assert!(inside.asked().is_empty());
+    server.with(|held| assert!(held.log.is_empty(), "{:?}", held.log));
 }
 
 #[tokio::test]
