@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -10,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use soma_api::ErrorCode;
+use tokio::time::timeout_at;
 
 use super::ApiError;
 
@@ -33,8 +35,27 @@ pub fn parse<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, ApiE
     })
 }
 
+/// When a body must have arrived.
+#[derive(Clone, Copy)]
+pub(super) struct BodyDeadline(pub(super) Option<Instant>);
+
 /// A JSON body.
 pub struct Body<T>(pub T);
+
+/// Reads a body, as long as there is time.
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    let deadline = request.extensions().get::<BodyDeadline>();
+    let deadline = deadline.and_then(|deadline| deadline.0);
+    let read = Bytes::from_request(request, state);
+    let read = match deadline {
+        Some(deadline) => timeout_at(deadline.into(), read).await.map_err(|_| {
+            let text = "the body took longer than this service waits; send it faster";
+            ApiError::new(ErrorCode::Timeout, text)
+        })?,
+        None => read.await,
+    };
+    read.map_err(|rejection| refuse_body(&rejection))
+}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
@@ -49,9 +70,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 "the body must be JSON; send the header `content-type: application/json`",
             ));
         }
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| refuse_body(&rejection))?;
+        let bytes = read(request, state).await?;
         // serde_json refuses nesting deeper than 128 levels and numbers that are not finite.
         serde_json::from_slice(&bytes)
             .map(Self)

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use super::extract::BodyDeadline;
 use super::{ApiError, RateConfig, RateLimit, RequestLabels, RequestMetrics, rate_key};
 
 /// Limits of an HTTP service.
@@ -27,7 +28,11 @@ pub struct GuardConfig {
     /// Time for an answer in milliseconds; event streams end when the client ends them.
     /// Default 60,000.
     pub request_timeout_ms: u64,
-    /// Requests worked on at the same time; more are answered `Overloaded`. Default 1,024.
+    /// Time for a client to send a JSON body, in milliseconds. Default 30,000.
+    pub body_timeout_ms: u64,
+    /// Requests worked on at the same time; more are answered `Overloaded`. `/health` and
+    /// `/metrics` do not count: who looks after the service must see it when it is full. Default
+    /// 1,024.
     pub max_concurrent_requests: usize,
     /// Requests of one client address. Default 6,000 a minute, 1,000 at once.
     pub rate: RateConfig,
@@ -40,6 +45,7 @@ impl Default for GuardConfig {
         Self {
             max_body_bytes: 1 << 20,
             request_timeout_ms: 60_000,
+            body_timeout_ms: 30_000,
             max_concurrent_requests: 1_024,
             rate: RateConfig::default(),
             cors_origins: Vec::new(),
@@ -51,8 +57,25 @@ impl Default for GuardConfig {
 pub struct Guard {
     rate: RateLimit<IpAddr>,
     slots: Semaphore,
+    watch_slots: Semaphore,
     timeout: Duration,
+    body_timeout: Duration,
     metrics: Option<RequestMetrics>,
+}
+
+/// Routes of whoever looks after a service.
+const WATCH_ROUTES: [&str; 2] = ["/health", "/metrics"];
+
+/// Requests of those routes at the same time.
+const WATCH_SLOTS: usize = 64;
+
+impl Guard {
+    fn slots(&self, route: Option<&MatchedPath>) -> &Semaphore {
+        match route.is_some_and(|route| WATCH_ROUTES.contains(&route.as_str())) {
+            true => &self.watch_slots,
+            false => &self.slots,
+        }
+    }
 }
 
 /// `router` with its limits, and typed errors for unknown routes and methods. Requests are
@@ -61,7 +84,9 @@ pub fn guarded(router: Router, config: &GuardConfig, metrics: Option<RequestMetr
     let guard = Arc::new(Guard {
         rate: RateLimit::new(config.rate),
         slots: Semaphore::new(config.max_concurrent_requests),
+        watch_slots: Semaphore::new(WATCH_SLOTS),
         timeout: Duration::from_millis(config.request_timeout_ms),
+        body_timeout: Duration::from_millis(config.body_timeout_ms),
         metrics,
     });
     router
@@ -101,10 +126,12 @@ fn panicked(cause: Box<dyn Any + Send>) -> Response {
 async fn stand(
     State(guard): State<Arc<Guard>>,
     route: Option<MatchedPath>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let begin = Instant::now();
+    let body_deadline = BodyDeadline(begin.checked_add(guard.body_timeout));
+    request.extensions_mut().insert(body_deadline);
     let method = name(request.method());
     let client = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let response = if !guard.rate.allows(&rate_key(client)) {
@@ -113,7 +140,7 @@ async fn stand(
             "too many requests from this address; slow down",
         )
         .into_response()
-    } else if let Ok(_slot) = guard.slots.try_acquire() {
+    } else if let Ok(_slot) = guard.slots(route.as_ref()).try_acquire() {
         match tokio::time::timeout(guard.timeout, next.run(request)).await {
             Ok(response) => response,
             Err(_) => ApiError::new(
