@@ -19,7 +19,8 @@
 //!
 //! # Reading order
 //! [`error`], [`page`], [`chain`], [`account`], [`transaction`], [`block`], [`epoch`], [`model`],
-//! [`target`], [`validator`], [`object`], [`proof`], [`event`], [`service`], [`scoring`], [`audit`].
+//! [`target`], [`validator`], [`object`], [`proof`], [`event`], [`service`], [`scoring`], [`audit`],
+//! [`light`], [`snapshot`].
 #![forbid(unsafe_code)]
 
 pub mod account;
@@ -30,12 +31,14 @@ pub mod chain;
 pub mod epoch;
 pub mod error;
 pub mod event;
+pub mod light;
 pub mod model;
 pub mod object;
 pub mod page;
 pub mod proof;
 pub mod scoring;
 pub mod service;
+pub mod snapshot;
 pub mod target;
 pub mod transaction;
 pub mod validator;
@@ -45,11 +48,13 @@ pub use audit::{AuditReportView, AuditView, ClaimView, MeasuredView, ScorecardVi
 pub use block::{BlockView, CertificateView, CommitSignatureView, HeaderView, MisbehaviorView};
 pub use bytes::Base64;
 pub use chain::{
-    ChainInfo, ConsensusStatus, MempoolStatus, ParametersView, PeerView, Peers, Status,
+    BannedPeerView, ChainInfo, ConsensusStatus, MempoolStatus, ParametersView, PeerView, Peers,
+    Status,
 };
 pub use epoch::{DifficultyView, EpochView, SupplyView, SystemView};
 pub use error::{ErrorBody, ErrorCode};
 pub use event::{EventId, EventMessage, EventView};
+pub use light::HandoverView;
 pub use model::{ModelView, PendingRevealView, PoolView, WeightsView};
 pub use object::{ObjectContent, ObjectId, ObjectType, ObjectView, SYSTEM_STATE_ID};
 pub use page::{DEFAULT_PAGE, MAX_PAGE, Page};
@@ -59,9 +64,12 @@ pub use scoring::{
     ScoreRequest, ScoreResponse, ScorerInfo, WeightsSource,
 };
 pub use service::{AdvanceEpochResponse, FaucetRequest, FaucetResponse};
+pub use snapshot::{SNAPSHOT_FORMAT, SnapshotChunk, SnapshotManifest, SnapshotView, Snapshots};
 pub use target::{ChallengeView, DataView, FillView, PayoutView, ReportView, TargetView};
 pub use transaction::{
     BalanceChangeView, ExecutionErrorView, FeeView, ObjectRefView, ReceiptStatus, ReceiptView,
     SimulateRequest, SubmitRequest, SubmitResponse, TransactionRecord, TransactionView,
 };
-pub use validator::{CommitteeView, MemberView, ValidatorMetadataView, ValidatorView};
+pub use validator::{
+    CommitteeView, MemberView, MetadataChangesView, ValidatorMetadataView, ValidatorView,
+};

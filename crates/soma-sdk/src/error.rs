@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use soma_api::{ErrorBody, ErrorCode, ExecutionErrorView, ReceiptView};
-use soma_chain::ProofError;
+use soma_chain::{LightError, ProofError};
 use soma_crypto::consensus::CertificateError;
 use soma_types::{ChainId, Digest};
 use thiserror::Error;
@@ -119,6 +119,9 @@ pub enum SdkError {
     /// The node's proof does not prove its answer.
     #[error("the node's proof does not hold: {0}")]
     Proof(#[from] ProofError),
+    /// The node cannot show the way from what is trusted.
+    #[error("the node does not show the way to the chain's head: {0}")]
+    Light(#[from] LightError),
     /// The node's certificate does not prove a block final.
     #[error("the node's certificate does not hold: {0}")]
     NotFinal(#[from] CertificateError),
@@ -133,6 +136,18 @@ pub enum SdkError {
         path: std::path::PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The weights file is not what it was when the publication began.
+    #[error(
+        "the weights in {} changed since their publication began (SHA3-256 {got}, was {expected}); publish them again", path.display()
+    )]
+    WeightsChanged {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Its checksum at the beginning.
+        expected: soma_types::Checksum,
+        /// Its checksum now.
+        got: soma_types::Checksum,
     },
     /// Committed weights were not revealed in the one epoch in which that counts.
     #[error(
@@ -193,6 +208,26 @@ impl SdkError {
         }
     }
 
+    /// The names of this type's own kinds; services, chain and downloads have their own lists.
+    pub const NAMES: &'static [&'static str] = &[
+        "Transport",
+        "Timeout",
+        "UnexpectedAnswer",
+        "NotExecuted",
+        "NonceContention",
+        "NotConfigured",
+        "InvalidUrl",
+        "InvalidArgument",
+        "WrongChain",
+        "InvalidProof",
+        "InvalidHandover",
+        "NotFinal",
+        "FileError",
+        "WeightsChanged",
+        "RevealMissed",
+        "EpochWait",
+    ];
+
     /// A stable name for scripts: the service's code, the execution error's name, or the kind of
     /// this error.
     pub fn name(&self) -> &str {
@@ -209,10 +244,12 @@ impl SdkError {
             Self::InvalidArgument(_) => "InvalidArgument",
             Self::WrongChain { .. } => "WrongChain",
             Self::Proof(_) => "InvalidProof",
+            Self::Light(_) => "InvalidHandover",
             Self::NotFinal(_) => "NotFinal",
             #[cfg(feature = "workflows")]
             Self::Blob(error) => error.name(),
             Self::File { .. } => "FileError",
+            Self::WeightsChanged { .. } => "WeightsChanged",
             Self::RevealMissed { .. } => "RevealMissed",
             Self::EpochWait { .. } => "EpochWait",
         }

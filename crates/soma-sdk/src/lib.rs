@@ -35,7 +35,7 @@
 //!
 //! # Reading order
 //! [`config`], [`client`], [`reads`], [`submit`], [`account`], [`events`], [`proofs`],
-//! [`services`], [`scorer`], `workflows`, [`error`].
+//! [`light`], [`snapshots`], [`services`], [`scorer`], `workflows`, [`error`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -48,11 +48,13 @@ pub mod config;
 pub mod error;
 pub mod events;
 mod http;
+pub mod light;
 pub mod pages;
 pub mod proofs;
 pub mod reads;
 pub mod scorer;
 pub mod services;
+pub mod snapshots;
 mod sse;
 pub mod submit;
 #[cfg(feature = "workflows")]
@@ -63,6 +65,7 @@ pub use client::Client;
 pub use config::{ClientBuilder, Service};
 pub use error::SdkError;
 pub use events::{EventRequest, EventStream};
+pub use light::{Follower, Trust};
 pub use pages::{AuditFilter, ModelFilter, ObjectFilter, PageRequest, TargetFilter};
 pub use proofs::{ProofKey, Verified};
 pub use reads::BlockName;

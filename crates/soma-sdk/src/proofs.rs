@@ -66,7 +66,7 @@ impl ProofKey {
         format!("/v1/proofs/{kind}/{id}")
     }
 
-    fn state_key(self) -> Key {
+    pub(crate) fn state_key(self) -> Key {
         match self {
             Self::System => Key::System,
             Self::Supply => Key::Supply,

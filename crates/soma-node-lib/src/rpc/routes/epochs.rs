@@ -2,17 +2,21 @@
 
 use axum::Json;
 use axum::extract::State;
-use soma_api::{CommitteeView, EpochView, ErrorBody, SupplyView, SystemView};
+use soma_api::{
+    CertificateView, CommitteeView, EpochView, ErrorBody, HandoverView, SupplyView, SystemView,
+};
 use soma_types::Epoch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::proofs::view_of;
 use crate::rpc::{Rpc, RpcError};
 use soma_service::{ApiError, PathText, parse};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
         .routes(routes!(epoch))
+        .routes(routes!(handover))
         .routes(routes!(system))
         .routes(routes!(supply))
         .routes(routes!(supply_certificate))
@@ -39,6 +43,28 @@ async fn epoch(
         let mut view = EpochView::from(&summary);
         view.committee = reader.committee(epoch)?.as_ref().map(CommitteeView::from);
         Ok(view)
+    });
+    Ok(Json(view.await?))
+}
+
+/// How the committee of an epoch handed over to the next: the last block's certificate, and the
+/// next committee in its state. Who follows these from the genesis knows every committee.
+#[utoipa::path(get, path = "/v1/epochs/{epoch}/handover", tag = "chain",
+    params(("epoch" = u64, Path, description = "Number of an epoch that is over")), responses(
+    (status = 200, body = HandoverView), (status = "default", body = ErrorBody)))]
+async fn handover(
+    State(rpc): State<Rpc>,
+    PathText(number): PathText,
+) -> Result<Json<HandoverView>, RpcError> {
+    let epoch: Epoch = parse("epoch", &number)?;
+    let view = rpc.read(move |application| {
+        let found = application.chain().reader().handover(epoch)?;
+        let found = found.ok_or_else(|| ApiError::not_found("handover", epoch))?;
+        Ok(HandoverView {
+            epoch,
+            certificate: CertificateView::from(&found.certificate),
+            committee: view_of(found.committee),
+        })
     });
     Ok(Json(view.await?))
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use soma_api::{Base64, ErrorBody, ProofView};
-use soma_chain::Key;
+use soma_chain::{Key, StateProof};
 use soma_types::Height;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -55,6 +55,17 @@ fn key(kind: &str, id: &str) -> Result<Key, ApiError> {
     })
 }
 
+/// A proof in the API's shape.
+pub(super) fn view_of(proof: StateProof) -> ProofView {
+    ProofView {
+        digest: soma_chain::header::digest(&proof.header),
+        header: proof.header.into(),
+        key: Base64(proof.key),
+        value: proof.value.map(Base64),
+        proof: Base64(proof.proof),
+    }
+}
+
 async fn prove(rpc: Rpc, key: Key, height: Option<Height>) -> Result<Json<ProofView>, RpcError> {
     let view = rpc.read(move |application| {
         let chain = application.chain();
@@ -62,13 +73,7 @@ async fn prove(rpc: Rpc, key: Key, height: Option<Height>) -> Result<Json<ProofV
             Some(height) => chain.prove_at(&key, height)?,
             None => chain.prove(&key)?,
         };
-        Ok(ProofView {
-            digest: soma_chain::header::digest(&proof.header),
-            header: proof.header.into(),
-            key: Base64(proof.key),
-            value: proof.value.map(Base64),
-            proof: Base64(proof.proof),
-        })
+        Ok(view_of(proof))
     });
     Ok(Json(view.await?))
 }
