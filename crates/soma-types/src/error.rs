@@ -285,68 +285,81 @@ pub enum ExecutionError {
     TargetAlreadyChallenged,
 }
 
-impl ExecutionError {
-    /// The stable name, such as `TargetNotOpen`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::InsufficientGas { .. } => "InsufficientGas",
-            Self::InsufficientCoinBalance { .. } => "InsufficientCoinBalance",
-            Self::InsufficientBond { .. } => "InsufficientBond",
-            Self::ArithmeticOverflow => "ArithmeticOverflow",
-            Self::InvalidArguments { .. } => "InvalidArguments",
-            Self::InvalidOwnership => "InvalidOwnership",
-            Self::ObjectNotFound => "ObjectNotFound",
-            Self::DuplicateValidator => "DuplicateValidator",
-            Self::DuplicateValidatorMetadata { .. } => "DuplicateValidatorMetadata",
-            Self::MissingProofOfPossession => "MissingProofOfPossession",
-            Self::InvalidProofOfPossession => "InvalidProofOfPossession",
-            Self::NotAValidator => "NotAValidator",
-            Self::ValidatorAlreadyRemoved => "ValidatorAlreadyRemoved",
-            Self::LastValidator => "LastValidator",
-            Self::ValidatorNotFound => "ValidatorNotFound",
-            Self::CannotReportOneself => "CannotReportOneself",
-            Self::DuplicateReport => "DuplicateReport",
-            Self::ReportRecordNotFound => "ReportRecordNotFound",
-            Self::CommissionRateTooHigh { .. } => "CommissionRateTooHigh",
-            Self::ProtocolVersionNotNewer { .. } => "ProtocolVersionNotNewer",
-            Self::StakingPoolNotFound => "StakingPoolNotFound",
-            Self::StakingPoolInactive => "StakingPoolInactive",
-            Self::StakingPoolInsolvent => "StakingPoolInsolvent",
-            Self::StakeAlreadyUnbonding { .. } => "StakeAlreadyUnbonding",
-            Self::ModelNotFound => "ModelNotFound",
-            Self::NotModelOwner => "NotModelOwner",
-            Self::ModelNotActive => "ModelNotActive",
-            Self::ModelInvalidState { .. } => "ModelInvalidState",
-            Self::ModelAlreadyInactive => "ModelAlreadyInactive",
-            Self::ModelRevealEpochMismatch { .. } => "ModelRevealEpochMismatch",
-            Self::ModelEmbeddingCommitmentMismatch => "ModelEmbeddingCommitmentMismatch",
-            Self::ModelDecryptionKeyCommitmentMismatch => "ModelDecryptionKeyCommitmentMismatch",
-            Self::ModelNoPendingUpdate => "ModelNoPendingUpdate",
-            Self::ModelArchitectureVersionMismatch { .. } => "ModelArchitectureVersionMismatch",
-            Self::ModelCommissionRateTooHigh { .. } => "ModelCommissionRateTooHigh",
-            Self::ModelMinStakeNotMet { .. } => "ModelMinStakeNotMet",
-            Self::WeightsAlreadyRevealed { .. } => "WeightsAlreadyRevealed",
-            Self::TargetNotFound => "TargetNotFound",
-            Self::TargetNotOpen { .. } => "TargetNotOpen",
-            Self::TargetExpired { .. } => "TargetExpired",
-            Self::TargetNotFilled { .. } => "TargetNotFilled",
-            Self::SubmissionNotCommitted { .. } => "SubmissionNotCommitted",
-            Self::DuplicateCommitment => "DuplicateCommitment",
-            Self::ModelNotInTarget => "ModelNotInTarget",
-            Self::EmbeddingDimensionMismatch { .. } => "EmbeddingDimensionMismatch",
-            Self::InvalidEmbedding => "InvalidEmbedding",
-            Self::InvalidLoss => "InvalidLoss",
-            Self::DistanceExceedsThreshold { .. } => "DistanceExceedsThreshold",
-            Self::DataExceedsMaxSize { .. } => "DataExceedsMaxSize",
-            Self::EmptyData => "EmptyData",
-            Self::DuplicateData { .. } => "DuplicateData",
-            Self::AuditWindowOpen { .. } => "AuditWindowOpen",
-            Self::AuditWindowClosed { .. } => "AuditWindowClosed",
-            Self::TargetAlreadyClaimed => "TargetAlreadyClaimed",
-            Self::TargetAlreadyChallenged => "TargetAlreadyChallenged",
-        }
-    }
+macro_rules! names {
+    ($($name:ident,)*) => {
+        impl ExecutionError {
+            /// The names of all errors.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
 
+            /// The stable name, such as `TargetNotOpen`.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+names! {
+    InsufficientGas,
+    InsufficientCoinBalance,
+    InsufficientBond,
+    ArithmeticOverflow,
+    InvalidArguments,
+    InvalidOwnership,
+    ObjectNotFound,
+    DuplicateValidator,
+    DuplicateValidatorMetadata,
+    MissingProofOfPossession,
+    InvalidProofOfPossession,
+    NotAValidator,
+    ValidatorAlreadyRemoved,
+    LastValidator,
+    ValidatorNotFound,
+    CannotReportOneself,
+    DuplicateReport,
+    ReportRecordNotFound,
+    CommissionRateTooHigh,
+    ProtocolVersionNotNewer,
+    StakingPoolNotFound,
+    StakingPoolInactive,
+    StakingPoolInsolvent,
+    StakeAlreadyUnbonding,
+    ModelNotFound,
+    NotModelOwner,
+    ModelNotActive,
+    ModelInvalidState,
+    ModelAlreadyInactive,
+    ModelRevealEpochMismatch,
+    ModelEmbeddingCommitmentMismatch,
+    ModelDecryptionKeyCommitmentMismatch,
+    ModelNoPendingUpdate,
+    ModelArchitectureVersionMismatch,
+    ModelCommissionRateTooHigh,
+    ModelMinStakeNotMet,
+    WeightsAlreadyRevealed,
+    TargetNotFound,
+    TargetNotOpen,
+    TargetExpired,
+    TargetNotFilled,
+    SubmissionNotCommitted,
+    DuplicateCommitment,
+    ModelNotInTarget,
+    EmbeddingDimensionMismatch,
+    InvalidEmbedding,
+    InvalidLoss,
+    DistanceExceedsThreshold,
+    DataExceedsMaxSize,
+    EmptyData,
+    DuplicateData,
+    AuditWindowOpen,
+    AuditWindowClosed,
+    TargetAlreadyClaimed,
+    TargetAlreadyChallenged,
+}
+
+impl ExecutionError {
     /// An [`ExecutionError::InvalidArguments`].
     pub fn invalid(reason: impl Into<String>) -> Self {
         Self::InvalidArguments {

@@ -1,0 +1,153 @@
+"""Arguments, checked. What is wrong raises `ValueError` with the argument's name."""
+
+import os
+
+from soma_sdk import _native
+from soma_sdk._numbers import _shown
+
+
+def text(name, value):
+    """A text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: must be a text, got {type(value).__name__}")
+    return value
+
+
+def object_id(name, value):
+    """An id or address: a text, or an object that has an `id`."""
+    if not isinstance(value, str) and isinstance(getattr(value, "id", None), str):
+        value = value.id
+    return text(name, value)
+
+
+def address(name, value):
+    """An address: a text, or a `Keypair`."""
+    if isinstance(value, _native.Keypair):
+        return value.address()
+    return text(name, value)
+
+
+def keypair(name, value):
+    """A `Keypair`."""
+    if not isinstance(value, _native.Keypair):
+        raise ValueError(f"{name}: must be a Keypair, got {type(value).__name__}")
+    return value
+
+
+def whole(name, value, maximum=2**64 - 1):
+    """A whole number from 0 on."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ValueError(f"{name}: must be a whole number, got {_shown(value)}")
+    value = value.__index__()
+    if not 0 <= value <= maximum:
+        shown = value if abs(value) < 10**40 else "a number of more than 40 digits"
+        raise ValueError(f"{name}: must be from 0 to {maximum}, got {shown}")
+    return value
+
+
+def basis_points(name, value):
+    """A rate in basis points."""
+    return whole(name, value, 10_000)
+
+
+def data(name, value):
+    """Bytes. `bytes` are used where they are; anything else that holds bytes is copied."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    # Arrays of numpy; not numbers, of which bytes() would make as many zeros.
+    if not isinstance(value, (int, str)) and hasattr(value, "tobytes"):
+        return value.tobytes()
+    raise ValueError(f"{name}: must be bytes, got {type(value).__name__}")
+
+
+def path(name, value):
+    """A path in the file system."""
+    try:
+        return os.fsdecode(os.fspath(value))
+    except TypeError:
+        raise ValueError(f"{name}: must be a path, got {type(value).__name__}") from None
+
+
+def key(name, value):
+    """A key of sealed weights, in Base58 or 32 bytes."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        value = bytes(value)
+        if len(value) != 32:
+            raise ValueError(f"{name}: key must be exactly 32 bytes, got {len(value)}")
+        return base58(value)
+    try:
+        return _native.parse_key(name, text(name, value))
+    except ValueError as error:
+        if not isinstance(value, str):
+            raise
+        raise ValueError(f"Invalid base58 key: {error}") from None
+
+
+_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def base58(value):
+    """Bytes in Base58."""
+    left, digits = int.from_bytes(value, "big"), ""
+    while left:
+        left, digit = divmod(left, 58)
+        digits = _ALPHABET[digit] + digits
+    zeros = len(value) - len(value.lstrip(b"\0"))
+    return "1" * zeros + digits
+
+
+def embedding(name, value):
+    """A list of finite floats from a list, an array of numpy or a tensor of torch or JAX."""
+    if isinstance(value, (str, bytes, bytearray, dict)):
+        raise ValueError(f"{name}: must be a list of numbers, got {type(value).__name__}")
+    if hasattr(value, "detach"):
+        value = value.detach()
+    if not isinstance(value, (list, tuple)) and hasattr(value, "tolist"):
+        value = value.tolist()
+    elif not isinstance(value, (list, tuple)) and hasattr(value, "__array__"):
+        value = value.__array__().tolist()
+    # One row of a batch.
+    if isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], (list, tuple)):
+        (value,) = value
+    try:
+        numbers = [float(one) for one in value]
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name}: must be a list of numbers, got {_shown(value)}") from None
+    if not numbers:
+        raise ValueError(f"{name}: must not be empty")
+    for place, one in enumerate(numbers):
+        # Beyond 32-bit floats counts as infinite, too.
+        if one != one or abs(one) > 3.4028234e38:
+            raise ValueError(f"{name}: number {place} is {one}; all must be finite")
+    return numbers
+
+
+def items(name, value):
+    """A list, from any iterable but texts and bytes."""
+    if isinstance(value, (str, bytes, bytearray, dict)):
+        raise ValueError(f"{name}: must be a list, got {type(value).__name__}")
+    try:
+        return list(value)
+    except TypeError:
+        raise ValueError(f"{name}: must be a list, got {type(value).__name__}") from None
+
+
+def encoded_text(name, value):
+    """A text as it is, or from its canonical encoding: its length, then UTF-8."""
+    if isinstance(value, str):
+        return value
+    value = data(name, value)
+    length, shift, place = 0, 0, 0
+    for place, byte in enumerate(value[:5], start=1):
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            break
+    try:
+        if not value or length != len(value) - place:
+            raise ValueError
+        return value[place:].decode()
+    except ValueError:
+        raise ValueError(f"{name}: must be a text, or one in BCS encoding") from None

@@ -1,0 +1,233 @@
+//! From futures of Rust to futures of asyncio.
+//!
+//! Work runs on the threads of one runtime. Results reach Python through one thread: it takes all
+//! that wait at a time, so that a thousand answers do not fight for the interpreter's lock.
+
+use std::fs::File;
+use std::future::Future;
+use std::io::Read;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+
+use futures::FutureExt;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use serde::Serialize;
+use serde_json::Value;
+use tempfile::TempPath;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::AbortHandle;
+
+use crate::convert::to_python;
+use crate::errors::Failure;
+
+/// What a call gives.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// A value of the API, as Python sees JSON.
+    Json(Value),
+    /// A short answer as bytes.
+    Bytes(Vec<u8>),
+    /// A download, to be given as bytes; the file goes when that is done.
+    File(TempPath),
+}
+
+impl Reply {
+    /// A value as Python sees its JSON.
+    pub(crate) fn json(value: &impl Serialize) -> Result<Self, Failure> {
+        let value = serde_json::to_value(value);
+        value
+            .map(Self::Json)
+            .map_err(|error| Failure::named("UnexpectedAnswer", error.to_string()))
+    }
+
+    fn to_python(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(match self {
+            Self::Json(value) => to_python(py, value)?.unbind(),
+            Self::Bytes(bytes) => PyBytes::new(py, bytes).into_any().unbind(),
+            Self::File(path) => read_file(py, path)?.into_any().unbind(),
+        })
+    }
+}
+
+/// A file as bytes, read to where Python keeps them.
+fn read_file<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyBytes>> {
+    let unreadable = |error: std::io::Error| Failure::file(path, error).raise(py);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    PyBytes::new_with(py, size, |bytes| {
+        let read = py.detach(|| file.read_exact(bytes));
+        read.map_err(unreadable)
+    })
+}
+
+/// A result on its way to the loop that waits for it.
+struct Delivery {
+    event_loop: Py<PyAny>,
+    future: Py<PyAny>,
+    result: Result<Reply, Failure>,
+}
+
+/// The runtime of this process, and the way to its thread that hands over results.
+struct Bridge {
+    process: u32,
+    runtime: &'static Runtime,
+    deliveries: Sender<Delivery>,
+}
+
+static BRIDGE: Mutex<Option<Bridge>> = Mutex::new(None);
+
+/// The bridge of this process: after a fork the child makes its own, for it has no threads.
+fn bridge() -> Result<(Handle, Sender<Delivery>), Failure> {
+    let mut bridge = BRIDGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    match bridge.as_ref() {
+        Some(bridge) if bridge.process == process => {
+            return Ok((bridge.runtime.handle().clone(), bridge.deliveries.clone()));
+        }
+        _ => {}
+    }
+    let failed = |error: std::io::Error| Failure::named("Internal", format!("threads: {error}"));
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("soma_sdk")
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    let (deliveries, waiting) = channel();
+    let thread = std::thread::Builder::new().name("soma_sdk results".to_owned());
+    thread.spawn(move || deliver(&waiting)).map_err(failed)?;
+    // Never dropped: tasks may run until the process ends, and dropping would wait for them.
+    let runtime: &'static Runtime = Box::leak(Box::new(runtime));
+    let made = Bridge {
+        process,
+        runtime,
+        deliveries: deliveries.clone(),
+    };
+    *bridge = Some(made);
+    Ok((runtime.handle().clone(), deliveries))
+}
+
+/// Hands results to their loops until the process ends.
+fn deliver(waiting: &Receiver<Delivery>) {
+    /// Results at a time: between two such groups other threads get the interpreter.
+    const GROUP: usize = 32;
+    while let Ok(first) = waiting.recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP
+            && let Ok(next) = waiting.try_recv()
+        {
+            group.push(next);
+        }
+        let handed = Python::try_attach(|py| {
+            for delivery in group.drain(..) {
+                delivery.hand_over(py);
+            }
+        });
+        if handed.is_none() {
+            // The interpreter is going down; references to its objects are of no use any more.
+            group.into_iter().for_each(std::mem::forget);
+            return;
+        }
+    }
+}
+
+impl Delivery {
+    fn hand_over(self, py: Python<'_>) {
+        let event_loop = self.event_loop.bind(py);
+        let future = self.future.bind(py);
+        let made = self.result.map_err(|failure| failure.raise(py));
+        let made = made.and_then(|reply| {
+            let value = std::panic::catch_unwind(AssertUnwindSafe(|| reply.to_python(py)));
+            value.unwrap_or_else(|panic| Err(Failure::panicked(&*panic).raise(py)))
+        });
+        let (is_good, value) = match made {
+            Ok(value) => (true, value),
+            Err(error) => (false, error.into_value(py).into_any()),
+        };
+        let settle = pyo3::wrap_pyfunction!(settle, py);
+        // Fails when the loop is closed: then nobody waits any more.
+        let _ = settle.and_then(|settle| {
+            event_loop.call_method1("call_soon_threadsafe", (settle, future, is_good, value))
+        });
+    }
+}
+
+/// Ends `future` in its own loop, unless it ended meanwhile: it may have been cancelled.
+#[pyfunction]
+fn settle(future: &Bound<'_, PyAny>, is_good: bool, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    if future.call_method0("done")?.is_truthy()? {
+        return Ok(());
+    }
+    let method = if is_good {
+        "set_result"
+    } else {
+        "set_exception"
+    };
+    future.call_method1(method, (value,)).map(|_| ())
+}
+
+/// Stops the work of a future that was cancelled.
+#[pyclass(frozen)]
+struct StopWork(AbortHandle);
+
+#[pymethods]
+impl StopWork {
+    fn __call__(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        if future.call_method0("cancelled")?.is_truthy()? {
+            self.0.abort();
+        }
+        Ok(())
+    }
+}
+
+/// Starts `work` and gives the future of the running loop that it ends. Cancelling the future
+/// stops the work where it is.
+pub(crate) fn start<'py>(
+    py: Python<'py>,
+    work: impl Future<Output = Result<Reply, Failure>> + Send + 'static,
+) -> PyResult<Bound<'py, PyAny>> {
+    let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
+    let future = event_loop.call_method0("create_future")?;
+    let (runtime, deliveries) = bridge().map_err(|failure| failure.raise(py))?;
+    let (to_loop, to_future) = (event_loop.unbind(), future.clone().unbind());
+    let task = runtime.spawn(async move {
+        let result = AssertUnwindSafe(work).catch_unwind().await;
+        let result = result.unwrap_or_else(|panic| Err(Failure::panicked(&*panic)));
+        // The receiver is gone only when the interpreter is.
+        let _ = deliveries.send(Delivery {
+            event_loop: to_loop,
+            future: to_future,
+            result,
+        });
+    });
+    let stop = Bound::new(py, StopWork(task.abort_handle()))?;
+    future.call_method1("add_done_callback", (stop,))?;
+    Ok(future)
+}
+
+/// Computes with the interpreter left to other threads; a panic becomes an exception.
+pub(crate) fn compute<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T, Failure> + Send,
+) -> PyResult<T> {
+    let result = py.detach(|| std::panic::catch_unwind(AssertUnwindSafe(work)));
+    let result = result.unwrap_or_else(|panic| Err(Failure::panicked(&*panic)));
+    result.map_err(|failure| failure.raise(py))
+}
+
+/// Blocking work of a call, off the runtime's own threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => Err(Failure::panicked(&*panic)),
+            Err(_) => Err(Failure::named("Internal", "the work was stopped")),
+        },
+    }
+}

@@ -1,0 +1,230 @@
+//! Scores, tokens and noise without any service.
+
+use std::io::{self, Cursor, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+use serde_json::json;
+use soma_crypto::sealed::SealedReader;
+use soma_model::{Device, ModelConfig, noise, tokenizer};
+use soma_scoring::error::LoadError;
+use soma_scoring::scores::DataName;
+use soma_scoring::source::ReadWeights;
+use soma_scoring::{ModelKey, ModelSource, Scorer, ScorerConfig, ScoringError};
+use soma_types::{Embedding, WeightsKey};
+
+use crate::arguments::parse;
+use crate::bridge::compute;
+use crate::convert::to_python;
+use crate::errors::Failure;
+use crate::sealing::plain_len;
+
+/// The most numbers of noise in one call: 1 GiB of them.
+const MAX_NOISE: usize = 1 << 28;
+
+/// Bytes of a weights file read at a time.
+const PART: usize = 1 << 18;
+
+/// Where weights lie.
+#[derive(Debug, FromPyObject)]
+enum Place {
+    Bytes(PyBackedBytes),
+    File(PathBuf),
+}
+
+/// Weights, sealed when there is a key.
+#[derive(Debug)]
+struct Weights {
+    place: Place,
+    key: Option<WeightsKey>,
+    /// Number of the weights in the call: each is read as other weights.
+    number: u8,
+}
+
+impl Weights {
+    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        let file: Box<dyn Read + '_> = match &self.place {
+            Place::Bytes(bytes) => Box::new(Cursor::new(&bytes[..])),
+            Place::File(path) => Box::new(io::BufReader::with_capacity(
+                PART,
+                std::fs::File::open(path)?,
+            )),
+        };
+        Ok(match &self.key {
+            Some(key) => Box::new(SealedReader::new(file, key)?),
+            None => file,
+        })
+    }
+
+    /// Bytes of the open file.
+    fn size(&self) -> io::Result<u64> {
+        let size = match &self.place {
+            Place::Bytes(bytes) => bytes.len() as u64,
+            Place::File(path) => path.metadata()?.len(),
+        };
+        Ok(match self.key {
+            Some(_) => plain_len(size).unwrap_or_default(),
+            None => size,
+        })
+    }
+
+    /// The size of model that the file has room for: sizes differ in bytes, at 4 or 2 a number.
+    fn config(&self) -> Result<ModelConfig, Failure> {
+        let bad = |error: io::Error| Failure::argument("weights", error);
+        let mut length = [0; 8];
+        let read = self
+            .open()
+            .and_then(|mut file| file.read_exact(&mut length));
+        read.map_err(bad)?;
+        let header = u64::from_le_bytes(length);
+        let numbers = self.size().map_err(bad)?;
+        let numbers = numbers
+            .checked_sub(8)
+            .and_then(|left| left.checked_sub(header));
+        let sizes = ModelConfig::presets().map(|(_, config)| config);
+        let mut fitting = sizes.filter(|config| {
+            let four = config.weight_bytes();
+            numbers == Some(four) || numbers == Some(four / 2)
+        });
+        fitting.next().ok_or_else(|| {
+            let names: Vec<_> = ModelConfig::presets().map(|(name, _)| name).collect();
+            let text = format!(
+                "not a safetensors file of a known model size ({})",
+                names.join(", ")
+            );
+            Failure::argument("weights", text)
+        })
+    }
+}
+
+impl ModelSource for Weights {
+    fn key(&self) -> ModelKey {
+        ModelKey([self.number; 32])
+    }
+
+    fn load(&self, read: ReadWeights<'_>) -> Result<(), LoadError> {
+        let unreadable = |error: io::Error| soma_blobs::BlobError::Sealed {
+            reason: error.to_string(),
+        };
+        let mut file = self.open().map_err(unreadable)?;
+        read(&mut file).map_err(|error| LoadError::Invalid(Arc::new(error)))
+    }
+}
+
+fn refused(error: ScoringError) -> Failure {
+    let name = error.code().name();
+    match &error {
+        ScoringError::EmptyData | ScoringError::DataTooLarge { .. } => {
+            Failure::argument("data", error)
+        }
+        _ => Failure::Named {
+            name: name.to_owned(),
+            message: error.to_string(),
+            details: error.body().details,
+        },
+    }
+}
+
+/// Scores data with weights on this machine's CPU: as the scoring service answers.
+#[pyfunction]
+#[pyo3(signature = (weights, data, target_embedding, seed, keys, model_size))]
+pub(crate) fn score_locally<'py>(
+    py: Python<'py>,
+    weights: Vec<Bound<'py, PyAny>>,
+    data: PyBackedBytes,
+    target_embedding: Option<Vec<f32>>,
+    seed: u64,
+    keys: Vec<Option<String>>,
+    model_size: Option<String>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let raise = |failure: Failure| failure.raise(py);
+    let mut sources = Vec::new();
+    for (number, (place, key)) in weights.iter().zip(keys).enumerate() {
+        let bad = |_| raise(Failure::argument("weights", "must be bytes or a path"));
+        let key = key.map(|key| parse("key", &key)).transpose();
+        sources.push(Weights {
+            place: place.extract().map_err(bad)?,
+            key: key.map_err(raise)?,
+            number: u8::try_from(number).unwrap_or(u8::MAX),
+        });
+    }
+    let answer = compute(py, || {
+        let bad_target = |error| Failure::argument("target_embedding", error);
+        let target = target_embedding.as_deref().map(Embedding::from_f32);
+        let target = target.transpose().map_err(bad_target)?;
+        let config = match (&model_size, sources.first()) {
+            (Some(name), _) => {
+                ModelConfig::preset(name).map_err(|error| Failure::argument("model_size", error))?
+            }
+            (None, Some(first)) => first.config()?,
+            (None, None) => return Err(refused(ScoringError::NoModels)),
+        };
+        if let Some(target) = &target
+            && target.dim() != config.embedding_dim
+        {
+            let text = format!(
+                "{} numbers; the weights are of a model with {}",
+                target.dim(),
+                config.embedding_dim
+            );
+            return Err(Failure::argument("target_embedding", text));
+        }
+        let scorer = Scorer::new(ScorerConfig::new(config, Device::Cpu)).map_err(refused)?;
+        let models: Vec<&dyn ModelSource> = sources.iter().map(|one| one as _).collect();
+        let scores = scorer.score(&data, &models, seed).map_err(refused)?;
+        let name = DataName {
+            checksum: soma_crypto::checksum(&data[..]),
+            size: data.len() as u64,
+        };
+        serde_json::to_value(scores.response(name, target.as_ref()))
+            .map_err(|error| Failure::named("Internal", error.to_string()))
+    })?;
+    to_python(py, &answer)
+}
+
+/// The sequences of data: tokens, what each place should predict, and positions.
+#[pyfunction]
+pub(crate) fn tokenize<'py>(data: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyAny>> {
+    let py = data.py();
+    let bytes = data.as_bytes();
+    let value = compute(py, || {
+        let sequences: Vec<_> = tokenizer::batches(bytes).flatten().collect();
+        let targets: Vec<Vec<u16>> = sequences
+            .iter()
+            .map(|one| one.targets().collect())
+            .collect();
+        let positions: Vec<Vec<u64>> = sequences
+            .iter()
+            .map(|one| one.positions().collect())
+            .collect();
+        let tokens: Vec<_> = sequences.into_iter().map(|one| one.tokens).collect();
+        Ok(json!({ "token_ids": tokens, "targets": targets, "pos_ids": positions }))
+    })?;
+    to_python(py, &value)
+}
+
+/// The noise of SIGReg as 32-bit floats of this machine, row after row.
+#[pyfunction]
+pub(crate) fn sigreg_noise<'py>(
+    py: Python<'py>,
+    seed: u64,
+    batch: u64,
+    dim: usize,
+    slices: usize,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let count = dim.checked_mul(slices).filter(|count| *count <= MAX_NOISE);
+    if count.is_none() {
+        let text = format!("dim × slices is more than {MAX_NOISE} numbers");
+        return Err(Failure::argument("dim", text).raise(py));
+    }
+    let numbers = compute(py, || Ok(noise::sigreg_noise(seed, batch, dim, slices)))?;
+    PyBytes::new_with(py, 4 * numbers.len(), |bytes| {
+        for (place, number) in bytes.chunks_exact_mut(4).zip(&numbers) {
+            place.copy_from_slice(&number.to_ne_bytes());
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,167 @@
+//! Sealed weights and checksums, read and written where Python keeps them.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use soma_crypto::sealed::{self, HEADER_BYTES, SEGMENT_BYTES, SealError, SealReport, TAG_BYTES};
+use soma_types::{Checksum, WeightsKey};
+
+use crate::arguments::parse;
+use crate::bridge::compute;
+use crate::errors::Failure;
+
+/// Bytes read from or written to a file at a time.
+const PART: usize = 1 << 20;
+
+/// A fresh key, in Base58.
+#[pyfunction]
+pub(crate) fn fresh_key(py: Python<'_>) -> PyResult<String> {
+    compute(py, || Ok(sealed::fresh_key().to_string()))
+}
+
+/// Checks a key and gives it as it is printed.
+#[pyfunction]
+pub(crate) fn parse_key(py: Python<'_>, name: &str, text: &str) -> PyResult<String> {
+    let key: Result<WeightsKey, _> = parse(name, text);
+    key.map(|key| key.to_string())
+        .map_err(|failure| failure.raise(py))
+}
+
+/// Checks a checksum and gives it as it is printed.
+#[pyfunction]
+pub(crate) fn parse_checksum(py: Python<'_>, name: &str, text: &str) -> PyResult<String> {
+    let checksum: Result<Checksum, _> = parse(name, text);
+    checksum
+        .map(|checksum| checksum.to_string())
+        .map_err(|failure| failure.raise(py))
+}
+
+/// SHA3-256 in Base58.
+#[pyfunction]
+pub(crate) fn checksum(data: &Bound<'_, PyBytes>) -> PyResult<String> {
+    let bytes = data.as_bytes();
+    compute(data.py(), || Ok(soma_crypto::checksum(bytes).to_string()))
+}
+
+/// SHA3-256 of a file in Base58, without holding it.
+#[pyfunction]
+pub(crate) fn checksum_file(py: Python<'_>, path: PathBuf) -> PyResult<String> {
+    compute(py, || {
+        let unreadable = |error| Failure::file(&path, error);
+        let file = BufReader::with_capacity(PART, File::open(&path).map_err(unreadable)?);
+        let checksum = soma_crypto::checksum_of_reader(file).map_err(unreadable)?;
+        Ok(checksum.to_string())
+    })
+}
+
+/// Seals bytes.
+#[pyfunction]
+pub(crate) fn seal<'py>(data: &Bound<'py, PyBytes>, key: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let py = data.py();
+    let key: WeightsKey = parse("key", key).map_err(|failure| failure.raise(py))?;
+    let plain = data.as_bytes();
+    let size = sealed::sealed_len(plain.len() as u64).and_then(|size| usize::try_from(size).ok());
+    let size = size.ok_or_else(|| bad_data(SealError::TooLong).raise(py))?;
+    PyBytes::new_with(py, size, |out| {
+        compute(py, || {
+            sealed::seal(plain, out, &key).map_err(bad_data)?;
+            Ok(())
+        })
+    })
+}
+
+/// Opens sealed bytes.
+#[pyfunction]
+pub(crate) fn unseal<'py>(data: &Bound<'py, PyBytes>, key: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let py = data.py();
+    let key: WeightsKey = parse("key", key).map_err(|failure| failure.raise(py))?;
+    let sealed = data.as_bytes();
+    // What is too short has no plaintext; opening it says why.
+    let size = plain_len(sealed.len() as u64).unwrap_or_default();
+    let size = usize::try_from(size).unwrap_or_default();
+    PyBytes::new_with(py, size, |out| {
+        compute(py, || {
+            sealed::open(sealed, out, &key).map_err(bad_data)?;
+            Ok(())
+        })
+    })
+}
+
+/// Seals a file into another, in constant memory. Gives checksum and size of the sealed file, and
+/// the checksum of the open one.
+#[pyfunction]
+pub(crate) fn seal_file(
+    py: Python<'_>,
+    source: PathBuf,
+    destination: PathBuf,
+    key: &str,
+) -> PyResult<(String, u64, String)> {
+    let key: WeightsKey = parse("key", key).map_err(|failure| failure.raise(py))?;
+    convert(py, &source, &destination, move |from, to| {
+        sealed::seal(from, to, &key)
+    })
+}
+
+/// Opens a sealed file into another, in constant memory. Gives checksum and size of the sealed
+/// file, and the checksum of the open one.
+#[pyfunction]
+pub(crate) fn unseal_file(
+    py: Python<'_>,
+    source: PathBuf,
+    destination: PathBuf,
+    key: &str,
+) -> PyResult<(String, u64, String)> {
+    let key: WeightsKey = parse("key", key).map_err(|failure| failure.raise(py))?;
+    convert(py, &source, &destination, move |from, to| {
+        sealed::open(from, to, &key)
+    })
+}
+
+/// The destination is replaced only when all is well.
+fn convert(
+    py: Python<'_>,
+    source: &Path,
+    destination: &Path,
+    work: impl FnOnce(&mut dyn Read, &mut dyn Write) -> Result<SealReport, SealError> + Send,
+) -> PyResult<(String, u64, String)> {
+    compute(py, || {
+        let file = File::open(source).map_err(|error| Failure::file(source, error))?;
+        let mut reader = BufReader::with_capacity(PART, file);
+        let folder = match destination.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let unwritable = |error: std::io::Error| Failure::file(destination, error);
+        let part = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
+        let mut writer = BufWriter::with_capacity(PART, part);
+        let report = work(&mut reader, &mut writer).map_err(|error| match error {
+            SealError::Read(error) => Failure::file(source, error),
+            SealError::Write(error) => unwritable(error),
+            other => Failure::argument("source", other),
+        })?;
+        let part = writer.into_inner();
+        let part = part.map_err(|error| unwritable(error.into_error()))?;
+        part.persist(destination)
+            .map_err(|error| unwritable(error.error))?;
+        Ok((
+            report.ciphertext_checksum.to_string(),
+            report.sealed_len,
+            report.plaintext_checksum.to_string(),
+        ))
+    })
+}
+
+/// Bytes of the plaintext of a sealed stream; none when it is shorter than any.
+pub(crate) fn plain_len(sealed: u64) -> Option<u64> {
+    let (segment, tag) = (SEGMENT_BYTES as u64, TAG_BYTES as u64);
+    let body = sealed.checked_sub(HEADER_BYTES as u64)?;
+    let segments = body.div_ceil(segment + tag).max(1);
+    body.checked_sub(segments * tag)
+}
+
+fn bad_data(error: SealError) -> Failure {
+    Failure::argument("data", error)
+}
