@@ -4,6 +4,10 @@
 //! divisions round down, so what all holders can take never exceeds what the pool has. At par a
 //! shannon is 2^32 shares, which keeps rounding below a shannon. A slash rate is below 100 %, so
 //! a pool with shares never falls to zero and every rate stays defined.
+//!
+//! A share is never worth more than a shannon (`soma ≤ tokens`): a reward that would make it dearer
+//! becomes new shares instead. Else whoever holds a handful of dear shares would gain what is
+//! rounded off the stake of others.
 
 use ruint::aliases::U256;
 use soma_types::{Bps, Shannons, StakingPool};
@@ -40,7 +44,10 @@ pub fn value_of(shares: u128, soma: Shannons, tokens: u128) -> Shannons {
 pub trait PoolMath {
     /// Adds stake that counts at once and gives its shares. `None` on overflow.
     fn mint(&mut self, amount: Shannons) -> Option<u128>;
-    /// Adds a reward: raises the rate. `None` on overflow, or when nobody holds shares.
+    /// True when a reward of `amount` may raise the rate: somebody holds shares, and none becomes
+    /// dearer than a shannon.
+    fn can_raise(&self, amount: Shannons) -> bool;
+    /// Adds a reward: raises the rate. `None` on overflow, or when the rate may not rise so far.
     fn reward(&mut self, amount: Shannons) -> Option<()>;
     /// Moves shares to the unbonding account; gives the value and the unbonding shares.
     fn unbond(&mut self, shares: u128) -> (Shannons, u128);
@@ -61,8 +68,12 @@ impl PoolMath for StakingPool {
         Some(shares)
     }
 
+    fn can_raise(&self, amount: Shannons) -> bool {
+        self.tokens != 0 && u128::from(self.soma.0) + u128::from(amount.0) <= self.tokens
+    }
+
     fn reward(&mut self, amount: Shannons) -> Option<()> {
-        if self.tokens == 0 {
+        if !self.can_raise(amount) {
             return None;
         }
         self.soma = self.soma.checked_add(amount)?;
@@ -192,6 +203,7 @@ mod tests {
                 let held = u128::from(pool.soma.0) + u128::from(pool.unbonding_soma.0);
                 prop_assert_eq!(put_in, taken + held);
                 prop_assert!(pool.tokens == 0 || !pool.soma.is_zero());
+                prop_assert!(u128::from(pool.soma.0) <= pool.tokens);
                 let claims: u128 = staked.iter()
                     .map(|shares| u128::from(value_of(*shares, pool.soma, pool.tokens).0)).sum();
                 prop_assert!(claims <= u128::from(pool.soma.0));

@@ -183,7 +183,9 @@ pub enum ExecutionError {
         got: Shannons,
     },
     /// Another owner committed the same weights earlier.
-    #[error("another owner committed the same weights at height {height}; exact copies do not pay")]
+    #[error(
+        "the same weights were committed at height {height} for another model; exact copies do not pay"
+    )]
     WeightsAlreadyRevealed {
         /// The block of the earlier commit.
         height: Height,
@@ -283,6 +285,16 @@ pub enum ExecutionError {
     /// The submission was challenged before.
     #[error("this submission has been challenged already")]
     TargetAlreadyChallenged,
+    /// A validator that left can still be punished for what it signed.
+    #[error(
+        "this address was a validator until epoch {last}, for which it still answers; apply from epoch {from} on"
+    )]
+    ValidatorStillAnswers {
+        /// The last epoch in which it was in the committee.
+        last: Epoch,
+        /// The first epoch in which it may apply again.
+        from: Epoch,
+    },
 }
 
 macro_rules! names {
@@ -357,6 +369,7 @@ names! {
     AuditWindowClosed,
     TargetAlreadyClaimed,
     TargetAlreadyChallenged,
+    ValidatorStillAnswers,
 }
 
 impl ExecutionError {

@@ -112,6 +112,22 @@ fn evidence_counts_once_and_only_while_it_is_fresh() {
 }
 
 #[test]
+fn a_validator_that_left_answers_for_what_it_signed_before_it_applies_again() {
+    let mut world = World::new();
+    let guilty = world.validators[1];
+    world.ok(&guilty, TransactionKind::RemoveValidator);
+    world.end_epoch();
+    let again = world.candidate(&guilty, 90);
+    assert_eq!(world.fails(&guilty, again.clone()), "ValidatorStillAnswers");
+    let before = world.validator_pool(&guilty).soma;
+    let evidence = equivocation(guilty);
+    world.end_epoch_with(vec![evidence]);
+    let after = world.validator_pool(&guilty).soma;
+    assert_eq!(after.0, before.0 - before.0 / 20);
+    world.ok(&guilty, again);
+}
+
+#[test]
 fn a_validator_with_too_little_stake_leaves_after_the_grace_period() {
     let setup = Setup::default()
         .with("validator_low_stake_grace_epochs", 2)

@@ -1,12 +1,16 @@
 //! Stake: shares of a pool, slashed together, and out after a full epoch.
 
-use soma_tests::model_secrets::ModelSecrets;
+use soma_tests::model_secrets::{ModelSecrets, Sealed};
 use soma_tests::scenes::{DIM, soma};
-use soma_tests::world::{World, axis};
+use soma_tests::world::{Setup, World, axis};
 use soma_types::{
-    Address, ModelFault, ModelId, ModelStatus, PoolStatus, Shannons, StakePosition, StakeState,
-    TransactionKind,
+    Address, Bps, ModelFault, ModelId, ModelStatus, PoolStatus, Shannons, StakePosition,
+    StakeState, TransactionKind,
 };
+
+fn five_percent() -> Bps {
+    Bps::new(500).expect("below 10,000")
+}
 
 fn unstake(stake: &StakePosition) -> TransactionKind {
     TransactionKind::Unstake { stake: stake.id }
@@ -186,6 +190,71 @@ fn d41_stake_on_its_way_out_is_still_slashed() {
     let balance = world.balance(&owner).0;
     world.end_epoch();
     assert_eq!(world.balance(&owner).0, balance + soma(10).0 / 20);
+}
+
+#[test]
+fn a_model_is_slashed_once_for_the_same_weights() {
+    let mut world = World::with_targets();
+    let model = world.model_of(&world.users[0].clone());
+    let reason = ModelFault::Undecryptable;
+    for reporter in world.validators.clone() {
+        world.ok(&reporter, TransactionKind::ReportModel { model, reason });
+    }
+    world.end_epoch();
+    assert_eq!(
+        world.model_pool(&model).soma,
+        soma(10).share(five_percent())
+    );
+    assert!(world.model(&model).weights.is_none());
+    let reporter = world.validators[0];
+    let again = TransactionKind::ReportModel { model, reason };
+    assert_eq!(world.fails(&reporter, again), "ModelNotActive");
+}
+
+/// Fills a target with data that the model of `owner` wins, and claims it two epochs later.
+fn earn(world: &mut World, owner: &Address, seed: u8) {
+    let submitter = world.users[5];
+    let model = world.model_of(owner);
+    let target = world.open_targets().remove(0);
+    let direction = world.read().target_embedding(&target.id).expect("readable");
+    let direction = direction.expect("a target has a direction");
+    let sealed = Sealed::new(submitter, target.id, model, &direction, seed, 100);
+    world.ok(&submitter, sealed.seal());
+    world.ok(&submitter, sealed.open());
+    world.end_epochs(2);
+    let claim = TransactionKind::ClaimRewards { target: target.id };
+    world.ok(&submitter, claim);
+}
+
+#[test]
+fn an_owner_who_makes_shares_dear_takes_nothing_from_who_stakes_after() {
+    let setup = Setup::default().models(3).with("model_min_stake", 1);
+    let mut world = World::with(setup);
+    world.tick();
+    let (owner, victim) = (world.users[0], world.users[7]);
+    let model = world.model_of(&owner);
+    let stake = |amount| TransactionKind::StakeToModel { model, amount };
+    // All of the pool leaves but one shannon, whose shares then take rewards.
+    world.ok(&owner, stake(Shannons(1)));
+    world.end_epoch();
+    let mut stakes = world.stakes(&owner);
+    stakes.sort_by_key(|stake| stake.principal);
+    world.ok(&owner, unstake(&stakes[1]));
+    assert_eq!(world.model_pool(&model).soma, Shannons(1));
+    for seed in 0..4 {
+        earn(&mut world, &owner, seed);
+        let pool = world.model_pool(&model);
+        assert!(
+            u128::from(pool.soma.0) <= pool.tokens,
+            "a share is at most a shannon"
+        );
+    }
+    assert!(world.model_pool(&model).soma > soma(1), "it earned");
+    world.ok(&victim, stake(soma(2)));
+    world.end_epoch();
+    let position = world.stakes(&victim)[0];
+    let worth = world.worth(&position);
+    assert!(worth.0 + 1 >= soma(2).0, "{worth} of 2 SOMA are left");
 }
 
 #[test]

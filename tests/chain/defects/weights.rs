@@ -64,10 +64,36 @@ fn d27_an_update_to_the_weights_of_another_owner_is_refused() {
         world.fails(&second, copy.reveal()),
         "WeightsAlreadyRevealed"
     );
-    // The owner may use its own weights again.
-    let model = world.create_model(&first, soma(10), 0);
-    let again = ModelSecrets::new(model, 1, axis(DIM, 2));
-    world.commit_and_reveal(&first, &again);
+}
+
+#[test]
+fn d27_an_owner_has_the_same_weights_in_one_active_model_at_a_time() {
+    let (mut world, [(owner, original), (copyist, copy)]) = two_of_a_kind();
+    // The copyist reveals first, and tries it with a second model.
+    world.ok(&copyist, copy.reveal());
+    let model = world.create_model(&copyist, soma(10), 0);
+    let twin = ModelSecrets::new(model, 1, axis(DIM, 2));
+    world.ok(&copyist, twin.commit());
+    world.ok(&owner, original.reveal());
+    assert_eq!(world.chain.active_models(), 1, "no copy is left");
+    world.end_epoch();
+    assert_eq!(
+        world.fails(&copyist, twin.reveal()),
+        "WeightsAlreadyRevealed"
+    );
+
+    let model = world.create_model(&owner, soma(10), 0);
+    let twin = ModelSecrets::new(model, 1, axis(DIM, 2));
+    world.ok(&owner, twin.commit());
+    world.end_epoch();
+    assert_eq!(world.fails(&owner, twin.reveal()), "WeightsAlreadyRevealed");
+    // With the first ended, its owner may use them again.
+    let ended = TransactionKind::DeactivateModel {
+        model: original.model,
+    };
+    world.ok(&owner, ended);
+    world.ok(&owner, twin.reveal());
+    assert_eq!(world.model(&twin.model).status, ModelStatus::Active);
 }
 
 #[test]

@@ -238,10 +238,12 @@ impl Game {
 
     pub(super) fn validator_report(&mut self) -> TransactionKind {
         let validator = self.validator_address();
-        match self.chance(70) {
-            true => TransactionKind::ReportValidator { validator },
-            false => TransactionKind::UndoReportValidator { validator },
+        if self.chance(50) {
+            self.reported = Some(validator);
+            return TransactionKind::ReportValidator { validator };
         }
+        let validator = self.reported.unwrap_or(validator);
+        TransactionKind::UndoReportValidator { validator }
     }
 
     pub(super) fn apply_or_leave(&mut self, sender: &Address) -> TransactionKind {

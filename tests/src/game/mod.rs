@@ -41,6 +41,8 @@ pub struct Game {
     rng: ChaCha20Rng,
     secrets: BTreeMap<ModelId, ModelSecrets>,
     sealed: Vec<Sealed>,
+    /// The validator that was reported last.
+    reported: Option<Address>,
     next_newcomer: u64,
     tally: Tally,
     /// What the actors see: refreshed for every block.
@@ -73,6 +75,7 @@ impl Game {
             rng: ChaCha20Rng::seed_from_u64(seed),
             secrets: BTreeMap::new(),
             sealed: Vec::new(),
+            reported: None,
             next_newcomer: 50_000,
             tally: Tally::default(),
             view: View::default(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use soma_types::Parameters;
-use soma_types::validator::{QUORUM, TOTAL_VOTING_POWER};
+use soma_types::validator::upgrade_power;
 
 use crate::error::BlockError;
 use crate::rules::Rules;
@@ -15,10 +15,7 @@ pub(crate) fn next_version(
     state: &State<'_>,
     rules: &Rules,
 ) -> Result<Option<(u64, Arc<Parameters>)>, BlockError> {
-    let rest = TOTAL_VOTING_POWER - QUORUM;
-    let buffer = (rest * state.parameters.upgrade_buffer_bps).div_ceil(10_000);
-    let needed = QUORUM + buffer;
-
+    let needed = upgrade_power(state.parameters.upgrade_buffer_bps);
     let mut announced = Vec::new();
     for member in &state.committee(state.epoch())?.members {
         let version = state

@@ -8,8 +8,7 @@ use soma_types::{Address, Bps, EarningKind, PoolStatus, Shannons, Validator, Val
 use crate::execute::claims::earned;
 use crate::execute::{staking, validators as changes};
 use crate::key::prefix;
-use crate::pool::PoolMath;
-use crate::state::{Failure, State, Step};
+use crate::state::{State, Step};
 
 /// Pays the committee from the validators' pot by voting power. Who misbehaved gets nothing, who
 /// was reported by a quorum loses a part; the others share what these lose.
@@ -77,20 +76,9 @@ fn pay_one(state: &mut State<'_>, validator: &Validator, reward: Shannons) -> St
         return Ok(());
     }
     let mut pool = state.pool(&validator.pool)?;
-    let nobody = pool.tokens == 0;
-    let commission = if nobody {
-        reward
-    } else {
-        reward.share(validator.commission)
-    };
-    let rest = reward.saturating_sub(commission);
-    if !rest.is_zero() {
-        pool.reward(rest)
-            .ok_or(Failure::Supply("a staking pool overflowed"))?;
-    }
-    staking::add_commission(state, &mut pool, validator.address, commission)?;
-    state.save_pool(&pool);
     let address = validator.address;
+    let (commission, rest) =
+        staking::pay_pool(state, &mut pool, address, validator.commission, reward)?;
     earned(
         state,
         address,

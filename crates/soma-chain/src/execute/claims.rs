@@ -8,8 +8,7 @@ use soma_types::{
 use super::staking;
 use super::transaction::Call;
 use crate::key::Key;
-use crate::pool::PoolMath;
-use crate::state::{Failure, State, Step};
+use crate::state::{State, Step};
 
 /// How a target's reward is shared: submitter, model, claimer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,20 +113,8 @@ fn claimable_fill(target: &Target, now: Epoch) -> Step<Box<Fill>> {
 fn pay_model(state: &mut State<'_>, id: &ModelId, amount: Shannons, from: TargetId) -> Step<()> {
     let model = state.model(id)?;
     let mut pool = state.pool(&model.pool)?;
-    // Without any holder the whole amount becomes the owner's stake.
-    let nobody = pool.tokens == 0;
-    let commission = if nobody {
-        amount
-    } else {
-        amount.share(model.commission)
-    };
-    let rest = amount.saturating_sub(commission);
-    if !rest.is_zero() {
-        pool.reward(rest)
-            .ok_or(Failure::Supply("a staking pool overflowed"))?;
-    }
-    staking::add_commission(state, &mut pool, model.owner, commission)?;
-    state.save_pool(&pool);
+    let (commission, rest) =
+        staking::pay_pool(state, &mut pool, model.owner, model.commission, amount)?;
     earned(
         state,
         model.owner,

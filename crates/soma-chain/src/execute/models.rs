@@ -166,7 +166,8 @@ pub(crate) fn reveal(
 }
 
 /// Keeps who committed to some weights first. A later committer of the same weights is refused,
-/// or ends when the earlier one reveals after it: the original never loses to a copy.
+/// or ends when the earlier one reveals after it: the original never loses to a copy. An owner has
+/// the same weights in one active model at a time.
 fn register_weights(
     state: &mut State<'_>,
     model: &Model,
@@ -185,17 +186,19 @@ fn register_weights(
             let height = earlier.commit_height;
             return Err(ExecutionError::WeightsAlreadyRevealed { height }.into());
         }
-        if same_owner && earlier.commit_height <= commit_height {
-            record = earlier;
+        if same_owner {
+            record.commit_height = earlier.commit_height.min(commit_height);
         }
-        if !same_owner {
-            let mut copy = state.model(&earlier.model)?;
-            let has_them = copy
-                .weights
-                .as_ref()
-                .is_some_and(|w| w.plaintext_checksum == plaintext);
-            if has_them && matches!(copy.status, ModelStatus::Active) {
-                end_model(state, &mut copy, now)?;
+        if earlier.model != model.id {
+            let mut other = state.model(&earlier.model)?;
+            let weights = other.weights.as_ref();
+            let has_them = weights.is_some_and(|w| w.plaintext_checksum == plaintext);
+            if has_them && matches!(other.status, ModelStatus::Active) {
+                if same_owner {
+                    let height = earlier.commit_height;
+                    return Err(ExecutionError::WeightsAlreadyRevealed { height }.into());
+                }
+                end_model(state, &mut other, now)?;
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use soma_crypto::{Domain, Hasher};
 use soma_types::{
-    Address, Epoch, ExecutionError, ModelId, ModelStatus, PoolId, PoolRate, PoolStatus, Shannons,
-    StakeId, StakePosition, StakeState, StakingPool, ValidatorStatus,
+    Address, Bps, Epoch, ExecutionError, ModelId, ModelStatus, PoolId, PoolRate, PoolStatus,
+    Shannons, StakeId, StakePosition, StakeState, StakingPool, ValidatorStatus,
 };
 
 use super::transaction::Call;
@@ -83,8 +83,32 @@ pub(crate) fn stake(
     Ok(id)
 }
 
+/// Pays a reward to a pool and saves it: the commission becomes stake of its owner, the rest raises
+/// the rate. Where that is not possible, for nobody holds shares or they would become too dear, all
+/// of it becomes the owner's stake. Gives both parts.
+pub(crate) fn pay_pool(
+    state: &mut State<'_>,
+    pool: &mut StakingPool,
+    owner: Address,
+    commission: Bps,
+    amount: Shannons,
+) -> Step<(Shannons, Shannons)> {
+    let rest = amount.saturating_sub(amount.share(commission));
+    let rest = match pool.can_raise(rest) {
+        true => rest,
+        false => Shannons::ZERO,
+    };
+    let commission = amount.saturating_sub(rest);
+    if !rest.is_zero() {
+        pool.reward(rest).ok_or(OVERFLOW)?;
+    }
+    add_commission(state, pool, owner, commission)?;
+    state.save_pool(pool);
+    Ok((commission, rest))
+}
+
 /// Adds stake that counts at once to the owner's commission position in `pool`.
-pub(crate) fn add_commission(
+fn add_commission(
     state: &mut State<'_>,
     pool: &mut StakingPool,
     owner: Address,

@@ -131,6 +131,18 @@ fn check_possession(state: &State<'_>, call: Call, key: &PublicKey, proof: &Sign
         .map_err(|_| ExecutionError::InvalidProofOfPossession.into())
 }
 
+/// A former validator keeps its record and its pool for as long as evidence against it counts.
+fn check_answered(state: &State<'_>, address: &Address) -> Step<()> {
+    let now = state.epoch();
+    for last in [Some(now), now.minus(1)].into_iter().flatten() {
+        if state.committee(last)?.member(address).is_some() {
+            let from = last.plus(2);
+            return Err(ExecutionError::ValidatorStillAnswers { last, from }.into());
+        }
+    }
+    Ok(())
+}
+
 /// Applies to join the committee. The sender joins at an epoch boundary once its stake suffices.
 pub(crate) fn add(state: &mut State<'_>, call: Call, candidate: &ValidatorCandidate) -> Step<()> {
     if let Some(known) = state.validator(&call.sender)?
@@ -138,6 +150,7 @@ pub(crate) fn add(state: &mut State<'_>, call: Call, candidate: &ValidatorCandid
     {
         return Err(ExecutionError::DuplicateValidator.into());
     }
+    check_answered(state, &call.sender)?;
     let commission = commission(candidate.commission_bps)?;
     let metadata = candidate.metadata.clone();
     check_possession(

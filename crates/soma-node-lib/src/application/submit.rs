@@ -81,9 +81,14 @@ impl Application {
         let reader = self.chain.reader();
         let account = reader.account(sender)?;
         let head = reader.head();
-        let committee = reader.committee(reader.system().epoch)?;
+        let epoch = reader.system().epoch;
+        let mut is_validator = false;
+        // Fills of the epoch before are judged by the committee of that epoch.
+        for epoch in [Some(epoch), epoch.minus(1)].into_iter().flatten() {
+            let committee = reader.committee(epoch)?;
+            is_validator |= committee.is_some_and(|known| known.member(sender).is_some());
+        }
         drop(reader);
-        let is_validator = committee.is_some_and(|committee| committee.member(sender).is_some());
         let now = self.now();
         let sender = SenderFacts {
             nonce: account.nonce,

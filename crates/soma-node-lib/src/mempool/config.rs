@@ -15,6 +15,10 @@ pub struct MempoolConfig {
     pub max_sender_transactions: usize,
     /// The most bytes of waiting transactions of one sender. Default 8 MiB.
     pub max_sender_bytes: usize,
+    /// How often a waiting transaction may be replaced by another with its nonce. Default 16.
+    pub max_replacements: u32,
+    /// The most waiting transactions of one validator that cost no fee. Default 64.
+    pub max_sender_duties: usize,
     /// The part of `max_transactions` and `max_bytes` that transactions behind a gap may take, in
     /// percent. Default 25.
     pub max_parked_percent: u8,
@@ -29,6 +33,8 @@ impl Default for MempoolConfig {
             max_bytes: 128 << 20,
             max_sender_transactions: 1_024,
             max_sender_bytes: 8 << 20,
+            max_replacements: 16,
+            max_sender_duties: 64,
             max_parked_percent: 25,
             max_age_blocks: 20_000,
         }

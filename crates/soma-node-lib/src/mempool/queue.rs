@@ -15,6 +15,8 @@ pub(super) struct Entry {
     pub(super) until: Height,
     /// The height of the proposal that it was picked for.
     pub(super) proposed: Option<Height>,
+    /// How many with the same nonce it came after.
+    pub(super) replaced: u32,
 }
 
 /// The waiting transactions of one sender.
@@ -48,6 +50,12 @@ impl Queue {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How many are duties of a validator.
+    pub(super) fn duties(&self) -> usize {
+        let is_duty = |entry: &&Entry| entry.transaction.transaction.kind.is_validator_duty();
+        self.entries().filter(is_duty).count()
     }
 
     /// How many have no gap before them.

@@ -56,9 +56,23 @@ impl Pool {
                 height,
             });
         }
+        // Each is verified and passed on, and only the last pays.
+        let most = self.config.max_replacements;
+        if replaced.is_some_and(|entry| entry.replaced >= most) {
+            return Err(MempoolError::SenderLimit {
+                limit: format!("{most} replacements of nonce {}", body.nonce),
+            });
+        }
         let freed = replaced.map_or(0, |entry| entry.transaction.size_bytes());
         let others = queue.map_or(0, Queue::len) - usize::from(replaced.is_some());
         let is_free = sender.is_validator && body.kind.is_validator_duty();
+        let most = self.config.max_sender_duties;
+        // Nothing else keeps a validator from filling blocks by reporting and taking back in turns.
+        if is_free && queue.map_or(0, Queue::duties) >= most {
+            return Err(MempoolError::SenderLimit {
+                limit: format!("{most} reports that cost no fee"),
+            });
+        }
         let waiting = u64::try_from(others).unwrap_or(u64::MAX).saturating_add(1);
         let needed = chain.base_fee.checked_mul(waiting);
         if !is_free && needed.is_none_or(|needed| needed > sender.balance) {

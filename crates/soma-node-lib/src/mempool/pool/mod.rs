@@ -107,8 +107,12 @@ impl Pool {
             transaction.transaction.nonce,
         );
         self.check(&transaction, sender, chain)?;
+        let queue = self.queues.get(&address);
+        let before = queue.and_then(|queue| queue.get(nonce));
+        let replaced = before.map_or(0, |before| before.replaced.saturating_add(1));
         self.arrivals += 1;
         let entry = Entry {
+            replaced,
             arrived: self.arrivals,
             until: transaction
                 .transaction

@@ -24,16 +24,26 @@ fn key(sender: usize) -> SecretKey {
 }
 
 fn make(sender: usize, nonce: u64, variant: u64, expiry_height: Height) -> VerifiedTransaction {
+    let kind = TransactionKind::Transfer {
+        recipient: Address([9; 32]),
+        amount: Shannons(variant),
+    };
+    make_kind(sender, nonce, kind, expiry_height)
+}
+
+fn make_kind(
+    sender: usize,
+    nonce: u64,
+    kind: TransactionKind,
+    expiry_height: Height,
+) -> VerifiedTransaction {
     let key = key(sender);
     let transaction = Transaction {
         chain_id: CHAIN,
         sender: key.address(),
         nonce,
         expiry_height,
-        kind: TransactionKind::Transfer {
-            recipient: Address([9; 32]),
-            amount: Shannons(variant),
-        },
+        kind,
     };
     verify(sign(transaction, &key)).unwrap()
 }

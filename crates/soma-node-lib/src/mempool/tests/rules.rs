@@ -93,6 +93,57 @@ fn a_sender_must_be_able_to_pay_for_all_that_waits() {
 }
 
 #[test]
+fn a_nonce_is_not_replaced_without_end() {
+    let config = MempoolConfig {
+        max_replacements: 2,
+        ..small()
+    };
+    let mempool = Mempool::new(config, Arc::default());
+    let facts = |nonce| (sender(nonce), chain(1));
+    for variant in 0..3 {
+        insert(&mempool, make(0, 0, variant, 9), facts(0)).unwrap();
+    }
+    let refused = insert(&mempool, make(0, 0, 3, 9), facts(0)).unwrap_err();
+    assert!(refused.is_retryable());
+    assert!(refused.to_string().contains("2 replacements of nonce 0"));
+    // Another nonce has a count of its own.
+    insert(&mempool, make(0, 1, 0, 9), facts(0)).unwrap();
+    insert(&mempool, make(0, 1, 1, 9), facts(0)).unwrap();
+}
+
+#[test]
+fn a_validator_has_a_few_free_reports_waiting_at_a_time() {
+    let config = MempoolConfig {
+        max_sender_duties: 2,
+        ..small()
+    };
+    let mempool = Mempool::new(config, Arc::default());
+    let member = SenderFacts {
+        balance: Shannons::ZERO,
+        is_validator: true,
+        ..sender(0)
+    };
+    for nonce in 0..2 {
+        insert(&mempool, duty(nonce), (member, chain(1))).unwrap();
+    }
+    let refused = insert(&mempool, duty(2), (member, chain(1))).unwrap_err();
+    assert!(refused.is_retryable());
+    assert!(refused.to_string().contains("2 reports"));
+    // Others pay for what they send.
+    let poor = SenderFacts {
+        is_validator: false,
+        ..member
+    };
+    let refused = insert(&mempool, duty(2), (poor, chain(1))).unwrap_err();
+    assert!(matches!(refused, MempoolError::InsufficientGas { .. }));
+}
+
+fn duty(nonce: u64) -> VerifiedTransaction {
+    let kind = TransactionKind::AnnounceProtocolVersion { version: 2 + nonce };
+    make_kind(0, nonce, kind, 9)
+}
+
+#[test]
 fn what_can_never_be_executed_is_refused_by_name() {
     let mempool = Mempool::new(small(), Arc::default());
     let at = |nonce, height| (sender(nonce), chain(height));
