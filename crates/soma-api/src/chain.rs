@@ -74,12 +74,28 @@ pub struct PeerView {
     pub validator: Option<String>,
 }
 
+/// A peer that a node does not hear, because of what it sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BannedPeerView {
+    /// Its id on the network.
+    pub id: String,
+    /// The fault that was one too many: `undecodable`, `signature`, `stream`, `block`,
+    /// `transaction` or `flood`.
+    pub fault: String,
+    /// Milliseconds until it may connect again.
+    pub left_ms: u64,
+}
+
 /// The peers of a node, in order of id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Peers {
     /// Each.
     pub peers: Vec<PeerView>,
+    /// Those that are banned now.
+    #[serde(default)]
+    pub banned: Vec<BannedPeerView>,
 }
 
 /// Waiting transactions.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use malachite::app::config::{
-    BootstrapProtocol, ConsensusConfig as EngineConsensus, DiscoveryConfig, GossipSubConfig,
-    NodeConfig, P2pConfig, PubSubProtocol, Selector, ValuePayload, ValueSyncConfig,
+    ConsensusConfig as EngineConsensus, DiscoveryConfig, NodeConfig, P2pConfig, ValuePayload,
+    ValueSyncConfig,
 };
 use malachite::app::net::Multiaddr;
 use malachite::app::types::core::LinearTimeouts;
@@ -42,6 +42,8 @@ pub struct ConsensusConfig {
     pub sync_interval_ms: u64,
     /// What peers may take of this node.
     pub limits: Limits,
+    /// When peers are not heard any more.
+    pub bans: Bans,
 }
 
 impl Default for ConsensusConfig {
@@ -58,6 +60,7 @@ impl Default for ConsensusConfig {
             min_interval_ms: 50,
             sync_interval_ms: 2_000,
             limits: Limits::default(),
+            bans: Bans::default(),
         }
     }
 }
@@ -125,10 +128,45 @@ pub struct Limits {
     pub total_bytes: usize,
     /// Bytes of undecided blocks of one height on disk. Default 512 MiB.
     pub undecided_bytes: u64,
-    /// Bytes of gossiped transactions that one publisher may send in a second. Default 8 MiB.
+    /// Messages of all kinds that one publisher may send in a second; of publishers that are not
+    /// connected here, that one neighbour may pass on. Default 10,000.
+    pub peer_messages_per_second: u32,
+    /// Their bytes. Default 32 MiB.
+    pub peer_bytes_per_second: usize,
+    /// Messages with transactions that one publisher may send in a second. Default 5,000.
+    pub gossip_messages_per_second: u32,
+    /// Their bytes. Default 8 MiB.
     pub gossip_bytes_per_second: usize,
+    /// Requests for blocks that one peer may make in a second. Default 50.
+    pub sync_requests_per_second: u32,
+    /// Bytes of answers to one peer in a second, after which its requests are refused until the
+    /// next. Default 64 MiB.
+    pub sync_bytes_per_second: usize,
     /// Blocks in one answer to a peer that catches up. Default 64.
     pub sync_batch: usize,
+}
+
+/// When a peer that sends what no honest node sends is not heard any more: it is disconnected, and
+/// nothing that it published is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bans {
+    /// Faults within [`Bans::fault_memory_ms`] that ban a peer; 0 never does. Default 50.
+    pub max_faults: u32,
+    /// How long faults are remembered, in milliseconds. Default 600,000.
+    pub fault_memory_ms: u64,
+    /// How long a ban lasts, in milliseconds. Default 600,000.
+    pub ban_ms: u64,
+}
+
+impl Default for Bans {
+    fn default() -> Self {
+        Self {
+            max_faults: 50,
+            fault_memory_ms: 600_000,
+            ban_ms: 600_000,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -140,7 +178,12 @@ impl Default for Limits {
             peer_streams: 32,
             total_bytes: 128 * MIB,
             undecided_bytes: 512 * MIB as u64,
+            peer_messages_per_second: 10_000,
+            peer_bytes_per_second: 32 * MIB,
+            gossip_messages_per_second: 5_000,
             gossip_bytes_per_second: 8 * MIB,
+            sync_requests_per_second: 50,
+            sync_bytes_per_second: 64 * MIB,
             sync_batch: 64,
         }
     }
@@ -186,6 +229,14 @@ fn address(field: &'static str, text: &str) -> Result<Multiaddr, ConsensusError>
     Ok(parsed)
 }
 
+/// Checks that `text` is an address that peers can connect to, such as `/ip4/10.0.0.1/tcp/8084`.
+///
+/// # Errors
+/// [`ConsensusError::Config`].
+pub fn check_peer_address(text: &str) -> Result<(), ConsensusError> {
+    address("the peer address", text).map(|_| ())
+}
+
 impl EngineConfig {
     /// Checks and translates a configuration.
     pub(crate) fn new(config: &ConsensusConfig) -> Result<Self, ConsensusError> {
@@ -199,8 +250,6 @@ impl EngineConfig {
         }
         let peers = config.persistent_peers.iter();
         let peers: Result<Vec<_>, _> = peers.map(|p| address("persistent_peers", p)).collect();
-        // Few validators: everyone sends to everyone. Many: six of them at a time.
-        let gossip = GossipSubConfig::new(6, 12, 4, 2, true, true, true);
         let response = ByteSize::b(limits.response_bytes() as u64);
         let p2p = P2pConfig {
             listen_addr: address("listen", &config.listen)?,
@@ -208,14 +257,11 @@ impl EngineConfig {
             persistent_peers_only: config.persistent_peers_only,
             discovery: DiscoveryConfig {
                 enabled: config.discovery,
-                bootstrap_protocol: BootstrapProtocol::Full,
-                selector: Selector::Random,
                 num_outbound_peers: config.max_peers,
                 num_inbound_peers: config.max_peers,
                 max_connections_per_ip: config.max_connections_per_ip,
                 ..DiscoveryConfig::default()
             },
-            protocol: PubSubProtocol::GossipSub(gossip),
             rpc_max_size: response,
             ..P2pConfig::default()
         };

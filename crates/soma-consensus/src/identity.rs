@@ -113,6 +113,13 @@ pub struct Identity {
     pub validator: Option<ValidatorKeys>,
 }
 
+/// The id of a peer that nobody else has.
+#[cfg(test)]
+pub(crate) fn somebody() -> malachite::app::types::PeerId {
+    let id = NetworkKey::generate().peer_id_bytes();
+    malachite::app::types::PeerId::from_bytes(&id).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

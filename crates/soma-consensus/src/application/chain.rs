@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use super::{Application, BlockSource, BuildRequest, Demand, Origin, PickLimits, Verdict};
 use crate::error::ConsensusError;
 use crate::payload::{MAX_OWN_EVIDENCE, Payload};
+use crate::peers::Publisher;
 
 /// Executed blocks that are kept for a commit: one for each round of a height that goes badly.
 const KEPT_EXECUTED: usize = 4;
@@ -413,7 +414,7 @@ impl<S: Store, B: BlockSource> Application for ChainApplication<S, B> {
         self.source.wake()
     }
 
-    fn receive(&self, transactions: Vec<SignedTransaction>) {
-        self.source.receive(transactions);
+    fn receive(&self, transactions: Vec<SignedTransaction>, publisher: Publisher) {
+        self.source.receive(transactions, publisher);
     }
 }

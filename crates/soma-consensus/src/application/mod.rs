@@ -23,6 +23,7 @@ pub use source::{BlockSource, Nonces, PickLimits};
 
 use crate::error::ConsensusError;
 use crate::payload::Payload;
+use crate::peers::Publisher;
 
 /// What a new block is to be made of.
 #[derive(Clone, Debug)]
@@ -121,6 +122,7 @@ pub trait Application: Send + Sync + 'static {
     /// Notified when the answer of [`Application::demand`] may have changed.
     fn wake(&self) -> Arc<Notify>;
 
-    /// Takes transactions that peers passed on. Nothing about them is checked.
-    fn receive(&self, transactions: Vec<SignedTransaction>);
+    /// Takes transactions that `publisher` passed on. Nothing about them is checked; whoever finds
+    /// one that its sender did not sign blames the publisher.
+    fn receive(&self, transactions: Vec<SignedTransaction>, publisher: Publisher);
 }

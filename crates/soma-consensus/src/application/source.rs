@@ -8,6 +8,8 @@ use soma_crypto::transaction::{TransactionError, VerifiedTransaction, verify};
 use soma_types::{Address, Digest, Height, SignedTransaction, TimestampMs};
 use tokio::sync::Notify;
 
+use crate::peers::Publisher;
+
 /// How much a block may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PickLimits {
@@ -55,8 +57,9 @@ pub trait BlockSource: Send + Sync + 'static {
         verify(signed.clone())
     }
 
-    /// Takes transactions that peers passed on. Nothing about them is checked.
-    fn receive(&self, transactions: Vec<SignedTransaction>);
+    /// Takes transactions that `publisher` passed on. Nothing about them is checked; whoever finds
+    /// one that its sender did not sign blames the publisher.
+    fn receive(&self, transactions: Vec<SignedTransaction>, publisher: Publisher);
 
     /// Drops transactions with which a block of this node could not be executed.
     fn drop_failed(&self, transactions: &[Digest]);

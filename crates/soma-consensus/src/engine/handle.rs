@@ -1,13 +1,18 @@
 //! A running engine, from outside.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use malachite::app::engine::network::NetworkStateDump;
 use malachite::{NetworkRequest, app::net::Multiaddr};
-use soma_types::{Address, SignedTransaction};
+use soma_types::{Address, Height, SignedTransaction};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::histories::{Histories, MissingHistory};
 use crate::error::ConsensusError;
 use crate::host::Status;
+use crate::peers::{Ban, Guard, PeerCounts};
 
 /// A peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +33,8 @@ pub struct Observer {
     pub(super) status: watch::Receiver<Status>,
     pub(super) network: mpsc::Sender<NetworkRequest>,
     pub(super) address: Option<Address>,
+    pub(super) histories: Histories,
+    pub(super) guard: Arc<Guard>,
 }
 
 impl Observer {
@@ -39,6 +46,22 @@ impl Observer {
     /// The validator that this node is.
     pub fn validator(&self) -> Option<Address> {
         self.address
+    }
+
+    /// What is missing to a node that needs the block at `needed`, when peers have gone on from
+    /// there and none of them can give it, as far as they say.
+    pub fn missing_history(&self, needed: Height) -> Option<MissingHistory> {
+        self.histories.missing(needed)
+    }
+
+    /// Peers that are not heard now, in order of id.
+    pub fn bans(&self) -> Vec<Ban> {
+        self.guard.bans(Instant::now())
+    }
+
+    /// What peers sent that was dropped, and what they were blamed for.
+    pub fn peer_counts(&self) -> PeerCounts {
+        self.guard.counts()
     }
 
     /// The connected peers, in order of id; none when the engine has stopped.

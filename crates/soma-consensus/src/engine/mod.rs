@@ -2,6 +2,7 @@
 
 mod driver;
 mod handle;
+mod histories;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,22 +10,25 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use malachite::app::types::codec::Codec;
 use malachite::{
-    Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkContext, NetworkIdentity,
-    RequestContext, SyncContext, WalContext,
+    Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkIdentity, RequestContext,
+    SyncContext, WalContext,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::host::Status;
 pub use handle::{Handle, Observer, Outbox, Peer};
+pub(crate) use histories::Histories;
+pub use histories::MissingHistory;
 
 use crate::application::Application;
-use crate::codec::WireCodec;
+use crate::codec::{ListeningCodec, WireCodec};
 use crate::config::{ConsensusConfig, EngineConfig};
 use crate::context::{Address, SomaContext};
 use crate::error::ConsensusError;
 use crate::host::{Host, LogPlace};
 use crate::identity::Identity;
+use crate::peers;
 use crate::signing::{ChainSigner, ChainVerifier};
 
 use driver::Driver;
@@ -99,6 +103,7 @@ impl Engine {
             let opened = tokio::task::spawn_blocking(open).await;
             opened.map_err(|error| ConsensusError::Panicked(error.to_string()))??
         };
+        let guard = Arc::clone(host.guard());
         let validator = host.validator().zip(host.signer());
         let network = network_identity(&config.name, &identity, validator)?;
         let consensus = match validator {
@@ -117,16 +122,24 @@ impl Engine {
             path: wal.clone(),
             error,
         })?;
+        let histories = Histories::default();
+        let codec = ListeningCodec(histories.clone());
+        let network = peers::start(&engine_config, network, codec, guard, verifier);
+        let (network, outlet) = network.await?;
+        let started = network.clone();
         let (channels, engine) = EngineBuilder::new(SomaContext, engine_config)
             .with_default_wal(WalContext::new(wal, WireCodec))
-            .with_default_network(NetworkContext::new(network, WireCodec))
+            .with_custom_network(network, outlet)
             .with_default_sync(SyncContext::new(WireCodec))
             .with_default_consensus(consensus)
             .with_default_request(RequestContext::new(REQUESTS))
             .build()
             .await
-            .map_err(|error| ConsensusError::Start(error.to_string()))?;
-        Ok(spawn(host, channels, engine, stop))
+            .map_err(|error| {
+                started.stop(None);
+                ConsensusError::Start(error.to_string())
+            })?;
+        Ok(spawn(host, channels, engine, histories, stop))
     }
 }
 
@@ -134,12 +147,14 @@ fn spawn<A: Application>(
     host: Host<A>,
     channels: Channels<SomaContext>,
     engine: EngineHandle,
+    histories: Histories,
     stop: CancellationToken,
 ) -> Handle {
     let (outbox, transactions) = mpsc::channel(OUTBOX);
     let (status_in, status) = watch::channel(Status::default());
     let network = channels.net_requests.clone();
     let address = host.validator();
+    let guard = Arc::clone(host.guard());
     let driver = Driver::new(host, status_in);
     let task = tokio::spawn(async move {
         let result = driver.run(channels, transactions, stop).await;
@@ -153,6 +168,8 @@ fn spawn<A: Application>(
             status,
             network,
             address,
+            histories,
+            guard,
         },
     }
 }

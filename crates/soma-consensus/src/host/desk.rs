@@ -65,6 +65,15 @@ pub(super) enum Synced {
     Busy,
 }
 
+/// What became of a block that came in parts.
+pub(super) enum Received {
+    Judged(ProposedValue<SomaContext>),
+    /// It is of no use here, or not now.
+    Nothing,
+    /// It is not what its head says, which its publisher knew.
+    False,
+}
+
 /// A block that was committed.
 pub(super) struct Decided {
     pub(super) payload: Arc<Payload>,
@@ -211,14 +220,11 @@ impl<A: Application> Desk<A> {
     }
 
     /// Judges a block that came in parts. Its head's signature was checked.
-    pub(super) fn receive(
-        &self,
-        complete: &Complete,
-    ) -> Result<Option<ProposedValue<SomaContext>>, ConsensusError> {
+    pub(super) fn receive(&self, complete: &Complete) -> Result<Received, ConsensusError> {
         let signed = &complete.head.proposal;
         let proposal = &signed.proposal;
         if proposal.height != self.height() || !self.may_judge(proposal) {
-            return Ok(None);
+            return Ok(Received::Nothing);
         }
         let known = {
             let mut blocks = self.blocks();
@@ -234,7 +240,7 @@ impl<A: Application> Desk<A> {
             }
         };
         if let Some(entry) = known {
-            return Ok(Some(entry.proposed(proposal.height)));
+            return Ok(Received::Judged(entry.proposed(proposal.height)));
         }
         let drop = |reason: String| {
             let (height, round, proposer) = (proposal.height, proposal.round, proposal.proposer);
@@ -244,7 +250,7 @@ impl<A: Application> Desk<A> {
             Ok(payload) => payload,
             Err(error) => {
                 drop(error.to_string());
-                return Ok(None);
+                return Ok(Received::False);
             }
         };
         let header = &payload.block.header;
@@ -254,7 +260,7 @@ impl<A: Application> Desk<A> {
             || (is_first && header.proposer != proposal.proposer)
         {
             drop("its bytes are not the block that was proposed".to_owned());
-            return Ok(None);
+            return Ok(Received::False);
         }
         let is_valid = match self.application.check(&payload, Origin::Proposal)? {
             Verdict::Valid => true,
@@ -265,11 +271,14 @@ impl<A: Application> Desk<A> {
             }
             Verdict::Unusable(reason) => {
                 drop(reason);
-                return Ok(None);
+                return Ok(Received::Nothing);
             }
         };
         let kept = self.keep(&complete.payload, payload, *signed, is_valid)?;
-        Ok(kept.then(|| entry_of(signed, is_valid).proposed(proposal.height)))
+        Ok(match kept {
+            true => Received::Judged(entry_of(signed, is_valid).proposed(proposal.height)),
+            false => Received::Nothing,
+        })
     }
 
     fn may_judge(&self, proposal: &RoundProposal) -> bool {

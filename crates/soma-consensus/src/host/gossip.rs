@@ -46,25 +46,27 @@ pub(super) fn messages(
     batches.into_iter().map(message).collect()
 }
 
-/// Bytes that each publisher sent in the current second.
+/// Messages and bytes that each publisher sent in the current second.
 #[derive(Debug)]
 pub(super) struct Meter {
-    limit: usize,
+    messages: u32,
+    bytes: usize,
     since: Instant,
-    used: BTreeMap<PeerId, usize>,
+    used: BTreeMap<PeerId, (u32, usize)>,
 }
 
 impl Meter {
-    /// Lets `limit` bytes a second through for each publisher.
-    pub(super) fn new(limit: usize, now: Instant) -> Self {
+    /// Lets so many messages and bytes a second through for each publisher.
+    pub(super) fn new(messages: u32, bytes: usize, now: Instant) -> Self {
         Self {
-            limit,
+            messages,
+            bytes,
             since: now,
             used: BTreeMap::new(),
         }
     }
 
-    /// True when `bytes` more of `publisher` are within its limit.
+    /// True when a message of `bytes` more of `publisher` is within its limits.
     pub(super) fn allows(&mut self, now: Instant, publisher: PeerId, bytes: usize) -> bool {
         if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
             self.since = now;
@@ -73,8 +75,9 @@ impl Meter {
         if self.used.len() >= MAX_PUBLISHERS && !self.used.contains_key(&publisher) {
             return false;
         }
-        let used = self.used.entry(publisher).or_default();
-        *used = used.saturating_add(bytes);
-        *used <= self.limit
+        let (messages, sent) = self.used.entry(publisher).or_default();
+        *messages = messages.saturating_add(1);
+        *sent = sent.saturating_add(bytes);
+        *messages <= self.messages && *sent <= self.bytes
     }
 }

@@ -1,5 +1,7 @@
 //! What comes from other nodes: blocks in parts, signs that they have gone on.
 
+use std::sync::Arc;
+
 use malachite::app::streaming::{StreamContent, StreamMessage};
 use malachite::app::types::core::{Proposal as _, Validator as _, ValidatorSet as _, Vote as _};
 use malachite::app::types::{PeerId, ProposedValue, SignedConsensusMsg};
@@ -7,10 +9,12 @@ use soma_types::Height as PlainHeight;
 use soma_types::consensus::SignedRoundProposal;
 
 use super::Host;
+use super::desk::Received;
 use crate::application::Application;
 use crate::context::{Address, Height, Part, SomaContext, StreamHead};
 use crate::error::ConsensusError;
-use crate::parts::Complete;
+use crate::parts::{Complete, Taken};
+use crate::peers::{Fault, Publisher};
 use crate::proposer::proposer;
 
 /// Heights after the one in work whose blocks are kept for later.
@@ -24,20 +28,35 @@ impl<A: Application> Host<A> {
     /// Takes a message of the channel for blocks. A block of the height in work that is complete
     /// now is for [`Host::judge`].
     pub fn receive(&mut self, publisher: PeerId, message: StreamMessage<Part>) -> Option<Complete> {
+        let now = self.application().now();
+        if self.guard.is_banned(now, &publisher) {
+            return None;
+        }
         if let StreamContent::Data(Part::Transactions(transactions)) = message.content {
             let size = soma_types::codec::encode(&transactions).len();
-            let now = self.application().now();
             if self.meter.allows(now, publisher, size) {
                 let transactions = transactions.into_vec();
-                self.application().receive(transactions);
+                let publisher = Publisher::new(Arc::clone(&self.guard), publisher, now);
+                self.application().receive(transactions, publisher);
             }
             return None;
         }
         let wanted = match &message.content {
-            StreamContent::Data(Part::Head(head)) => self.is_wanted(head),
-            _ => true,
+            StreamContent::Data(Part::Head(head)) => self.wants(head),
+            _ => Wanted::Yes,
         };
-        let complete = self.streams.take(publisher, message, wanted)?;
+        if wanted == Wanted::Forged {
+            self.guard.fault(now, publisher, Fault::Signature);
+        }
+        let is_wanted = wanted == Wanted::Yes;
+        let complete = match self.streams.take(publisher, message, is_wanted) {
+            Taken::Waits => return None,
+            Taken::Refused => {
+                self.guard.fault(now, publisher, Fault::Stream);
+                return None;
+            }
+            Taken::Complete(complete) => complete,
+        };
         let height = self.desk.height();
         if height_of(&complete.head) > height {
             self.keep_for_later(complete);
@@ -55,7 +74,15 @@ impl<A: Application> Host<A> {
         &self,
         complete: &Complete,
     ) -> Result<Option<ProposedValue<SomaContext>>, ConsensusError> {
-        self.desk.receive(complete)
+        match self.desk.receive(complete)? {
+            Received::Judged(value) => Ok(Some(value)),
+            Received::Nothing => Ok(None),
+            Received::False => {
+                let now = self.application().now();
+                self.guard.fault(now, complete.publisher, Fault::Block);
+                Ok(None)
+            }
+        }
     }
 
     /// Listens whether the others have gone on: to signed messages of heights not started here.
@@ -103,29 +130,49 @@ impl<A: Application> Host<A> {
         }
     }
 
-    /// True when a stream with this head may bring a block that this node needs, and its proposer
+    /// Whether a stream with this head may bring a block that this node needs, and its proposer
     /// signed it.
-    pub(super) fn is_wanted(&self, head: &StreamHead) -> bool {
+    pub(super) fn wants(&self, head: &StreamHead) -> Wanted {
         let signed = &head.proposal;
         let proposal = &signed.proposal;
         let height = self.desk.height();
         let Some(validators) = &self.validators else {
-            return false;
+            return Wanted::No;
         };
-        let by = if proposal.height == height {
-            if proposal.round > self.round.saturating_add(ROUNDS_AHEAD) || self.desk.has(proposal) {
-                return false;
+        let is_signed = || {
+            let by = proposer(validators, Height(proposal.height), proposal.round);
+            by.address().0 == proposal.proposer
+                && self.verifier.is_signed_proposal(signed, by.public_key())
+        };
+        if proposal.height == height {
+            let is_late = proposal.round > self.round.saturating_add(ROUNDS_AHEAD);
+            if is_late || self.desk.has(proposal) {
+                Wanted::No
+            } else if is_signed() {
+                Wanted::Yes
+            } else {
+                Wanted::Forged
             }
-            proposer(validators, Height(height), proposal.round)
-        } else if (height..=height.saturating_add(HEIGHTS_AHEAD)).contains(&proposal.height) {
-            // The committee may change on the way; then the block comes again, or by sync.
-            proposer(validators, Height(proposal.height), proposal.round)
+        } else if (height..=height.saturating_add(HEIGHTS_AHEAD)).contains(&proposal.height)
+            && is_signed()
+        {
+            Wanted::Yes
         } else {
-            return false;
-        };
-        by.address().0 == proposal.proposer
-            && self.verifier.is_signed_proposal(signed, by.public_key())
+            // The committee may change on the way; then the block comes again, or by sync.
+            Wanted::No
+        }
     }
+}
+
+/// What a stream's head promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A block that this node may need.
+    Yes,
+    /// Nothing of use, as far as this node can tell.
+    No,
+    /// A block of the height in work that its proposer did not sign.
+    Forged,
 }
 
 pub(super) fn height_of(head: &StreamHead) -> PlainHeight {

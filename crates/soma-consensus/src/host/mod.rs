@@ -36,12 +36,13 @@ use crate::error::ConsensusError;
 use crate::evidence::EvidencePool;
 use crate::identity::ValidatorKeys;
 use crate::parts::{Complete, Streams, split};
+use crate::peers::Guard;
 use crate::signing::{ChainSigner, ChainVerifier};
 use crate::undecided;
 
 use desk::{Desk, Own, Proposer, Synced};
 use gossip::{Meter, messages};
-use incoming::height_of;
+use incoming::{Wanted, height_of};
 use pace::Pace;
 
 pub use desk::LogPlace;
@@ -83,6 +84,7 @@ pub struct Host<A> {
     max_later_bytes: usize,
     evidence: EvidencePool,
     meter: Meter,
+    guard: Arc<Guard>,
     pace: Pace,
     /// The validators of the height in work.
     validators: Option<ValidatorSet>,
@@ -112,7 +114,11 @@ impl<A: Application> Host<A> {
             address: keys.address,
             signer: ChainSigner::new(chain_id, keys.key.clone(), &keys.next),
         });
-        let meter = Meter::new(limits.gossip_bytes_per_second, application.now());
+        let meter = Meter::new(
+            limits.gossip_messages_per_second,
+            limits.gossip_bytes_per_second,
+            application.now(),
+        );
         let desk = Desk::open(application, *limits, proposer.clone(), log)?;
         Ok(Self {
             desk,
@@ -125,6 +131,7 @@ impl<A: Application> Host<A> {
             max_later_bytes: limits.total_bytes,
             evidence: EvidencePool::default(),
             meter,
+            guard: Arc::new(Guard::new(*limits, config.bans)),
             pace: Pace::new(Duration::from_millis(config.min_interval_ms)),
             validators: None,
             round: 0,
@@ -136,6 +143,11 @@ impl<A: Application> Host<A> {
     /// The node.
     pub fn application(&self) -> &Arc<A> {
         self.desk.application()
+    }
+
+    /// Who may be heard.
+    pub fn guard(&self) -> &Arc<Guard> {
+        &self.guard
     }
 
     /// The height in work.
@@ -181,8 +193,8 @@ impl<A: Application> Host<A> {
         self.later_bytes = later.iter().map(|complete| complete.payload.len()).sum();
         self.later = later;
         for complete in now {
-            if self.is_wanted(&complete.head) {
-                self.desk.receive(&complete)?;
+            if self.wants(&complete.head) == Wanted::Yes {
+                self.judge(&complete)?;
             }
         }
         Ok(self.desk.proposed(height.0, round))
@@ -341,6 +353,8 @@ impl<A: Application> Host<A> {
                 height,
             });
         }
+        self.guard
+            .set_committee(height, Arc::new(validators.clone()));
         self.validators = Some(validators);
         self.round = 0;
         Ok(())

@@ -5,4 +5,4 @@ mod stream;
 mod streams;
 
 pub use split::split;
-pub use streams::{Complete, StreamLimits, Streams};
+pub use streams::{Complete, StreamLimits, Streams, Taken};

@@ -30,10 +30,23 @@ pub struct StreamLimits {
 /// A block whose parts are all there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complete {
+    /// Who published it.
+    pub publisher: PeerId,
     /// The first message.
     pub head: StreamHead,
     /// The bytes; neither their hash nor their meaning is checked yet.
     pub payload: Bytes,
+}
+
+/// What a message did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Its stream is not complete, or over.
+    Waits,
+    /// It ended its stream: no honest node sends it.
+    Refused,
+    /// Its stream is complete.
+    Complete(Complete),
 }
 
 type Key = (PeerId, StreamId);
@@ -58,12 +71,7 @@ impl Streams {
 
     /// Takes a message that `publisher` sent. A head that is not `wanted`, by its height, proposer or
     /// signature, ends its stream; for other messages it says nothing.
-    pub fn take(
-        &mut self,
-        publisher: PeerId,
-        message: StreamMessage<Part>,
-        wanted: bool,
-    ) -> Option<Complete> {
+    pub fn take(&mut self, publisher: PeerId, message: StreamMessage<Part>, wanted: bool) -> Taken {
         self.messages = self.messages.saturating_add(1);
         let key = (publisher, message.stream_id);
         let born = self.messages;
@@ -72,23 +80,29 @@ impl Streams {
             .entry(key.clone())
             .or_insert_with(|| Stream::born_at(born));
         if stream.is_done {
-            return None;
+            return Taken::Waits;
         }
         let is_head = matches!(message.content, StreamContent::Data(Part::Head(_)));
         let max = self.limits.block_bytes;
         let step = stream.take(message.sequence, message.content, max);
-        if (is_head && !wanted) || matches!(step, Step::Refuse) {
+        let taken = if matches!(step, Step::Refuse) {
             stream.finish();
-            self.make_room(&key);
-            return None;
-        }
-        if let Some((head, payload)) = stream.complete() {
+            Taken::Refused
+        } else if is_head && !wanted {
             stream.finish();
-            self.make_room(&key);
-            return Some(Complete { head, payload });
-        }
+            Taken::Waits
+        } else if let Some((head, payload)) = stream.complete() {
+            stream.finish();
+            Taken::Complete(Complete {
+                publisher,
+                head,
+                payload,
+            })
+        } else {
+            Taken::Waits
+        };
         self.make_room(&key);
-        None
+        taken
     }
 
     /// Forgets streams of heights below `height`.

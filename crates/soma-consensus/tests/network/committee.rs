@@ -5,27 +5,6 @@ use soma_types::{Epoch, MetadataUpdate, Shannons, TransactionKind};
 
 use crate::net::Network;
 
-/// Ends the epoch on all nodes.
-async fn end_epoch(network: &Network) {
-    let epoch = network.epoch(0);
-    let running = network
-        .nodes
-        .iter()
-        .filter_map(|node| node.running.as_ref());
-    for node in running {
-        node.queue.end_epoch();
-    }
-    network
-        .wait("the next epoch", |network| {
-            let mut running = network
-                .nodes
-                .iter()
-                .filter_map(|node| node.running.as_ref());
-            running.all(|node| node.chain.system().epoch == epoch.next())
-        })
-        .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_validator_joins_changes_its_key_and_leaves() {
     let mut network = Network::new(Setup::default(), 1);
@@ -44,7 +23,7 @@ async fn a_validator_joins_changes_its_key_and_leaves() {
         let signed = network.sign(newcomer, nonce as u64, kind);
         network.execute(0, signed).await;
     }
-    end_epoch(&network).await;
+    network.end_epoch().await;
     assert_eq!(network.epoch(0), Epoch(1));
     let is_member = |network: &Network| {
         let chain = &network.running(0).chain;
@@ -77,7 +56,7 @@ async fn a_validator_joins_changes_its_key_and_leaves() {
     }));
     let signed = network.sign(newcomer, 2, rotate);
     network.execute(0, signed).await;
-    end_epoch(&network).await;
+    network.end_epoch().await;
     assert_eq!(is_member(&network).unwrap().consensus_key, key.public_key());
     network.stop(1).await;
     network.advance(4, 3).await;
@@ -85,7 +64,7 @@ async fn a_validator_joins_changes_its_key_and_leaves() {
 
     let signed = network.sign(newcomer, 3, TransactionKind::RemoveValidator);
     network.execute(0, signed).await;
-    end_epoch(&network).await;
+    network.end_epoch().await;
     assert!(is_member(&network).is_none());
     network.advance(4, 3).await;
     assert!(

@@ -2,5 +2,8 @@
 
 mod committee;
 mod faults;
+mod hostile;
 mod net;
 mod progress;
+mod seven;
+mod twins;

@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use soma_chain::{Chain, ChainConfig, CommittedBlock, SledStore};
+use soma_chain::{Chain, ChainConfig, CommittedBlock, Rules, SledStore};
 use soma_consensus::application::{Nonces, PickLimits};
 use soma_consensus::{
-    BlockSource, ChainApplication, ChainRules, ConsensusConfig, Engine, Handle, Identity,
-    NetworkKey, Timeouts, ValidatorKeys,
+    Bans, BlockSource, ChainApplication, ChainRules, ConsensusConfig, Engine, Fault, Handle,
+    Identity, NetworkKey, Publisher, Timeouts, ValidatorKeys,
 };
 use soma_crypto::consensus::verify_certificate;
 use soma_crypto::transaction::{VerifiedTransaction, sign, verify};
 use soma_tests::world::{self, Setup, World};
 use soma_types::{
-    Address, Digest, Epoch, ExecutionStatus, Genesis, Height, Shannons, SignedTransaction,
-    TimestampMs, Transaction, TransactionKind,
+    Address, Digest, Epoch, ExecutionStatus, Genesis, Height, ParameterTable, Parameters, Shannons,
+    SignedTransaction, TimestampMs, Transaction, TransactionKind,
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -25,6 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 /// What waits so long never comes.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Faults that ban a peer, and how long.
+pub(crate) const MAX_FAULTS: u32 = 20;
+pub(crate) const BAN: Duration = Duration::from_secs(15);
 
 /// Transactions that wait, in order of arrival, and a clock.
 #[derive(Default)]
@@ -82,9 +86,12 @@ impl BlockSource for Queue {
         now.as_millis() as u64
     }
 
-    fn receive(&self, transactions: Vec<SignedTransaction>) {
+    fn receive(&self, transactions: Vec<SignedTransaction>, publisher: Publisher) {
         for signed in transactions {
-            self.push(verify(signed).unwrap());
+            match verify(signed) {
+                Ok(verified) => self.push(verified),
+                Err(_) => publisher.blame(Fault::Transaction),
+            }
         }
     }
 
@@ -112,6 +119,22 @@ pub(crate) struct Running {
     stop: CancellationToken,
 }
 
+impl Node {
+    /// Where peers find it.
+    pub(crate) fn address(&self) -> String {
+        format!("/ip4/127.0.0.1/tcp/{}", self.port)
+    }
+}
+
+/// Transfers without end; it ends when this is dropped.
+pub(crate) struct Load(tokio::task::JoinHandle<()>);
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// A node, running or not.
 pub(crate) struct Node {
     folder: PathBuf,
@@ -125,6 +148,7 @@ pub(crate) struct Node {
 pub(crate) struct Network {
     _folder: TempDir,
     genesis: Genesis,
+    versions: Vec<Parameters>,
     pub(crate) world: World,
     pub(crate) nodes: Vec<Node>,
     nonce: u64,
@@ -143,6 +167,10 @@ impl Network {
     /// A network of `setup`'s validators and `followers` full nodes; nothing runs yet.
     pub(crate) fn new(setup: Setup, followers: usize) -> Self {
         let validators = setup.validators;
+        let versions = match setup.versions.is_empty() {
+            true => vec![Parameters::v1()],
+            false => setup.versions.clone(),
+        };
         let world = World::with(Setup {
             time_ms: Queue::default().now_ms(),
             ..setup
@@ -164,6 +192,7 @@ impl Network {
         Self {
             _folder: folder,
             genesis: world.genesis.clone(),
+            versions,
             world,
             nodes,
             nonce: 0,
@@ -180,7 +209,11 @@ impl Network {
             keep_blocks: None,
             keep_states: 16,
         };
-        let chain = Arc::new(Chain::open(store, &self.genesis, config).unwrap());
+        let overrides = self.genesis.parameters.clone();
+        let table = ParameterTable::with_versions(self.versions.clone(), overrides).unwrap();
+        let rules = Rules::with_table(&self.genesis, table).unwrap();
+        let chain = Chain::open_with_rules(store, &self.genesis, rules, config).unwrap();
+        let chain = Arc::new(chain);
         let queue = Arc::new(Queue::default());
         let address = node.validator.as_ref().map(|keys| keys.address);
         let application = ChainApplication::new(
@@ -203,6 +236,11 @@ impl Network {
             max_connections_per_ip: 100,
             min_interval_ms: 5,
             sync_interval_ms: 300,
+            bans: Bans {
+                max_faults: MAX_FAULTS,
+                ban_ms: BAN.as_millis() as u64,
+                ..Bans::default()
+            },
             timeouts: Timeouts {
                 propose_ms: 400,
                 ..Timeouts::default()
@@ -304,8 +342,60 @@ impl Network {
     /// Gives a transaction to a node, which passes it on.
     pub(crate) fn send(&self, place: usize, signed: SignedTransaction) {
         let running = self.running(place);
-        running.queue.receive(vec![signed.clone()]);
+        running.queue.push(verify(signed.clone()).unwrap());
         assert!(running.handle.outbox().broadcast(vec![signed]));
+    }
+
+    /// Sends transfers of user number 1 to node number `place`, which must not stop, until the load
+    /// ends.
+    pub(crate) fn load(&self, place: usize) -> Load {
+        let running = self.running(place);
+        let (queue, outbox) = (Arc::clone(&running.queue), running.handle.outbox());
+        let (sender, recipient) = (self.world.users[1], self.world.users[2]);
+        let key = self.world.keys[&sender].clone();
+        let chain_id = self.world.chain.chain_id();
+        Load(tokio::spawn(async move {
+            for nonce in 0.. {
+                let transaction = Transaction {
+                    chain_id,
+                    sender,
+                    nonce,
+                    expiry_height: u64::MAX,
+                    kind: TransactionKind::Transfer {
+                        recipient,
+                        amount: Shannons(1),
+                    },
+                };
+                let signed = sign(transaction, &key);
+                queue.push(verify(signed.clone()).unwrap());
+                outbox.broadcast(vec![signed]);
+                tokio::time::sleep(Duration::from_millis(25)).await;
+            }
+        }))
+    }
+
+    /// Transfers of the load that are executed, as node number `place` has it.
+    pub(crate) fn load_executed(&self, place: usize) -> u64 {
+        let reader = self.running(place).chain.reader();
+        reader.account(&self.world.users[1]).unwrap().nonce
+    }
+
+    /// Ends the epoch on all nodes; waits until they all are in the next.
+    pub(crate) async fn end_epoch(&self) {
+        let running = || self.nodes.iter().filter_map(|node| node.running.as_ref());
+        let epoch = running().map(|node| node.chain.system().epoch).max();
+        let next = epoch.unwrap().next();
+        for node in running() {
+            node.queue.end_epoch();
+        }
+        self.wait("the next epoch", |network| {
+            let mut running = network
+                .nodes
+                .iter()
+                .filter_map(|node| node.running.as_ref());
+            running.all(|node| node.chain.system().epoch == next)
+        })
+        .await;
     }
 
     /// Makes node number `place` sign as validator `address` with its consensus key number `seed`,
@@ -377,8 +467,8 @@ impl Network {
         self.reach(goal).await;
     }
 
-    /// Checks that all running nodes have the same blocks, each with a certificate of its committee
-    /// and with all SOMA accounted for.
+    /// Checks that all running nodes have the same blocks, each with a certificate of its committee,
+    /// in epochs that follow each other, and with all SOMA accounted for.
     pub(crate) fn check_agreement(&self) {
         let running: Vec<_> = self
             .nodes
@@ -388,6 +478,7 @@ impl Network {
         let heights = running.iter().map(|node| node.chain.head().header.height);
         let common = heights.min().unwrap();
         assert!(common > 0, "no blocks");
+        let mut epoch = Epoch(0);
         for height in 1..=common {
             let mut headers = running.iter().map(|node| {
                 let reader = node.chain.reader();
@@ -399,6 +490,9 @@ impl Network {
             });
             let first = headers.next().unwrap();
             assert!(headers.all(|header| header == first), "height {height}");
+            let follows = first.epoch == epoch || first.epoch == epoch.next();
+            assert!(follows, "height {height}: {} after {epoch}", first.epoch);
+            epoch = first.epoch;
         }
         for node in running {
             let reader = node.chain.reader();

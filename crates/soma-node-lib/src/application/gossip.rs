@@ -6,12 +6,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use soma_consensus::Outbox;
+use soma_consensus::{Fault, Outbox, Publisher};
 use soma_types::SignedTransaction;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Application;
+use super::{Application, SubmitError};
 
 /// Transactions of clients that wait to go out. More are sent again later.
 const OUTGOING: usize = 4_096;
@@ -26,14 +26,17 @@ const AGAIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Gossip {
     outgoing: mpsc::Sender<SignedTransaction>,
-    incoming: mpsc::Sender<Vec<SignedTransaction>>,
+    incoming: mpsc::Sender<Incoming>,
     ends: Mutex<Option<Ends>>,
 }
+
+/// A peer's message, and who published it.
+type Incoming = (Vec<SignedTransaction>, Publisher);
 
 #[derive(Debug)]
 struct Ends {
     outgoing: mpsc::Receiver<SignedTransaction>,
-    incoming: mpsc::Receiver<Vec<SignedTransaction>>,
+    incoming: mpsc::Receiver<Incoming>,
 }
 
 impl Default for Gossip {
@@ -59,8 +62,8 @@ impl Gossip {
     }
 
     /// Takes a peer's message. Returns at once.
-    pub(super) fn receive(&self, transactions: Vec<SignedTransaction>) {
-        let _ = self.incoming.try_send(transactions);
+    pub(super) fn receive(&self, transactions: Vec<SignedTransaction>, publisher: Publisher) {
+        let _ = self.incoming.try_send((transactions, publisher));
     }
 }
 
@@ -81,7 +84,9 @@ impl Application {
                         outbox.broadcast(std::mem::take(&mut batch));
                     }
                 }
-                Some(transactions) = ends.incoming.recv() => self.take(transactions).await,
+                Some((transactions, publisher)) = ends.incoming.recv() => {
+                    self.take(transactions, publisher).await;
+                }
                 _ = again.tick() => {
                     let waiting = self.mempool.resend(BATCH);
                     if !waiting.is_empty() {
@@ -92,13 +97,17 @@ impl Application {
         }
     }
 
-    /// Takes what a peer passed on, as far as it is of use.
-    async fn take(self: &Arc<Self>, transactions: Vec<SignedTransaction>) {
+    /// Takes what a peer passed on, as far as it is of use. An honest one has checked who signed.
+    async fn take(self: &Arc<Self>, transactions: Vec<SignedTransaction>, publisher: Publisher) {
         let application = Arc::clone(self);
         let admit = move || {
             for signed in transactions {
-                if let Err(error) = application.admit_from_peer(signed) {
+                let admitted = application.admit_from_peer(signed);
+                if let Err(error) = admitted {
                     tracing::debug!(%error, "a peer's transaction is of no use");
+                    if matches!(error, SubmitError::Invalid(_)) {
+                        publisher.blame(Fault::Transaction);
+                    }
                 }
             }
         };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use soma_chain::CommittedBlock;
-use soma_consensus::BlockSource;
 use soma_consensus::application::{Nonces, PickLimits};
+use soma_consensus::{BlockSource, Publisher};
 use soma_crypto::transaction::{TransactionError, VerifiedTransaction, verify};
 use soma_types::{Digest, SignedTransaction, TimestampMs};
 use tokio::sync::Notify;
@@ -46,8 +46,8 @@ impl BlockSource for Application {
         }
     }
 
-    fn receive(&self, transactions: Vec<SignedTransaction>) {
-        self.gossip.receive(transactions);
+    fn receive(&self, transactions: Vec<SignedTransaction>, publisher: Publisher) {
+        self.gossip.receive(transactions, publisher);
     }
 
     fn drop_failed(&self, transactions: &[Digest]) {

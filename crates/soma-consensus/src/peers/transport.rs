@@ -1,0 +1,116 @@
+//! The network in the engine's terms, and its start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use malachite::app::config::{
+    ConsensusConfig as EngineConsensus, NodeConfig as _, ValueSyncConfig,
+};
+use malachite::app::engine::network::{Args, NetworkRef};
+use malachite::app::metrics::SharedRegistry;
+use malachite::{NetworkIdentity, NetworkMsg};
+use malachite_network::{
+    BootstrapProtocol, ChannelNames, Config, DiscoveryConfig, GossipSubConfig, ProtocolNames,
+    PubSubMaxSizePerTopic, PubSubProtocol, Selector, TransportProtocol,
+};
+use ractor::Actor as _;
+use tokio::sync::mpsc;
+
+use super::gate::Gate;
+use super::guard::Guard;
+use crate::codec::ListeningCodec;
+use crate::config::EngineConfig;
+use crate::context::SomaContext;
+use crate::error::ConsensusError;
+use crate::signing::ChainVerifier;
+
+/// A connection that nobody uses ends after this time.
+const IDLE_CONNECTION: Duration = Duration::from_secs(15 * 60);
+
+type Started = (
+    NetworkRef<SomaContext>,
+    mpsc::Sender<NetworkMsg<SomaContext>>,
+);
+
+/// Starts the network with `guard` in front of the engine.
+pub(crate) async fn start(
+    config: &EngineConfig,
+    identity: NetworkIdentity,
+    codec: ListeningCodec,
+    guard: Arc<Guard>,
+    verifier: ChainVerifier,
+) -> Result<Started, ConsensusError> {
+    let args = Args {
+        identity,
+        config: network(config.consensus(), config.value_sync())?,
+        metrics: SharedRegistry::global().with_moniker(config.moniker()),
+    };
+    let gate = Gate::new(codec, guard, verifier);
+    let (network, _) = Gate::spawn(None, gate, args)
+        .await
+        .map_err(|error| ConsensusError::Start(error.to_string()))?;
+    let (outbox, mut messages) = mpsc::channel::<NetworkMsg<SomaContext>>(1);
+    let outlet = network.clone();
+    tokio::spawn(async move {
+        while let Some(message) = messages.recv().await {
+            // The network is ending when this fails, and the engine with it.
+            if outlet.cast(message.into()).is_err() {
+                return;
+            }
+        }
+    });
+    Ok((network, outbox))
+}
+
+fn network(consensus: &EngineConsensus, sync: &ValueSyncConfig) -> Result<Config, ConsensusError> {
+    let p2p = &consensus.p2p;
+    let transport = TransportProtocol::from_multiaddr(&p2p.listen_addr);
+    let transport = transport
+        .ok_or_else(|| ConsensusError::Start(format!("{} has no transport", p2p.listen_addr)))?;
+    let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+    let discovery = &p2p.discovery;
+    Ok(Config {
+        listen_addr: p2p.listen_addr.clone(),
+        persistent_peers: p2p.persistent_peers.clone(),
+        persistent_peers_only: p2p.persistent_peers_only,
+        discovery: DiscoveryConfig {
+            enabled: discovery.enabled,
+            persistent_peers_only: p2p.persistent_peers_only,
+            bootstrap_protocol: BootstrapProtocol::Full,
+            selector: Selector::Random,
+            num_outbound_peers: discovery.num_outbound_peers,
+            num_inbound_peers: discovery.num_inbound_peers,
+            max_connections_per_ip: discovery.max_connections_per_ip,
+            ip_throttle_duration: discovery.ip_throttle_duration,
+            max_connections_per_peer: discovery.max_connections_per_peer,
+            ephemeral_connection_timeout: discovery.ephemeral_connection_timeout,
+            dial_max_retries: discovery.dial_max_retries,
+            request_max_retries: discovery.request_max_retries,
+            connect_request_max_retries: discovery.connect_request_max_retries,
+            max_peers_per_response: discovery.max_peers_per_response,
+        },
+        idle_connection_timeout: IDLE_CONNECTION,
+        transport,
+        // Few validators: everyone sends to everyone. Many: six of them at a time.
+        gossipsub: GossipSubConfig {
+            mesh_n: 6,
+            mesh_n_high: 12,
+            mesh_n_low: 4,
+            mesh_outbound_min: 2,
+            enable_peer_scoring: true,
+            enable_explicit_peering: true,
+            enable_flood_publish: true,
+        },
+        pubsub_protocol: PubSubProtocol::GossipSub,
+        channel_names: ChannelNames::default(),
+        rpc_max_size: bytes(p2p.rpc_max_size),
+        pubsub_max_size: bytes(p2p.pubsub_max_size),
+        pubsub_max_size_per_topic: PubSubMaxSizePerTopic::default(),
+        sync_request_timeout: sync.request_timeout,
+        sync_max_request_size: bytes(sync.max_request_size),
+        sync_parallel_requests: sync.parallel_requests,
+        enable_consensus: true,
+        enable_sync: true,
+        protocol_names: ProtocolNames::default(),
+    })
+}
