@@ -217,11 +217,9 @@ fn class(py: Python<'_>, name: &str, doc: &str, base: &Bound<'_, PyType>) -> PyR
     dict.set_item("details", PyDict::new(py))?;
     let full = CString::new(format!("soma_sdk.{name}"))?;
     let doc = CString::new(doc)?;
-    PyErr::new_type(
-        py,
-        &full,
-        Some(&doc),
-        Some(base),
-        Some(dict.into_any().unbind()),
-    )
+    // `new_type` lets go of its reference before it uses the dict: this one keeps it alive.
+    let given = dict.clone().into_any().unbind();
+    let made = PyErr::new_type(py, &full, Some(&doc), Some(base), Some(given));
+    drop(dict);
+    made
 }

@@ -62,6 +62,14 @@ def data(name, value):
     raise ValueError(f"{name}: must be bytes, got {type(value).__name__}")
 
 
+def some_data(name, value):
+    """Bytes, at least one."""
+    value = data(name, value)
+    if not value:
+        raise ValueError(f"{name}: must not be empty")
+    return value
+
+
 def path(name, value):
     """A path in the file system."""
     try:

@@ -266,7 +266,12 @@ class SomaClient:
             raise ValueError("limit: must be at least 1")
         if page_token is not None:
             arguments.text("page_token", page_token)
-        answer = await page(limit, page_token)
+        try:
+            answer = await page(limit, page_token)
+        except _native.InvalidRequest as error:
+            if page_token is None:
+                raise
+            raise ValueError(f"page_token: {error}") from None
         return views.SimpleNamespace(
             targets=[views.target(view) for view in answer["items"]],
             next_page_token=answer.get("next_cursor"),
@@ -384,7 +389,7 @@ class SomaClient:
             target_embedding = arguments.embedding("target_embedding", target_embedding)
         located = None
         if data is not None:
-            data = arguments.data("data", data)
+            data = arguments.some_data("data", data)
         elif data_checksum is None or data_size is None:
             raise ValueError("Either data or both data_checksum and data_size are required")
         else:
@@ -417,7 +422,7 @@ class SomaClient:
         """Sends `amount` SOMA."""
         arguments.keypair("signer", signer)
         recipient = arguments.address("recipient", recipient)
-        amount = numbers.shannons("amount", amount)
+        amount = numbers.positive_shannons("amount", amount)
         return views.effects(
             await self._native.transfer(signer, recipient, amount, "TransferCoin")
         )
@@ -452,7 +457,8 @@ class SomaClient:
             for one in arguments.items("recipients", recipients)
         ]
         amounts = [
-            numbers.shannons("amounts", one) for one in arguments.items("amounts", amounts)
+            numbers.positive_shannons("amounts", one)
+            for one in arguments.items("amounts", amounts)
         ]
         if len(recipients) != len(amounts):
             raise ValueError(
@@ -502,7 +508,7 @@ class SomaClient:
 
     async def _stake_amount(self, signer, amount):
         if amount is not None:
-            return numbers.shannons("amount", amount)
+            return numbers.positive_shannons("amount", amount)
         return await self._everything(
             signer.address(), writes=3, divisor=2, later=_LATER_TRANSACTIONS
         )
@@ -590,7 +596,7 @@ class SomaClient:
             await self._native.submit_data(
                 signer,
                 arguments.object_id("target_id", target_id),
-                arguments.data("data", data),
+                arguments.some_data("data", data),
                 arguments.text("data_url", data_url),
                 arguments.object_id("model_id", model_id),
                 arguments.embedding("embedding", embedding),

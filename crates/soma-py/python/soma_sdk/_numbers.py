@@ -70,12 +70,17 @@ def number(name, value):
 
 def shannons(name, amount):
     """The shannons of an amount of SOMA: exactly what the number's shortest text says."""
-    if isinstance(amount, bool) or not isinstance(amount, (int, float, Decimal, str)):
+    if hasattr(amount, "item"):
         # Numbers of numpy and torch.
-        if isinstance(amount, bool) or not hasattr(amount, "item"):
-            kind = type(amount).__name__
-            raise ValueError(f"{name}: must be a number of SOMA, got {kind}")
         amount = _item(name, amount)
+    if isinstance(amount, bool) or not isinstance(amount, (int, float, Decimal, str)):
+        raise ValueError(f"{name}: must be a number of SOMA, got {type(amount).__name__}")
+    if isinstance(amount, int) and abs(amount) > MAX_SHANNONS:
+        raise ValueError(f"{name}: must be from 0 to 10,000,000 SOMA, the most that can exist")
+    if isinstance(amount, str) and len(amount) > 80:
+        raise ValueError(f"{name}: must be a number of SOMA, got a text of {len(amount)} characters")
+    if isinstance(amount, str) and "_" in amount:
+        raise ValueError(f"{name}: must be a number of SOMA, got {_shown(amount)}")
     try:
         # A float's shortest text that reads back as the same float: 0.1 is a tenth.
         decimal = Decimal(repr(float(amount)) if isinstance(amount, float) else amount)
@@ -102,6 +107,14 @@ def shannons(name, amount):
             raise ValueError(f"{name}: precision beyond 1 shannon (max 9 decimal places), got {text}")
     if value > MAX_SHANNONS:
         raise ValueError(f"{name}: more SOMA than can exist (10,000,000)")
+    return value
+
+
+def positive_shannons(name, amount):
+    """The shannons of an amount of SOMA that is to be paid: more than nothing."""
+    value = shannons(name, amount)
+    if value == 0:
+        raise ValueError(f"{name}: must be more than 0")
     return value
 
 

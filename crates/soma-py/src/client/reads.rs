@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use soma_api::{ObjectId, ObjectType};
 use soma_sdk::{BlockName, ModelFilter, ObjectFilter, PageRequest, TargetFilter};
-use soma_types::{Address, Digest, Epoch, ModelId, TargetId};
+use soma_types::{Address, Checksum, Digest, Epoch, ModelId, TargetId};
 
 use super::{Called, Client, checked};
 use crate::arguments::parse;
@@ -193,7 +193,12 @@ impl Client {
 
     /// What a transaction did.
     fn receipt<'py>(&self, py: Python<'py>, digest: &str) -> Called<'py> {
-        let digest: Digest = checked(py, parse("digest", digest))?;
+        // In Base58, too, as other networks print digests.
+        let base58: Result<Checksum, Failure> = parse("digest", digest);
+        let digest = match base58 {
+            Ok(checksum) => Digest(checksum.0),
+            Err(_) => checked(py, parse("digest", digest))?,
+        };
         self.read(py, move |sdk| async move {
             match sdk.transaction(&digest).await?.receipt {
                 Some(receipt) => Reply::json(&receipt),
