@@ -70,4 +70,3 @@ def is_on_this_machine(url):
     except ValueError:
         return False
     return host == "localhost" or host.startswith("127.") or host == "::1"
-

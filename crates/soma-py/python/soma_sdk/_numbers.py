@@ -78,7 +78,9 @@ def shannons(name, amount):
     if isinstance(amount, int) and abs(amount) > MAX_SHANNONS:
         raise ValueError(f"{name}: must be from 0 to 10,000,000 SOMA, the most that can exist")
     if isinstance(amount, str) and len(amount) > 80:
-        raise ValueError(f"{name}: must be a number of SOMA, got a text of {len(amount)} characters")
+        raise ValueError(
+            f"{name}: must be a number of SOMA, got a text of {len(amount)} characters"
+        )
     if isinstance(amount, str) and "_" in amount:
         raise ValueError(f"{name}: must be a number of SOMA, got {_shown(amount)}")
     try:
@@ -104,7 +106,9 @@ def shannons(name, amount):
         value, rest = divmod(value, 10**-exponent)
         if rest:
             text = _shown(amount)
-            raise ValueError(f"{name}: precision beyond 1 shannon (max 9 decimal places), got {text}")
+            raise ValueError(
+                f"{name}: precision beyond 1 shannon (max 9 decimal places), got {text}"
+            )
     if value > MAX_SHANNONS:
         raise ValueError(f"{name}: more SOMA than can exist (10,000,000)")
     return value

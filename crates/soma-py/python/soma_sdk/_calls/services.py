@@ -1,0 +1,98 @@
+"""Services beside the node: scorer, faucet, admin; and downloads."""
+
+from soma_sdk import _arguments as arguments
+from soma_sdk import _helpers as helpers
+from soma_sdk import _native
+from soma_sdk import _views as views
+from soma_sdk._calls.base import Calls
+
+
+class ServiceCalls(Calls):
+    """What services do."""
+
+    async def request_faucet(self, address):
+        """Asks the faucet for money; it is there when this returns. Amounts are shannons."""
+        answer = await self._native.request_faucet(arguments.address("address", address))
+        return views.faucet(answer)
+
+    async def advance_epoch(self):
+        """Ends the epoch of a localnet; gives the next."""
+        return (await self._native.advance_epoch())["epoch"]
+
+    async def scoring_health(self):
+        """True when the scorer says that it can score."""
+        return await self._native.scorer_health()
+
+    async def score(
+        self,
+        data_url,
+        models,
+        target_embedding,
+        data=None,
+        data_checksum=None,
+        data_size=None,
+        seed=0,
+    ):
+        """What models say of data: `winner`, `loss_score`, `embedding`, `distance`.
+
+        `winner` is the place in `models` of the one with the lowest loss; the other numbers are
+        its. `loss_score` and `distance` are numbers and lists of one number. `models` of the
+        answer has the numbers of each. With `data` the bytes are sent along; else the scorer
+        downloads them from `data_url`.
+        """
+        arguments.text("data_url", data_url)
+        given = arguments.items("models", models)
+        if not given:
+            raise ValueError("models: At least one model manifest is required")
+        places = [place for place, one in enumerate(given) if getattr(one, "url", None) is not None]
+        manifests = [self._manifest(place, given[place]) for place in places]
+        for place, one in enumerate(given):
+            if not hasattr(one, "url"):
+                raise ValueError(f"models: number {place} is no manifest")
+        if not manifests:
+            raise _native.NoWinner("none of the models has weights")
+        if target_embedding is not None:
+            target_embedding = arguments.embedding("target_embedding", target_embedding)
+        located = None
+        if data is not None:
+            data = arguments.some_data("data", data)
+        elif data_checksum is None or data_size is None:
+            raise ValueError("Either data or both data_checksum and data_size are required")
+        else:
+            size = arguments.whole("data_size", data_size)
+            located = (data_url, arguments.text("data_checksum", data_checksum), size)
+        seed = arguments.whole("seed", seed)
+        answer = await self._native.score(manifests, target_embedding, seed, data, located)
+        return helpers.score_result(answer, places)
+
+    @staticmethod
+    def _manifest(place, manifest):
+        name = f"models: number {place}"
+        key = getattr(manifest, "decryption_key", None)
+        if key is None:
+            raise ValueError(f"{name} has no decryption_key")
+        plaintext = getattr(manifest, "plaintext_checksum", None)
+        if plaintext is not None:
+            arguments.text(name, plaintext)
+        return (
+            arguments.text(name, manifest.url),
+            arguments.text(name, manifest.checksum),
+            arguments.whole(name, manifest.size),
+            arguments.key(name, key),
+            plaintext,
+        )
+
+    async def fetch_model(self, model_id):
+        """The weights of a model as they lie, sealed; their checksum was checked."""
+        model_id = arguments.object_id("model_id", model_id)
+        return await self._native.fetch_model(model_id, None, self._is_local)
+
+    async def fetch_model_file(self, model_id, path):
+        """As `fetch_model`, into a file and in constant memory."""
+        model_id, path = arguments.object_id("model_id", model_id), arguments.path("path", path)
+        await self._native.fetch_model(model_id, path, self._is_local)
+
+    async def fetch_submission_data(self, target_id):
+        """The data that filled a target; its checksum was checked."""
+        target_id = arguments.object_id("target_id", target_id)
+        return await self._native.fetch_data(target_id, None, self._is_local)

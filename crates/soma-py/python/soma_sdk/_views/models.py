@@ -1,0 +1,66 @@
+"""Models, their weights and their pools."""
+
+from types import SimpleNamespace
+
+from soma_sdk._views.shapes import tree
+
+
+def manifest(model_id, weights):
+    """Where a model's weights lie. One without weights keeps its place, with a `url` of None."""
+    weights = weights or {}
+    return SimpleNamespace(
+        model_id=model_id,
+        url=weights.get("url"),
+        checksum=weights.get("checksum"),
+        size=weights.get("size", 0),
+        decryption_key=weights.get("key"),
+        plaintext_checksum=weights.get("plaintext_checksum"),
+    )
+
+
+def active_model(view, soma):
+    """A model that is assigned to targets."""
+    return SimpleNamespace(
+        model_id=view["id"],
+        owner=view["owner"],
+        embedding=view.get("embedding"),
+        stake=soma(view["stake"]),
+        commission_rate=view["commission_bps"],
+        next_epoch_commission_rate=view["next_commission_bps"],
+        commit_epoch=0,
+        has_pending_update=view.get("pending") is not None,
+    )
+
+
+def registered_model(view):
+    """A model of the registry."""
+    pool = view.get("pool")
+    weights = view.get("weights")
+    return SimpleNamespace(
+        model_id=view["id"],
+        owner=view["owner"],
+        status=view["status"],
+        architecture_version=view["architecture_version"],
+        embedding=view.get("embedding"),
+        manifest=None if weights is None else manifest(view["id"], weights),
+        pending_update=tree(view.get("pending")),
+        staking_pool=staking_pool(pool),
+        stake=view["stake"],
+        commission_rate=view["commission_bps"],
+        next_epoch_commission_rate=view["next_commission_bps"],
+    )
+
+
+def staking_pool(view):
+    """A staking pool; amounts in shannons."""
+    if view is None:
+        return None
+    return SimpleNamespace(
+        id=view["id"],
+        status=view["status"],
+        soma_balance=view["stake"],
+        pool_token_balance=int(view["tokens"]),
+        pending_stake=view["pending"],
+        pending_total_soma_withdraw=view["unbonding"],
+        exchange_rate=(view["stake"], int(view["tokens"])),
+    )
