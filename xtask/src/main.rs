@@ -11,6 +11,7 @@ mod process;
 mod python;
 mod sim;
 mod soak;
+mod wheel;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -73,6 +74,8 @@ enum Task {
     FullSize(full_size::FullSize),
     /// Exchange trained weights with the published Python package, in both directions.
     Interop(interop::Interop),
+    /// Build the Python wheel into `dist/`, and test it in a virtual environment of its own.
+    Python(wheel::Python),
     /// Draw the plots of the documentation.
     Plot,
     /// Measure, as ratios within one run.
@@ -98,6 +101,7 @@ fn main() -> Result<()> {
         Task::CheckModel { folder, device } => command::check_model(&folder, &device),
         Task::FullSize(task) => task.run(),
         Task::Interop(task) => task.run(),
+        Task::Python(task) => task.run(),
         Task::Plot => plot::difficulty(),
         Task::Crash(crash) => crash.run(),
     }

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Where cargo puts what it builds.
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from)
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 /// The Python of a virtual environment beside the build that has `package`; made when missing.
 pub(crate) fn with(package: &str) -> Result<PathBuf> {
@@ -37,6 +37,26 @@ pub(crate) fn with_pinned(name: &str, requirements: &[&str]) -> Result<PathBuf> 
     Ok(python)
 }
 
+/// The Python of a virtual environment beside the build, called `name`, made by `interpreter`, that
+/// has these `requirements` and what they need, and nothing that an earlier list had.
+pub(crate) fn fresh(name: &str, interpreter: &Path, requirements: &[&str]) -> Result<PathBuf> {
+    let folder = folder(name);
+    let (python, marker) = (folder.join("bin/python"), folder.join("made-with.txt"));
+    let wanted = format!("{}\n{}\n", interpreter.display(), requirements.join("\n"));
+    if std::fs::read_to_string(&marker).is_ok_and(|found| found == wanted) {
+        return Ok(python);
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    make(&folder, interpreter)?;
+    eprintln!("installing what the tests need into {}", folder.display());
+    install(&python, &folder, requirements)?;
+    // Written last: an environment that is not complete is made again.
+    std::fs::write(marker, wanted)?;
+    Ok(python)
+}
+
 fn folder(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
     target.join(name)
@@ -45,16 +65,22 @@ fn folder(name: &str) -> PathBuf {
 fn made(folder: &Path) -> Result<PathBuf> {
     let python = folder.join("bin/python");
     if !python.exists() {
-        let made = Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(folder)
-            .status()?;
-        ensure!(
-            made.success(),
-            "cannot make a virtual environment; install python3 with venv"
-        );
+        make(folder, Path::new("python3"))?;
     }
     Ok(python)
+}
+
+fn make(folder: &Path, interpreter: &Path) -> Result<()> {
+    let made = Command::new(interpreter)
+        .args(["-m", "venv"])
+        .arg(folder)
+        .status()
+        .with_context(|| format!("cannot run {}", interpreter.display()))?;
+    ensure!(
+        made.success(),
+        "cannot make a virtual environment; install python3 with venv"
+    );
+    Ok(())
 }
 
 fn runs(python: &Path, text: &str) -> Result<bool> {

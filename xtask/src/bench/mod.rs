@@ -7,6 +7,7 @@ mod memory;
 mod nearest;
 mod network;
 mod peer;
+mod python;
 mod scoring;
 mod side;
 mod training;
@@ -40,6 +41,8 @@ enum Suite {
     Network(network::Network),
     /// A step of training against the published Python package: speed, memory, agreement.
     Training(training::Training),
+    /// The Python package against the Rust it calls, and how long its calls hold the event loop.
+    Python(python::Python),
 }
 
 #[derive(Args)]
@@ -109,6 +112,7 @@ impl Bench {
             Suite::Scoring(scoring) => (scoring.measure()?, scoring.json),
             Suite::Network(network) => (network.measure()?, network.json),
             Suite::Training(training) => (training.measure()?, training.json),
+            Suite::Python(python) => (python.measure()?, python.json),
         };
         print(&measures, json)
     }

@@ -23,7 +23,7 @@ pub(crate) struct Peer {
 
 impl Framework {
     /// What is installed. Versions are fixed, so that figures of different days compare.
-    const fn requirements(self) -> &'static [&'static str] {
+    pub(crate) const fn requirements(self) -> &'static [&'static str] {
         match self {
             Self::Flax => &[
                 "soma-models==0.1.7",
@@ -36,7 +36,8 @@ impl Framework {
         }
     }
 
-    const fn name(self) -> &'static str {
+    /// As the command line has it.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Flax => "flax",
             Self::Torch => "torch",

@@ -20,11 +20,16 @@ pub(crate) struct Side {
 impl Side {
     /// Starts `line` on CPUs 0 to `threads` − 1, and waits until it is ready.
     pub(crate) fn start(name: &'static str, line: &[OsString], threads: usize) -> Result<Self> {
-        let mut process = command(line, threads)?
+        Self::spawn(name, command(line, threads)?)
+    }
+
+    /// Starts a command as it is, and waits until it is ready.
+    pub(crate) fn spawn(name: &'static str, mut command: Command) -> Result<Self> {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {name}: {line:?}"))?;
+            .with_context(|| format!("cannot start {name}: {command:?}"))?;
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().context("no output")?);
         let mut side = Self {
