@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use soma_node::arguments::NodeArguments;
-use soma_node::node::run_on_new_runtime;
+use soma_node::node::{DOCUMENTED, run_on_new_runtime};
 
 /// Blocks are many small allocations, which this allocator is quick at.
 #[global_allocator]
@@ -20,6 +20,10 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse().node;
+    if arguments.print_config {
+        print!("{DOCUMENTED}");
+        return ExitCode::SUCCESS;
+    }
     let until = arguments.until();
     let run = |config| run_on_new_runtime(config, until);
     match arguments.into_config().and_then(run) {

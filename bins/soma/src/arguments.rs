@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use soma_crypto::keystore::KeyIdentity;
 
 use crate::commands::{
-    balance, completions, demo, doctor, env, faucet, model, network, objects, score, send, stake,
-    start, submit, target, train, tx, validator, wallet,
+    balance, completions, demo, doctor, env, faucet, genesis, model, network, objects, score, send,
+    stake, start, submit, target, train, tx, validator, wallet,
 };
 
 /// Work with the SOMA network: money, stake, models, targets, and a network of your own.
@@ -87,6 +87,8 @@ pub enum Command {
     Submit(submit::Submit),
     /// Show validators, and act as one
     Validator(validator::Validator),
+    /// Begin a chain: agree on its genesis with others, or write a network for this machine
+    Genesis(Box<genesis::Genesis>),
     /// Show the network: parameters, supply, validators
     Network(network::Network),
     /// Score files with models: loss, bits per byte, distance
@@ -216,6 +218,21 @@ mod tests {
             "soma validator set-commission-rate --rate 5".to_owned(),
             format!("soma validator report-validator {a} --undo-report"),
             format!("soma validator undo-report --reportee {a}"),
+            format!("soma validator report {a} --undo-report"),
+            "soma validator make-validator-info 10.0.0.2".to_owned(),
+            "soma validator make-info node.example.org 300 --genesis testnet --account=bob".to_owned(),
+            "soma validator make-info ::1 --account --chain-id 0x0101010101010101010101010101010101010101010101010101010101010101".to_owned(),
+            "soma validator join-committee validator.info".to_owned(),
+            "soma validator join --stake 20000".to_owned(),
+            "soma validator leave-committee".to_owned(),
+            format!("soma validator display-metadata {a}"),
+            "soma validator update-metadata primary-address /ip4/10.0.0.2/tcp/1".to_owned(),
+            "soma validator update-metadata protocol-pub-key new.key".to_owned(),
+            "soma validator announce-version 2 --force".to_owned(),
+            format!("soma genesis --path dir init testnet --account {a}=1.5 --parameter base_fee=1"),
+            "soma genesis ceremony --path dir build-unsigned-checkpoint".to_owned(),
+            "soma genesis verify-and-sign --key-file consensus.key --path dir".to_owned(),
+            "soma genesis inspect genesis.json".to_owned(),
             format!("soma send 1 --to {a} --serialize-unsigned"),
             format!("soma send 1 --to {a} --serialize-unsigned-transaction"),
             "soma completions --shell bash".to_owned(),
@@ -242,6 +259,11 @@ mod tests {
             "soma model info 0x12",
             "soma model create --commission-rate 10001",
             "soma start localnet --no-faucet --faucet-port 1",
+            "soma validator make-info host 10001",
+            "soma validator make-info host --genesis a --chain-id 0x0101010101010101010101010101010101010101010101010101010101010101",
+            "soma genesis init",
+            "soma genesis init testnet --account bob=1",
+            "soma genesis init testnet --parameter base_fee",
             "soma nonsense",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");

@@ -9,6 +9,7 @@ use soma_crypto::keystore::{AliasError, KeystoreError};
 use soma_crypto::mnemonic::MnemonicError;
 use soma_crypto::password::PasswordError;
 use soma_localnet::NetworkError;
+use soma_model::weights::WeightsError;
 use soma_scoring::ScoringError;
 use soma_scoring::arguments::RunError;
 use soma_sdk::SdkError;
@@ -35,6 +36,15 @@ pub enum CliError {
     /// A name that is neither alias nor address.
     #[error(transparent)]
     Alias(#[from] AliasError),
+    /// A key file.
+    #[error(transparent)]
+    KeyFile(#[from] soma_crypto::key_file::KeyFileError),
+    /// What a validator tells about itself.
+    #[error(transparent)]
+    Info(#[from] soma_ceremony::InfoError),
+    /// A step of a genesis.
+    #[error(transparent)]
+    Ceremony(#[from] soma_ceremony::CeremonyError),
     /// A recovery phrase or derivation path.
     #[error(transparent)]
     Mnemonic(#[from] MnemonicError),
@@ -65,6 +75,14 @@ pub enum CliError {
     /// Training.
     #[error(transparent)]
     Training(#[from] soma_trainer::TrainError),
+    /// Training ended well, but its weights could not be published.
+    #[error("training has ended and its weights are in {}, but they are not published: {source}", weights.display())]
+    NotPublished {
+        /// The trained weights.
+        weights: PathBuf,
+        /// Why not.
+        source: Box<CliError>,
+    },
     /// The demo could not be played.
     #[error(transparent)]
     Demo(#[from] soma_demo::DemoError),
@@ -72,6 +90,16 @@ pub enum CliError {
     #[error("something that had to hold does not: see the checks above")]
     DemoFailed {
         /// What came of it.
+        output: Box<Output>,
+    },
+    /// The demo was played well, but its report cannot be written.
+    #[error("cannot use {}: {reason}", path.display())]
+    NoReport {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+        /// What came of the demo.
         output: Box<Output>,
     },
     /// Checks of `soma doctor` failed.
@@ -89,6 +117,14 @@ pub enum CliError {
         path: PathBuf,
         /// Why not.
         reason: String,
+    },
+    /// A file holds no weights of the network's models.
+    #[error("cannot use {} as weights: {source}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: WeightsError,
     },
     /// A password is needed, and nobody is there to type it.
     #[error("the keystore {} is encrypted, and there is no terminal to ask for its password", .0.display())]
@@ -127,6 +163,11 @@ impl CliError {
         }
     }
 
+    pub(crate) fn weights(path: impl Into<PathBuf>) -> impl FnOnce(WeightsError) -> Self {
+        let path = path.into();
+        move |source| Self::Weights { path, source }
+    }
+
     /// 2 for arguments that make no sense, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -144,6 +185,9 @@ impl CliError {
             Self::Keystore(_) => "Keystore",
             Self::Password(_) | Self::PasswordNeeded(_) => "Password",
             Self::Alias(_) => "InvalidAlias",
+            Self::KeyFile(_) => "KeyFile",
+            Self::Info(_) => "InvalidValidatorInfo",
+            Self::Ceremony(error) => error.name(),
             Self::Mnemonic(_) => "InvalidMnemonic",
             Self::SecretKey(_) => "InvalidSecretKey",
             Self::Localnet(_) => "Localnet",
@@ -154,10 +198,12 @@ impl CliError {
             Self::Submitter(error) => error.name(),
             Self::NothingSubmitted(nothing) => nothing.name(),
             Self::Training(_) => "Training",
+            Self::NotPublished { source, .. } => source.code(),
             Self::Demo(_) => "Demo",
             Self::DemoFailed { .. } => "DemoFailed",
             Self::Unhealthy { .. } => "Unhealthy",
-            Self::File { .. } => "File",
+            Self::File { .. } | Self::NoReport { .. } => "File",
+            Self::Weights { .. } => "Weights",
             Self::NoActiveAddress => "NoActiveAddress",
             Self::UnknownEnv(_) => "UnknownEnv",
             Self::Usage(_) => "Usage",
@@ -181,6 +227,10 @@ impl CliError {
             "KeyNotFound" => "list the keys with `soma wallet list`",
             "Password" => {
                 "give the password with `--password-file FILE` or in the variable SOMA_PASSWORD"
+            }
+            "Weights" => {
+                "validators slash the stake of a model whose weights do not load: publish what \
+                 `soma train` saves for the network's size of models"
             }
             "NoModels" => "models are assigned when targets are drawn: wait for the next epoch",
             "NoHit" => "try other data, or smaller pieces with `--max-bytes`",
@@ -208,6 +258,16 @@ impl CliError {
             return None;
         };
         Some(hint.to_owned())
+    }
+
+    /// What is printed in spite of the error.
+    pub fn output(&self) -> Option<&Output> {
+        match self {
+            Self::DemoFailed { output }
+            | Self::NoReport { output, .. }
+            | Self::Unhealthy { output, .. } => Some(output),
+            _ => None,
+        }
     }
 
     /// What the transaction did, when it failed on chain.

@@ -1,7 +1,9 @@
 //! Validators and committees.
 
 use serde::{Deserialize, Serialize};
-use soma_types::validator::{Committee, CommitteeMember, ValidatorMetadata, ValidatorStatus};
+use soma_types::validator::{
+    Committee, CommitteeMember, MetadataText, MetadataUpdate, ValidatorMetadata, ValidatorStatus,
+};
 use soma_types::{Address, Epoch, PublicKey, Shannons, StakingPool, Validator};
 
 use crate::model::PoolView;
@@ -34,6 +36,40 @@ impl From<&ValidatorMetadata> for ValidatorMetadataView {
     }
 }
 
+/// What changes of a validator's metadata with the next epoch; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MetadataChangesView {
+    /// New name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// New key for consensus votes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consensus_key: Option<PublicKey>,
+    /// New address for other validators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p2p_address: Option<String>,
+    /// New address of its RPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpc_address: Option<String>,
+    /// New address of the weights and data that it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_address: Option<String>,
+}
+
+impl From<&MetadataUpdate> for MetadataChangesView {
+    fn from(update: &MetadataUpdate) -> Self {
+        let text = |text: &Option<MetadataText>| text.as_ref().map(ToString::to_string);
+        Self {
+            name: text(&update.name),
+            consensus_key: update.consensus_key,
+            p2p_address: text(&update.p2p_address),
+            rpc_address: text(&update.rpc_address),
+            proxy_address: text(&update.proxy_address),
+        }
+    }
+}
+
 /// A validator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -60,6 +96,9 @@ pub struct ValidatorView {
     pub metadata: ValidatorMetadataView,
     /// True when metadata changes with the next epoch.
     pub metadata_changes: bool,
+    /// What changes then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_metadata: Option<MetadataChangesView>,
     /// Epochs in a row with too little stake.
     pub low_stake_epochs: u64,
     /// True when it proposed an invalid block or signed twice in this epoch.
@@ -75,6 +114,7 @@ impl ValidatorView {
             ValidatorStatus::Pending { since } | ValidatorStatus::Inactive { since } => Some(since),
             ValidatorStatus::Active | ValidatorStatus::Leaving => None,
         };
+        let changes = validator.next_metadata != MetadataUpdate::default();
         Self {
             address: validator.address,
             status: validator.status.name().to_owned(),
@@ -85,7 +125,8 @@ impl ValidatorView {
             commission_bps: validator.commission.get(),
             next_commission_bps: validator.next_commission.get(),
             metadata: (&validator.metadata).into(),
-            metadata_changes: validator.next_metadata != soma_types::MetadataUpdate::default(),
+            metadata_changes: changes,
+            next_metadata: changes.then(|| (&validator.next_metadata).into()),
             low_stake_epochs: validator.low_stake_epochs,
             misbehaved: validator.misbehaved,
             announced_version: validator.announced_version,

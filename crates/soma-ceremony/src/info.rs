@@ -60,8 +60,8 @@ pub enum Proof {
 }
 
 impl Proof {
-    /// What it was made for.
-    fn purpose(&self) -> String {
+    /// What it was made for, in words.
+    pub fn purpose(&self) -> String {
         match self {
             Self::Join { chain_id, .. } => join(chain_id),
             Self::Genesis { chain, .. } => genesis(chain),

@@ -49,4 +49,5 @@ pub use ceremony::{Ceremony, Listed, Standing};
 pub use draft::{Draft, Model, Soma};
 pub use error::{CeremonyError, InfoError};
 pub use info::{Proof, ValidatorInfo};
+pub use soma_chain::chain_id;
 pub use summary::{Summary, genesis_json, read_genesis};

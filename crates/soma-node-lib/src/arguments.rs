@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use soma_service::logging::LogFormat;
 use soma_types::Address;
 
-use crate::node::{NodeConfig, NodeError, Until};
+use crate::node::{NodeConfig, NodeError, TrustedBlock, Until};
 
 /// Settings of a node. Flags win over the file.
 #[derive(Clone, Debug, Args)]
@@ -15,6 +15,9 @@ pub struct NodeArguments {
     /// Settings in TOML; flags win over the file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Print a settings file with every option, its default and what it is for, and stop
+    #[arg(long)]
+    pub print_config: bool,
     /// Folder of the chain's data; in memory when absent
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -47,6 +50,18 @@ pub struct NodeArguments {
     /// Blocks to keep; all when absent
     #[arg(long, value_name = "COUNT")]
     pub keep_blocks: Option<u64>,
+    /// Give revealed weights and submitted data to whoever asks, from a cache on disk; the same as
+    /// `blobs.serve`
+    #[arg(long)]
+    pub serve_blobs: bool,
+    /// Node, by the URL of its API, whose snapshot a start with an empty data folder begins from;
+    /// may be given again
+    #[arg(long, value_name = "URL")]
+    pub snapshot_from: Vec<String>,
+    /// A block known to be of the chain, from which the way to the snapshot is followed; default
+    /// the genesis
+    #[arg(long, value_name = "HEIGHT:DIGEST")]
+    pub trusted_block: Option<TrustedBlock>,
     /// What to log, such as `info` or `soma_node=debug`
     #[arg(long, alias = "log-level", value_name = "FILTER")]
     pub log: Option<String>,
@@ -88,6 +103,11 @@ impl NodeArguments {
         config.data_dir = self.data_dir.or(config.data_dir);
         config.genesis = self.genesis.or(config.genesis);
         config.keep_blocks = self.keep_blocks.or(config.keep_blocks);
+        config.blobs.serve |= self.serve_blobs;
+        config.trusted_block = self.trusted_block.or(config.trusted_block);
+        if !self.snapshot_from.is_empty() {
+            config.snapshot_urls = self.snapshot_from;
+        }
         let validator = &mut config.validator;
         validator.address = self.validator.or(validator.address);
         validator.account_key = self.validator_key.or(validator.account_key.take());

@@ -8,7 +8,7 @@ use soma_api::{
     SystemView, TargetView, TransactionRecord, ValidatorView,
 };
 use soma_types::time::Height;
-use soma_types::{Address, Digest, Epoch, ModelId, Parameters, TargetId};
+use soma_types::{Address, Digest, Epoch, Genesis, ModelId, Parameters, TargetId};
 
 use crate::client::Client;
 use crate::error::SdkError;
@@ -58,6 +58,9 @@ plain_reads! {
     status() -> Status = "/v1/status";
     /// Which chain the node is of.
     chain_info() -> ChainInfo = "/v1/chain";
+    /// The document that the node's chain started from. Not checked: the digest of the genuine one
+    /// is the chain's id.
+    genesis() -> Genesis = "/v1/genesis";
     /// The protocol parameters by name.
     parameters_view() -> ParametersView = "/v1/parameters";
     /// How full the node's mempool is.

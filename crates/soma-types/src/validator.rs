@@ -14,6 +14,13 @@ pub const QUORUM: u64 = 6_667;
 /// Power that holds at least one honest validator: more than one third.
 pub const VALIDITY: u64 = 3_334;
 
+/// Power whose announcements change the protocol version: a quorum, and of the rest the part
+/// `upgrade_buffer_bps` in basis points.
+pub const fn upgrade_power(upgrade_buffer_bps: u64) -> u64 {
+    let rest = TOTAL_VOTING_POWER - QUORUM;
+    QUORUM + (rest * upgrade_buffer_bps).div_ceil(10_000)
+}
+
 /// A network address, name or other short text of a validator.
 pub type MetadataText = BoundedText<256>;
 

@@ -6,8 +6,10 @@ pub mod demo;
 pub mod doctor;
 pub mod env;
 pub mod faucet;
+pub mod genesis;
 pub mod model;
 pub mod network;
+mod node_file;
 pub mod objects;
 pub mod score;
 pub mod send;
@@ -33,6 +35,9 @@ use crate::output::Output;
 /// # Errors
 /// [`CliError`].
 pub async fn run(context: Context, command: Command) -> Result<Output, CliError> {
+    if warns(&command) {
+        model::warn(&context).await;
+    }
     match command {
         Command::Balance(command) => command.run(&context).await,
         Command::Send(command) => command.run(&context).await,
@@ -53,6 +58,7 @@ pub async fn run(context: Context, command: Command) -> Result<Output, CliError>
         Command::Target(command) => command.run(&context).await,
         Command::Submit(command) => command.run(&context).await,
         Command::Validator(command) => command.run(&context).await,
+        Command::Genesis(command) => command.run(&context).await,
         Command::Network(command) => command.run(&context).await,
         Command::Score(command) => command.run(&context).await,
         Command::Doctor(command) => command.run(&context).await,
@@ -60,5 +66,22 @@ pub async fn run(context: Context, command: Command) -> Result<Output, CliError>
         Command::Demo(command) => command.run(&context).await,
         Command::Start(command) => command.run(&context).await,
         Command::Completions(command) => command.run(),
+    }
+}
+
+/// True for commands before which reveals that are due are said. The others say it themselves, are
+/// what reveals, or have nothing to do with the network that is used.
+fn warns(command: &Command) -> bool {
+    use model::ModelCommand::{Publish, Reveal, Update};
+    match command {
+        Command::Status
+        | Command::Demo(_)
+        | Command::Genesis(_)
+        | Command::Start(_)
+        | Command::Completions(_) => false,
+        Command::Model(command) => {
+            !matches!(command.command, Publish(_) | Reveal { .. } | Update(_))
+        }
+        _ => true,
     }
 }

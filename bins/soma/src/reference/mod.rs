@@ -4,7 +4,7 @@ mod examples;
 
 use std::fmt::Write;
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory, Id};
 
 use crate::arguments::Cli;
 use examples::EXAMPLES;
@@ -30,8 +30,13 @@ pub fn markdown() -> String {
         options.for_each(|arg| write_argument(&mut text, arg));
     }
     text.push_str("\n## Commands\n");
+    let globals: Vec<&Id> = root
+        .get_arguments()
+        .filter(|arg| arg.is_global_set())
+        .map(Arg::get_id)
+        .collect();
     for command in root.get_subcommands() {
-        write_command(&mut text, command, "soma");
+        write_command(&mut text, command, "soma", &globals);
     }
     text
 }
@@ -62,13 +67,13 @@ fn is_transaction_option(arg: &Arg) -> bool {
 }
 
 // Writing to a string cannot fail, so the results of `write!` are dropped here and below.
-fn write_command(text: &mut String, command: &Command, path: &str) {
+fn write_command(text: &mut String, command: &Command, path: &str, globals: &[&Id]) {
     let path = format!("{path} {}", command.get_name());
     let about = command.get_about().map(ToString::to_string);
     let about = about.unwrap_or_default();
     if visible(command).next().is_some() {
         for child in visible(command) {
-            write_command(text, child, &path);
+            write_command(text, child, &path, globals);
         }
         return;
     }
@@ -79,7 +84,8 @@ fn write_command(text: &mut String, command: &Command, path: &str) {
     }
     let own: Vec<&Arg> = command
         .get_arguments()
-        .filter(|arg| !arg.is_global_set() && !arg.is_hide_set() && !is_transaction_option(arg))
+        .filter(|arg| !globals.contains(&arg.get_id()))
+        .filter(|arg| !arg.is_hide_set() && !is_transaction_option(arg))
         .filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"))
         .collect();
     if !own.is_empty() {

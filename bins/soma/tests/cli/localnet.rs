@@ -40,7 +40,7 @@ impl Bench {
         }
     }
 
-    fn net(&self) -> &Localnet {
+    pub(crate) fn net(&self) -> &Localnet {
         self.net.as_ref().unwrap()
     }
 
@@ -267,10 +267,12 @@ fn a_model_is_made_and_its_target_filled_and_claimed() {
     let made = soma.json("model create --stake-amount 5 --commission-rate 500");
     let model = text(&made, "model_id");
 
-    let key = soma_crypto::sealed::fresh_key();
-    let (sealed, _) = soma_crypto::sealed::seal_bytes(b"weights", &key).unwrap();
-    let file = soma.dir().join("sealed");
-    std::fs::write(&file, sealed).unwrap();
+    let (weights, file) = (soma.dir().join("weights"), soma.dir().join("sealed"));
+    let weights = weights.display();
+    soma.ok(&format!("model init-weights {weights} --model-size small"));
+    let seal = format!("model seal --weights {weights} --output {}", file.display());
+    let sealed = soma.json(&seal);
+    let key = text(&sealed, "decryption_key");
     let embedding: Vec<String> = (1..=16).map(|n| format!("{n}")).collect();
     let embedding = embedding.join(",");
     let commit = format!(
@@ -329,7 +331,7 @@ fn a_model_is_made_and_its_target_filled_and_claimed() {
 }
 
 /// The target's own direction: no data could be nearer.
-fn direction_of(bench: &Bench, target: &str) -> String {
+pub(crate) fn direction_of(bench: &Bench, target: &str) -> String {
     let client = soma_sdk::Client::builder()
         .rpc_url(bench.net().rpc_url())
         .build();

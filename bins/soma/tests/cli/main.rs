@@ -1,12 +1,15 @@
 //! The program as a user runs it.
 
 mod arguments;
+mod ceremony;
 mod crashes;
 mod help;
 mod journey;
 mod localnet;
 mod program;
+mod publishing;
 mod score;
 mod start;
 mod submit;
+mod validators;
 mod wallet;

@@ -7,11 +7,13 @@ use soma_consensus::ConsensusConfig;
 use soma_service::logging::LogConfig;
 use soma_types::Genesis;
 
-use super::{NodeError, ValidatorConfig};
+use super::documented::unknown_option;
+use super::{NodeError, TrustedBlock, ValidatorConfig};
 use crate::audit::AuditConfig;
 use crate::blobs::BlobsConfig;
 use crate::mempool::MempoolConfig;
 use crate::rpc::RpcConfig;
+use crate::snapshots::SnapshotsConfig;
 
 /// Settings of a node: one TOML file, every value with a default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,13 @@ pub struct NodeConfig {
     pub keep_states: u64,
     /// Memory for the store's cache in bytes. Default 32 MiB.
     pub cache_bytes: u64,
+    /// Nodes, by the URLs of their APIs, whose snapshots a start with an empty data folder begins
+    /// from: whatever they give is verified. Default none: it begins with the genesis, and gets all
+    /// blocks from peers.
+    pub snapshot_urls: Vec<String>,
+    /// A block, as `HEIGHT:DIGEST`, from which the way to a snapshot is followed. Default none: it
+    /// is followed from the genesis.
+    pub trusted_block: Option<TrustedBlock>,
     /// The API.
     pub rpc: RpcConfig,
     /// Waiting transactions.
@@ -45,6 +54,8 @@ pub struct NodeConfig {
     pub audit: AuditConfig,
     /// Blobs that are downloaded and passed on.
     pub blobs: BlobsConfig,
+    /// Snapshots that are made and passed on.
+    pub snapshots: SnapshotsConfig,
     /// The log.
     pub log: LogConfig,
 }
@@ -57,6 +68,8 @@ impl Default for NodeConfig {
             keep_blocks: None,
             keep_states: 16,
             cache_bytes: 32 << 20,
+            snapshot_urls: Vec::new(),
+            trusted_block: None,
             rpc: RpcConfig::default(),
             mempool: MempoolConfig::default(),
             validator: ValidatorConfig::default(),
@@ -65,6 +78,7 @@ impl Default for NodeConfig {
             max_clock_ahead_ms: 5_000,
             audit: AuditConfig::default(),
             blobs: BlobsConfig::default(),
+            snapshots: SnapshotsConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -82,7 +96,7 @@ impl NodeConfig {
         })?;
         toml::from_str(&text).map_err(|error| NodeError::Content {
             path: path.to_owned(),
-            reason: error.to_string(),
+            reason: unknown_option(&text).unwrap_or_else(|| error.to_string()),
         })
     }
 

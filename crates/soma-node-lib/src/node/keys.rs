@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use soma_consensus::ValidatorKeys;
+use soma_consensus::{NetworkKey, ValidatorKeys};
 use soma_crypto::SecretKey;
 use soma_crypto::key_file::{self, KeyFileError};
 use soma_types::Address;
@@ -70,6 +70,14 @@ impl NodeKeys {
             }),
         })
     }
+}
+
+/// The id to its peers of the node whose data folder is `dir`. Its key is made there, unless it is.
+///
+/// # Errors
+/// A key that cannot be read or made, or that others may read.
+pub fn network_id(dir: &Path) -> Result<String, NodeError> {
+    Ok(NetworkKey::load_or_create(&dir.join("network.key"))?.peer_id())
 }
 
 fn read(path: &Path) -> Result<SecretKey, NodeError> {

@@ -1,6 +1,8 @@
-//! A whole node: chain, mempool, consensus, API, blobs and audit, started and stopped together.
+//! A whole node: chain, mempool, consensus, API, blobs, snapshots and audit, started and stopped together.
 
+mod bootstrap;
 mod config;
+mod documented;
 mod error;
 mod keys;
 mod parts;
@@ -27,11 +29,14 @@ use crate::application::{Application, NodeChain};
 use crate::rpc::{Rpc, RpcConfig};
 use crate::store::NodeStore;
 
+pub use bootstrap::{BootstrapError, TrustedBlock};
 pub use config::NodeConfig;
+pub use documented::DOCUMENTED;
 pub use error::NodeError;
-pub use keys::{NodeKeys, ValidatorConfig};
+pub use keys::{NodeKeys, ValidatorConfig, network_id};
 use parts::Parts;
 pub use signal::{Until, run, run_on_new_runtime};
+pub use soma_consensus::check_peer_address;
 
 /// How often a store that is in use is tried again.
 const CLOSING_TRIES: u32 = 20;
@@ -72,6 +77,7 @@ impl Node {
     ) -> Result<NodeHandle, NodeError> {
         // The port first: a second node must not wait for the store's lock to be told.
         let listener = bind(config.rpc.address).await?;
+        bootstrap::bootstrap(&genesis, &config).await?;
         let chain = Arc::new(open_chain(genesis, &config).await?);
         let application = Arc::new(Application::new(chain, config.mempool.clone()));
         tracing::info!(
@@ -192,6 +198,8 @@ fn run_parts(
         .router(),
     };
     let audit = parts.audit.map(|audit| audit.start(stop.clone()));
+    let snapshots = parts.snapshots;
+    let snapshots = snapshots.map(|all| all.start(Arc::clone(&application), stop.clone()));
     let api = tokio::spawn(server.run(stop.clone()));
     let gossip = Arc::clone(&application).run_gossip(consensus.outbox(), stop.clone());
     let gossip = tokio::spawn(gossip);
@@ -207,6 +215,9 @@ fn run_parts(
         gossip.await.map_err(|_| NodeError::Panicked)?;
         if let Some(audit) = audit {
             audit.await.map_err(|_| NodeError::Panicked)?;
+        }
+        if let Some(snapshots) = snapshots {
+            snapshots.await.map_err(|_| NodeError::Panicked)?;
         }
         let served = api.await;
         let flushed = tokio::task::spawn_blocking(move || chain.chain().flush()).await;

@@ -16,9 +16,11 @@ use soma_types::{
 
 use crate::client::Client;
 use crate::error::SdkError;
+use crate::http::is_on_this_machine;
 
 pub use models::{CommitModel, created_model};
 pub use submissions::{Sealed, SubmitData};
+pub use validators::proof_of_possession;
 
 /// A key together with the client that sends for it. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -53,6 +55,18 @@ impl Account {
     /// [`SdkError`].
     pub async fn balance(&self) -> Result<Shannons, SdkError> {
         Ok(self.client.balance(&self.address()).await?.balance)
+    }
+
+    /// Checks that others can open `url`: files lie on this machine only.
+    fn check_reach(&self, url: &str) -> Result<(), SdkError> {
+        let node = self.client.rpc_url();
+        if !url.starts_with("file:") || is_on_this_machine(node) {
+            return Ok(());
+        }
+        Err(SdkError::InvalidArgument(format!(
+            "URL `{url}` is a file of this machine, which validators of the network at {node} \
+             cannot open; publish it under an https or http URL"
+        )))
     }
 
     /// The next transaction of this account, unsigned.
@@ -151,6 +165,30 @@ fn embedding(values: &[f32]) -> Result<soma_types::Embedding, SdkError> {
         .map_err(|error| SdkError::InvalidArgument(error.to_string()))
 }
 
+/// A URL that validators can download from; `file` only where all share a machine.
 fn url(text: &str) -> Result<soma_types::Url, SdkError> {
-    soma_types::Url::new(text).map_err(|error| SdkError::InvalidArgument(format!("URL: {error}")))
+    let fail = |reason: String| SdkError::InvalidArgument(format!("URL `{text}`: {reason}"));
+    let parsed = reqwest::Url::parse(text).map_err(|error| fail(error.to_string()))?;
+    if !["https", "http", "file"].contains(&parsed.scheme()) {
+        let reason = "validators cannot open it, and count what lies there as missing; publish it \
+                      under an https or http URL";
+        return Err(fail(reason.to_owned()));
+    }
+    soma_types::Url::new(text).map_err(|error| fail(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_validators_cannot_open_costs_no_bond() {
+        for good in ["https://a.example/b", "http://127.0.0.1:1/b", "file:///a/b"] {
+            assert_eq!(url(good).unwrap().to_string(), good);
+        }
+        for bad in ["s3://bucket/key", "ftp://a/b", "a/b", "", "data:,x"] {
+            let error = url(bad).unwrap_err();
+            assert!(matches!(&error, SdkError::InvalidArgument(text) if text.contains("URL")));
+        }
+    }
 }

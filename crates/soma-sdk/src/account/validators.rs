@@ -5,11 +5,17 @@ use soma_chain::proof_of_possession_digest;
 use soma_crypto::SecretKey;
 use soma_types::target::ModelFault;
 use soma_types::{
-    Address, MetadataUpdate, ModelId, TransactionKind, ValidatorCandidate, ValidatorMetadata,
+    Address, ChainId, MetadataUpdate, ModelId, Signature, TransactionKind, ValidatorCandidate,
+    ValidatorMetadata,
 };
 
 use super::Account;
 use crate::error::SdkError;
+
+/// What the consensus key `key` signs to prove that its holder runs the validator at `address`.
+pub fn proof_of_possession(chain: &ChainId, address: &Address, key: &SecretKey) -> Signature {
+    key.sign_digest(&proof_of_possession_digest(chain, address).0)
+}
 
 impl Account {
     /// Applies to join the committee; the consensus key signs that its holder is this account.
@@ -28,10 +34,9 @@ impl Account {
             return Err(SdkError::InvalidArgument(text.to_owned()));
         }
         let chain = self.client.chain_id().await?;
-        let digest = proof_of_possession_digest(&chain, &self.address());
         let candidate = ValidatorCandidate {
             metadata,
-            proof_of_possession: consensus_key.sign_digest(&digest.0),
+            proof_of_possession: proof_of_possession(&chain, &self.address(), consensus_key),
             commission_bps,
         };
         let kind = TransactionKind::AddValidator(Box::new(candidate));

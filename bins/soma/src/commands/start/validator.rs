@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use clap::Args;
+use serde_json::json;
 use soma_node::arguments::NodeArguments;
-use soma_node::node::run;
+use soma_node::node::{DOCUMENTED, run};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -20,6 +21,9 @@ pub struct StartValidator {
 
 impl StartValidator {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
+        if self.arguments.print_config {
+            return Ok(Output::new(&json!({ "config": DOCUMENTED }), DOCUMENTED));
+        }
         let until = self.arguments.until();
         let config = self.arguments.into_config()?;
         let json = context.options.json;
@@ -29,7 +33,7 @@ impl StartValidator {
             let text = match json {
                 true => {
                     let id = chain.chain_id();
-                    serde_json::json!({ "rpc_url": url, "chain_id": id }).to_string()
+                    json!({ "rpc_url": url, "chain_id": id }).to_string()
                 }
                 false => format!("Node is ready: {url}\nPress Ctrl-C to stop."),
             };

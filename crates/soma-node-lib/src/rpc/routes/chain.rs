@@ -3,8 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use soma_api::{
-    ChainInfo, ConsensusStatus, ErrorBody, MempoolStatus, ParametersView, PeerView, Peers, Status,
+    BannedPeerView, ChainInfo, ConsensusStatus, ErrorBody, MempoolStatus, ParametersView, PeerView,
+    Peers, Status,
 };
+use soma_types::Genesis;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -17,6 +19,7 @@ pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
         .routes(routes!(status))
         .routes(routes!(chain))
+        .routes(routes!(genesis))
         .routes(routes!(parameters))
         .routes(routes!(mempool))
         .routes(routes!(peers))
@@ -27,10 +30,13 @@ pub(super) fn routes() -> OpenApiRouter<Rpc> {
     (status = 200, body = Status), (status = "default", body = ErrorBody)))]
 async fn status(State(rpc): State<Rpc>) -> Result<Json<Status>, RpcError> {
     let consensus = consensus(&rpc).await;
+    let network = rpc.served().network.clone();
     let status = rpc.read(move |application| {
         let lowest_height = application.chain().reader().lowest_block()?;
         let now = application.now();
         let chain = application.chain();
+        let next = now.height().saturating_add(1);
+        let missing = network.and_then(|network| network.missing_history(next));
         Ok(Status {
             chain: chain.genesis().chain.to_string(),
             chain_id: chain.chain_id(),
@@ -46,7 +52,10 @@ async fn status(State(rpc): State<Rpc>) -> Result<Json<Status>, RpcError> {
             uptime_ms: u64::try_from(application.uptime().as_millis()).unwrap_or(u64::MAX),
             mempool: waiting(application),
             consensus,
-            activity: activity(application, &now),
+            activity: match missing {
+                Some(missing) => missing.to_string(),
+                None => activity(application, &now),
+            },
         })
     });
     Ok(Json(status.await?))
@@ -113,6 +122,13 @@ async fn chain(State(rpc): State<Rpc>) -> Json<ChainInfo> {
     })
 }
 
+/// The document that the chain started from; the chain's id is its digest.
+#[utoipa::path(get, path = "/v1/genesis", tag = "chain", responses(
+    (status = 200, body = Object), (status = "default", body = ErrorBody)))]
+async fn genesis(State(rpc): State<Rpc>) -> Json<Genesis> {
+    Json(rpc.application().chain().genesis().clone())
+}
+
 /// The protocol parameters in force.
 #[utoipa::path(get, path = "/v1/parameters", tag = "chain", responses(
     (status = 200, body = ParametersView), (status = "default", body = ErrorBody)))]
@@ -131,13 +147,13 @@ async fn mempool(State(rpc): State<Rpc>) -> Json<MempoolStatus> {
     Json(waiting(rpc.application()))
 }
 
-/// The nodes that this one is connected to.
+/// The nodes that this one is connected to, and those that it does not hear.
 #[utoipa::path(get, path = "/v1/peers", tag = "chain", responses(
     (status = 200, body = Peers), (status = "default", body = ErrorBody)))]
 async fn peers(State(rpc): State<Rpc>) -> Json<Peers> {
-    let peers = match &rpc.served().network {
-        Some(observer) => observer.peers().await,
-        None => Vec::new(),
+    let (peers, banned) = match &rpc.served().network {
+        Some(observer) => (observer.peers().await, observer.bans()),
+        None => (Vec::new(), Vec::new()),
     };
     let view = |peer: soma_consensus::Peer| PeerView {
         id: peer.id,
@@ -145,7 +161,13 @@ async fn peers(State(rpc): State<Rpc>) -> Json<Peers> {
         address: peer.address,
         validator: peer.validator,
     };
+    let ban = |ban: soma_consensus::Ban| BannedPeerView {
+        id: ban.peer,
+        fault: ban.fault.name().to_owned(),
+        left_ms: u64::try_from(ban.left.as_millis()).unwrap_or(u64::MAX),
+    };
     Json(Peers {
         peers: peers.into_iter().map(view).collect(),
+        banned: banned.into_iter().map(ban).collect(),
     })
 }

@@ -1,17 +1,29 @@
 //! `soma validator`.
 
+mod info;
+mod join;
+mod metadata;
+mod show;
+mod versions;
+
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use soma_sdk::Client;
-use soma_sdk::api::ValidatorView;
-use soma_sdk::pages::collect;
-use soma_sdk::types::{Address, ModelFault, ModelId, TransactionKind};
+use soma_crypto::SecretKey;
+use soma_crypto::key_file;
+use soma_sdk::types::{ModelFault, ModelId, TransactionKind};
 
 use crate::arguments::{OptionalAddress, either};
 use crate::context::Context;
 use crate::error::CliError;
-use crate::output::{Fields, Output, percent, table_or};
+use crate::output::{Fields, Output};
 use crate::transaction::{TransactionOptions, process};
+
+pub use info::MakeInfo;
+pub use join::Join;
+pub use metadata::UpdateMetadata;
+pub use versions::AnnounceVersion;
 
 /// Show validators, and act as one
 #[derive(Clone, Debug, Args)]
@@ -64,20 +76,36 @@ impl From<Fault> for ModelFault {
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ValidatorCommand {
-    /// List the validators
-    List,
-    /// Show a validator
-    DisplayMetadata {
-        /// Which.
-        #[command(flatten)]
-        address: OptionalAddress,
+    /// Make the keys of a validator, its `validator.info` and the settings of its node
+    #[command(alias = "make-validator-info")]
+    MakeInfo(Box<MakeInfo>),
+    /// Make a key file, for a consensus key to change to
+    MakeKey {
+        /// The new file, which only you can read
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
     },
-    /// Leave the committee at the end of the epoch
-    LeaveCommittee {
+    /// Apply to join the committee with a `validator.info`, and stake with yourself
+    #[command(alias = "join-committee")]
+    Join(Join),
+    /// Leave the committee at the end of the epoch, or withdraw an application at once
+    #[command(alias = "leave-committee")]
+    Leave {
         /// Options of the transaction.
         #[command(flatten)]
         options: TransactionOptions,
     },
+    /// List the validators
+    List,
+    /// Show a validator, and what changes of it with the next epoch
+    #[command(alias = "display-metadata")]
+    Display {
+        /// Which.
+        #[command(flatten)]
+        address: OptionalAddress,
+    },
+    /// Change what you tell about yourself, or your consensus key, from the next epoch on
+    UpdateMetadata(UpdateMetadata),
     /// Change your commission from the next epoch on
     SetCommissionRate {
         /// How much.
@@ -87,9 +115,13 @@ pub enum ValidatorCommand {
         #[command(flatten)]
         options: TransactionOptions,
     },
+    /// Vote for a protocol version: say that your node can run it
+    AnnounceVersion(AnnounceVersion),
+    /// Show which protocol versions the validators announced, and what a change needs
+    Versions,
     /// As a validator, report another that does not do its work
-    #[command(alias = "report")]
-    ReportValidator {
+    #[command(alias = "report-validator")]
+    Report {
         /// Whom.
         #[command(flatten)]
         reportee: Reportee,
@@ -129,20 +161,24 @@ pub enum ValidatorCommand {
 impl Validator {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
         let (kind, options) = match self.command {
-            ValidatorCommand::List => return list(&context.client()?).await,
-            ValidatorCommand::DisplayMetadata { address } => {
+            ValidatorCommand::MakeInfo(command) => return command.run(context).await,
+            ValidatorCommand::MakeKey { file } => return make_key(&file),
+            ValidatorCommand::Join(command) => return command.run(context).await,
+            ValidatorCommand::List => return show::list(&context.client()?).await,
+            ValidatorCommand::Display { address } => {
                 let address = context.address(address.value().as_ref())?;
-                return show(&context.client()?, address).await;
+                return show::display(&context.client()?, address).await;
             }
-            ValidatorCommand::LeaveCommittee { options } => {
-                (TransactionKind::RemoveValidator, options)
-            }
+            ValidatorCommand::UpdateMetadata(command) => return command.run(context).await,
+            ValidatorCommand::AnnounceVersion(command) => return command.run(context).await,
+            ValidatorCommand::Versions => return versions::show(&context.client()?).await,
+            ValidatorCommand::Leave { options } => (TransactionKind::RemoveValidator, options),
             ValidatorCommand::SetCommissionRate { rate, options } => {
                 let commission_bps = rate.value()?;
                 let kind = TransactionKind::SetValidatorCommission { commission_bps };
                 (kind, options)
             }
-            ValidatorCommand::ReportValidator {
+            ValidatorCommand::Report {
                 reportee,
                 undo_report,
                 options,
@@ -177,48 +213,12 @@ impl Validator {
     }
 }
 
-async fn list(client: &Client) -> Result<Output, CliError> {
-    let validators = collect(None, async |page| client.validators(&page).await).await?;
-    let text = table_or(
-        ["ADDRESS", "STATUS", "POWER", "STAKE", "COMMISSION", "NAME"],
-        &rows(&validators),
-        "No validators.",
-    );
-    Ok(Output::new(&json!({ "validators": validators }), text))
-}
-
-fn rows(validators: &[ValidatorView]) -> Vec<[String; 6]> {
-    validators
-        .iter()
-        .map(|validator| {
-            [
-                validator.address.to_string(),
-                validator.status.clone(),
-                validator.voting_power.to_string(),
-                validator.stake.to_string(),
-                percent(validator.commission_bps),
-                validator.metadata.name.clone(),
-            ]
-        })
-        .collect()
-}
-
-async fn show(client: &Client, address: Address) -> Result<Output, CliError> {
-    let validator = client.validator(&address).await?;
-    let metadata = &validator.metadata;
+fn make_key(file: &std::path::Path) -> Result<Output, CliError> {
+    let key = SecretKey::generate();
+    key_file::create(file, &key)?;
+    let json = json!({ "path": file, "public_key": key.public_key() });
     let fields = Fields::new()
-        .with("Validator", validator.address)
-        .with("Name", &metadata.name)
-        .with("Status", &validator.status)
-        .with(
-            "Voting power",
-            format!("{} of 10000", validator.voting_power),
-        )
-        .with("Stake", validator.stake)
-        .with("Commission", percent(validator.commission_bps))
-        .with("Consensus key", metadata.consensus_key)
-        .with("P2P address", &metadata.p2p_address)
-        .with("RPC address", &metadata.rpc_address)
-        .with("Proxy address", &metadata.proxy_address);
-    Ok(Output::new(&validator, fields.text()))
+        .with("Key file", file.display())
+        .with("Public key", key.public_key());
+    Ok(Output::new(&json, fields.text()))
 }
