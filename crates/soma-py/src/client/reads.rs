@@ -45,6 +45,11 @@ impl Client {
         self.read(py, |sdk| async move { Reply::json(&sdk.system().await?) })
     }
 
+    /// Where all SOMA are now.
+    fn supply<'py>(&self, py: Python<'py>) -> Called<'py> {
+        self.read(py, |sdk| async move { Reply::json(&sdk.supply().await?) })
+    }
+
     /// An epoch, or the current one.
     #[pyo3(signature = (epoch = None))]
     fn epoch<'py>(&self, py: Python<'py>, epoch: Option<u64>) -> Called<'py> {

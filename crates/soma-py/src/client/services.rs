@@ -8,6 +8,7 @@ use pyo3::pybacked::PyBackedBytes;
 use serde_json::json;
 use soma_api::{Base64, DataSource, DataView, ScoreRequest, WeightsSource};
 use soma_sdk::blobs::FetchConfig;
+use soma_sdk::{SdkError, Service};
 use soma_types::{Address, ModelId, TargetId};
 
 use super::{Called, Client, checked};
@@ -36,6 +37,18 @@ fn weights((url, checksum, size, key, plain): Manifest) -> Result<WeightsSource,
 
 #[pymethods]
 impl Client {
+    /// Raises when there is no scorer to ask.
+    fn needs_scorer(&self, py: Python<'_>) -> PyResult<()> {
+        match self.sdk.scoring_url() {
+            Some(_) => Ok(()),
+            None => Err(Failure::from(SdkError::NotConfigured {
+                service: Service::Scoring,
+                setting: "scoring_url",
+            })
+            .raise(py)),
+        }
+    }
+
     /// Scores data: those bytes, or what lies at the URL with that checksum and size.
     #[pyo3(signature = (models, target_embedding, seed, data = None, located = None))]
     fn score<'py>(

@@ -40,17 +40,8 @@ class ServiceCalls(Calls):
         answer has the numbers of each. With `data` the bytes are sent along; else the scorer
         downloads them from `data_url`.
         """
+        self._native.needs_scorer()
         arguments.text("data_url", data_url)
-        given = arguments.items("models", models)
-        if not given:
-            raise ValueError("models: At least one model manifest is required")
-        places = [place for place, one in enumerate(given) if getattr(one, "url", None) is not None]
-        manifests = [self._manifest(place, given[place]) for place in places]
-        for place, one in enumerate(given):
-            if not hasattr(one, "url"):
-                raise ValueError(f"models: number {place} is no manifest")
-        if not manifests:
-            raise _native.NoWinner("none of the models has weights")
         if target_embedding is not None:
             target_embedding = arguments.embedding("target_embedding", target_embedding)
         located = None
@@ -62,8 +53,23 @@ class ServiceCalls(Calls):
             size = arguments.whole("data_size", data_size)
             located = (data_url, arguments.text("data_checksum", data_checksum), size)
         seed = arguments.whole("seed", seed)
+        places, manifests = self._manifests(models)
         answer = await self._native.score(manifests, target_embedding, seed, data, located)
         return helpers.score_result(answer, places)
+
+    @classmethod
+    def _manifests(cls, models):
+        """The manifests that have weights, and their places among all."""
+        given = arguments.items("models", models)
+        if not given:
+            raise ValueError("models: At least one model manifest is required")
+        for place, one in enumerate(given):
+            if not hasattr(one, "url"):
+                raise ValueError(f"models: number {place} is no manifest")
+        places = [place for place, one in enumerate(given) if one.url is not None]
+        if not places:
+            raise _native.NoWinner("none of the models has weights")
+        return places, [cls._manifest(place, given[place]) for place in places]
 
     @staticmethod
     def _manifest(place, manifest):
