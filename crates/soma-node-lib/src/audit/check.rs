@@ -9,7 +9,7 @@ use soma_blobs::BlobRef;
 use soma_types::{ModelId, TargetId, WeightsManifest};
 
 use super::facts::FillFacts;
-use super::failure::{is_proven, of_data};
+use super::failure::{is_proven, not_published, of_data};
 use super::job::Score;
 use super::scorer::{NotScored, Scorers};
 use crate::blobs::Blobs;
@@ -51,6 +51,10 @@ pub(super) async fn submission(
     dim: u64,
 ) -> Found<Finding> {
     let fill = &facts.fill;
+    // Before the cache is asked: all validators must find the same.
+    if let Err(error) = blobs.check_published(fill.data.url.as_str()) {
+        return Found::failed(of_data(&error), error);
+    }
     let blob = match blobs.get(&BlobRef::from(&fill.data)).await {
         Ok(blob) => blob,
         Err(error) => return Found::failed(of_data(&error), error),
@@ -79,7 +83,12 @@ pub(super) async fn submission(
             target_embedding: Some(facts.direction.clone()),
             seed: 0,
         };
-        match scorers.score(&request, dim).await {
+        let sources = models.iter().map(|(_, weights)| weights.url.as_str());
+        let scored = match not_openable(blobs, sources) {
+            Some(not_scored) => Err(not_scored),
+            None => scorers.score(&request, dim).await,
+        };
+        match scored {
             Ok(response) => {
                 let scores = scores(&models, &response);
                 let measured: Vec<Measured> = scores.iter().map(measured).collect();
@@ -117,8 +126,22 @@ pub(super) fn claim_of(facts: &FillFacts) -> Claim {
     }
 }
 
+/// The first of weights at `urls` that nobody can be expected to download. A scorer with settings
+/// of its own may well have them, so it is not asked.
+fn not_openable<'a>(blobs: &Blobs, urls: impl Iterator<Item = &'a str>) -> Option<NotScored> {
+    let mut checked = urls.map(|url| blobs.check_published(url)).enumerate();
+    checked.find_map(|(model, checked)| {
+        Some(NotScored::Weights {
+            failure: Failure::WeightsUnavailable,
+            model,
+            body: not_published(&checked.err()?, model),
+        })
+    })
+}
+
 /// Tries revealed weights with a fixed piece of data.
 pub(super) async fn weights(
+    blobs: &Blobs,
     scorers: &Scorers,
     model: ModelId,
     weights: &WeightsManifest,
@@ -132,7 +155,11 @@ pub(super) async fn weights(
         target_embedding: None,
         seed: 0,
     };
-    match scorers.score(&request, dim).await {
+    let scored = match not_openable(blobs, std::iter::once(weights.url.as_str())) {
+        Some(not_scored) => Err(not_scored),
+        None => scorers.score(&request, dim).await,
+    };
+    match scored {
         Ok(response) => Found {
             result: Ok(()),
             scores: scores(&[(model, source(weights))], &response),

@@ -129,7 +129,7 @@ impl Audit {
             blocking.clone(),
         );
         let context = Context {
-            scorers: Scorers::new(&config.scorer, timeout)?,
+            scorers: Scorers::new(&config.scorer, timeout, blobs.is_local())?,
             metrics: application.metrics().audit.clone(),
             application,
             journal,

@@ -38,12 +38,18 @@ pub(super) struct Scorers {
     urls: Vec<String>,
     client: reqwest::Client,
     timeout: Duration,
+    /// Nodes of this network open files and private addresses.
+    local: bool,
     /// The one that worked last is asked first.
     first: AtomicUsize,
 }
 
 impl Scorers {
-    pub(super) fn new(urls: &[String], timeout: Duration) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(
+        urls: &[String],
+        timeout: Duration,
+        local: bool,
+    ) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
         Ok(Self {
             urls: urls
@@ -52,6 +58,7 @@ impl Scorers {
                 .collect(),
             client: client.build()?,
             timeout,
+            local,
             first: AtomicUsize::new(0),
         })
     }
@@ -90,7 +97,8 @@ impl Scorers {
     ) -> Result<ScoreResponse, NotScored> {
         // A scorer for models of another size would call all weights invalid.
         let info = self.client.get(format!("{url}/v1/info"));
-        let info: ScorerInfo = answer(info.timeout(INFO_TIMEOUT)).await?;
+        let info = answer(info.timeout(INFO_TIMEOUT)).await;
+        let info: ScorerInfo = info.map_err(|refusal| NotScored::Own(refusal.to_string()))?;
         if info.embedding_dim != dim {
             return Err(NotScored::Own(format!(
                 "it scores with `{}` models, whose embeddings have {} numbers; the network's have {dim}",
@@ -98,7 +106,8 @@ impl Scorers {
             )));
         }
         let score = self.client.post(format!("{url}/v1/score")).json(request);
-        let response: ScoreResponse = answer(score.timeout(self.timeout)).await?;
+        let response = answer(score.timeout(self.timeout)).await;
+        let response: ScoreResponse = response.map_err(|refusal| self.read(refusal, request))?;
         match response.models.len() == request.models.len() {
             true => Ok(response),
             false => Err(NotScored::Own(
@@ -106,27 +115,50 @@ impl Scorers {
             )),
         }
     }
+
+    /// Whose fault a refusal is.
+    fn read(&self, refusal: Refusal, request: &ScoreRequest) -> NotScored {
+        let Refusal::Typed(body) = refusal else {
+            return NotScored::Own(refusal.to_string());
+        };
+        let model = body.details.get("model").and_then(|place| place.as_u64());
+        let model = model.and_then(|place| usize::try_from(place).ok());
+        let at_fault = model.and_then(|model| Some((model, request.models.get(model)?)));
+        let Some((model, weights)) = at_fault else {
+            return NotScored::Own(body.to_string());
+        };
+        match of_weights(&body, &weights.url, self.local) {
+            Failure::Own => NotScored::Own(body.to_string()),
+            failure => NotScored::Weights {
+                failure,
+                model,
+                body,
+            },
+        }
+    }
 }
 
-async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, NotScored> {
-    let own = |error: reqwest::Error| NotScored::Own(shown(&error));
+/// Why a scorer gives no answer.
+#[derive(Debug, Error)]
+enum Refusal {
+    /// As it said it.
+    #[error("{0}")]
+    Typed(ErrorBody),
+    /// It could not be asked, or does not speak as a scorer.
+    #[error("{0}")]
+    Other(String),
+}
+
+async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, Refusal> {
+    let own = |error: reqwest::Error| Refusal::Other(shown(&error));
     let response = request.send().await.map_err(own)?;
     let status = response.status();
     if status.is_success() {
         return response.json().await.map_err(own);
     }
-    let Ok(body) = response.json::<ErrorBody>().await else {
-        return Err(NotScored::Own(format!("it answered {status}")));
-    };
-    let model = body.details.get("model").and_then(|place| place.as_u64());
-    let model = model.and_then(|place| usize::try_from(place).ok());
-    match (of_weights(&body), model) {
-        (Failure::Own, _) | (_, None) => Err(NotScored::Own(body.to_string())),
-        (failure, Some(model)) => Err(NotScored::Weights {
-            failure,
-            model,
-            body,
-        }),
+    match response.json::<ErrorBody>().await {
+        Ok(body) => Err(Refusal::Typed(body)),
+        Err(_) => Err(Refusal::Other(format!("it answered {status}"))),
     }
 }
 

@@ -148,7 +148,8 @@ impl Context {
             }
             (Facts::Model(_), Subject::Weights { model, weights }) => {
                 let (model, weights) = (*model, weights.clone());
-                let found = check::weights(&self.scorers, model, &weights, clock.dim).await;
+                let (blobs, scorers) = (&self.blobs, &self.scorers);
+                let found = check::weights(blobs, scorers, model, &weights, clock.dim).await;
                 let lasted = count(job, found.result.err());
                 let verdict = judge_weights(&found.result, &lasted);
                 let verdict = decided(verdict, Decision::Model);

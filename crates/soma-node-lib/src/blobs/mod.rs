@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use soma_blobs::{BlobError, BlobRef, Cache, CacheConfig, CachedBlob, Fetcher};
+use soma_blobs::{BlobError, BlobRef, Cache, CacheConfig, CachedBlob, Fetcher, check_published};
 use soma_types::{Checksum, Epoch, TargetId};
 use tempfile::TempDir;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -32,6 +32,7 @@ pub struct Blobs {
 struct Shared {
     cache: Cache,
     serve: bool,
+    local: bool,
     streams: Arc<Semaphore>,
     pins: Mutex<Pins>,
     /// Large blobs that were read through since the node started.
@@ -56,6 +57,7 @@ impl Blobs {
             shared: Arc::new(Shared {
                 cache,
                 serve: config.serve,
+                local: config.local,
                 streams: Arc::new(Semaphore::new(config.max_streams)),
                 // The rest is for what is being downloaded and passed on.
                 pins: Mutex::new(Pins::new(config.max_bytes / 2)),
@@ -68,6 +70,20 @@ impl Blobs {
     /// True when blobs are passed on to whoever asks.
     pub fn serves(&self) -> bool {
         self.shared.serve
+    }
+
+    /// True where nodes open files and private addresses too.
+    pub(crate) fn is_local(&self) -> bool {
+        self.shared.local
+    }
+
+    /// Checks that the nodes of this network can be expected to open `url`: see
+    /// [`check_published`].
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    pub(crate) fn check_published(&self, url: &str) -> Result<(), BlobError> {
+        check_published(url, self.shared.local)
     }
 
     /// The blob, downloaded when it is not here. Calls for the same blob share one download.

@@ -47,6 +47,30 @@ fn target_bond(bytes: u64) -> u64 {
 }
 
 #[tokio::test]
+async fn data_where_nobody_can_fetch_it_is_unavailable_even_when_it_is_there() {
+    let world = World::start().await;
+    let targets = world.open_targets().await;
+    let urls = ["s3://bucket/key", "ftp://a.example/b", "no url"];
+    for (target, url) in targets.iter().zip(urls) {
+        let claim = world.honest(target, &text(1, 800)).await;
+        // The same data lies where everybody finds it; the audit of it is over.
+        let public = &targets[urls.len()];
+        if world.target(&public.id).status.name() == "open" {
+            world.submit(4, public, &claim).await;
+            world.audit(&public.id, |audit| audit.state == "done").await;
+        }
+        let place = soma_types::Url::new(url).unwrap();
+        world.submit_at(3, target, &claim, place).await;
+        let audit = world
+            .audit(&target.id, |audit| audit.report.is_some())
+            .await;
+        assert_eq!(audit.reason.as_deref(), Some("data_unavailable"), "{url}");
+    }
+    assert_eq!(world.duties(), [("report_submission", true); 3]);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn every_kind_of_fraud_is_reported_and_loses_its_bond() {
     let world = World::start().await;
     let targets = world.open_targets().await;

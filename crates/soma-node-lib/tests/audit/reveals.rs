@@ -62,12 +62,15 @@ async fn weights_that_cannot_be_what_was_committed_are_reported_and_slashed() {
     let invalid = publish(&world.blobs(), &not_a_number);
     let missing = publish(&world.blobs(), &weights_file(14, 1.0));
     std::fs::remove_file(world.blobs().join(missing.checksum.to_string())).unwrap();
+    let mut nowhere = publish(&world.blobs(), &weights_file(15, 1.0));
+    nowhere.url = soma_types::Url::new("s3://bucket/key").unwrap();
     let cases = [
         (publish(&world.blobs(), &good), None),
         (undecryptable, Some("undecryptable")),
         (other_plaintext, Some("plaintext_mismatch")),
         (invalid, Some("invalid_weights")),
         (missing, Some("weights_unavailable")),
+        (nowhere, Some("weights_unavailable")),
     ];
     let mut models = Vec::new();
     for (place, (weights, _)) in cases.iter().enumerate() {
@@ -87,7 +90,7 @@ async fn weights_that_cannot_be_what_was_committed_are_reported_and_slashed() {
         assert_eq!(audit.reason.as_deref(), *reason, "{audit:?}");
         assert_eq!(audit.kind, "weights");
     }
-    assert_eq!(world.duties(), [("report_model", true); 4]);
+    assert_eq!(world.duties(), [("report_model", true); 5]);
     world.end_epoch().await;
     for (model, (_, reason)) in models.iter().zip(&cases) {
         let found = world.model(model);
@@ -113,7 +116,7 @@ async fn weights_that_cannot_be_what_was_committed_are_reported_and_slashed() {
     }
     world.end_epoch().await;
     world.end_epoch().await;
-    assert_eq!(world.duties(), [("report_model", true); 4]);
+    assert_eq!(world.duties(), [("report_model", true); 5]);
     world.finish().await;
 }
 

@@ -22,7 +22,7 @@ use soma_scoring::{ScoringService, ServiceConfig};
 use soma_types::{
     Address, Bps, DataManifest, Embedding, Epoch, ExecutionStatus, Genesis, GenesisModel, Loss,
     Model, ModelId, RawEmbedding, Receipt, Salt, Shannons, Submission, Target, TargetId,
-    Transaction, TransactionKind,
+    Transaction, TransactionKind, Url,
 };
 use tempfile::TempDir;
 
@@ -303,12 +303,19 @@ impl World {
 
     /// Submits without putting the data anywhere.
     pub(crate) async fn submit_only(&self, by: usize, target: &Target, claim: &Claim) {
+        let checksum = soma_crypto::checksum(&claim.data);
+        let place = url(&self.blobs().join(checksum.to_string()));
+        self.submit_at(by, target, claim, place).await;
+    }
+
+    /// Submits data that is said to lie at `place`.
+    pub(crate) async fn submit_at(&self, by: usize, target: &Target, claim: &Claim, place: Url) {
         let key = self.account(by);
         let checksum = soma_crypto::checksum(&claim.data);
         let submission = Submission {
             target: target.id,
             data: DataManifest {
-                url: url(&self.blobs().join(checksum.to_string())),
+                url: place,
                 checksum,
                 size: claim.data.len() as u64,
             },
