@@ -48,7 +48,10 @@ impl StorageOptions {
                 CliError::Usage(text.to_owned())
             })?,
         };
-        Ok(Store::new(self.config(&place)?)?)
+        let config = self.config(&place)?;
+        let env = context.env()?;
+        check_reach(&config, env.is_local() || is_on_this_machine(&env.rpc))?;
+        Ok(Store::new(config)?)
     }
 
     /// The store that they name; `None` when they name none.
@@ -61,7 +64,10 @@ impl StorageOptions {
     }
 
     fn config(&self, place: &str) -> Result<StoreConfig, CliError> {
-        if let Some(place) = place.strip_prefix("s3://") {
+        let bucket = place
+            .strip_prefix("s3://")
+            .filter(|place| !place.is_empty());
+        if let Some(place) = bucket {
             let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
             return Ok(StoreConfig::S3(S3Config {
                 prefix: prefix.to_owned(),
@@ -76,6 +82,14 @@ impl StorageOptions {
             return Ok(StoreConfig::Server {
                 url: place.to_owned(),
             });
+        }
+        // Not a folder of that name, which would be taken in silence.
+        if ["s3", "s3:"].contains(&place.to_lowercase().as_str()) || place == "s3://" {
+            let text = format!(
+                "--storage {place} names no bucket: say `s3://BUCKET/PREFIX`, with --s3-endpoint for a \
+                 service other than AWS; a folder called s3 is `./s3`"
+            );
+            return Err(CliError::Usage(text));
         }
         let path = match place.strip_prefix("file://") {
             Some(path) => path,
@@ -92,6 +106,32 @@ impl StorageOptions {
             path: PathBuf::from(path),
             public_url_prefix: self.public_url_prefix.clone(),
         })
+    }
+}
+
+/// True for services under a loopback address.
+fn is_on_this_machine(url: &str) -> bool {
+    ["127.", "localhost", "[::1]"].iter().any(|host| {
+        let rest = url.split_once("://").map(|(_, rest)| rest);
+        rest.is_some_and(|rest| rest.starts_with(host))
+    })
+}
+
+/// Refuses a folder that only this machine sees, where the network is on others.
+fn check_reach(config: &StoreConfig, is_local: bool) -> Result<(), CliError> {
+    match config {
+        StoreConfig::Folder {
+            path,
+            public_url_prefix: None,
+        } if !is_local => {
+            let text = format!(
+                "validators cannot open files of this machine in {}; say with --public-url-prefix \
+                 under which URL a web server shows them, or choose another --storage",
+                path.display()
+            );
+            Err(CliError::Usage(text))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -114,5 +154,24 @@ mod tests {
             );
         }
         assert!(options.config("ftp://a").is_err());
+        assert!(matches!(config("./s3"), StoreConfig::Folder { .. }));
+        for nowhere in ["s3", "S3", "s3:", "s3://"] {
+            let error = options.config(nowhere).unwrap_err().to_string();
+            assert!(error.contains("s3://BUCKET"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_for_others_only_with_a_url() {
+        let mut options = StorageOptions::default();
+        let folder = options.config("/a/b").unwrap();
+        assert!(check_reach(&folder, true).is_ok());
+        let error = check_reach(&folder, false).unwrap_err();
+        assert!(error.to_string().contains("--public-url-prefix"), "{error}");
+        options.public_url_prefix = Some("https://a.example".to_owned());
+        for place in ["/a/b", "s3://b", "http://a:1"] {
+            let config = options.config(place).unwrap();
+            assert!(check_reach(&config, false).is_ok(), "{place}");
+        }
     }
 }

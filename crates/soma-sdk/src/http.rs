@@ -35,26 +35,27 @@ pub(crate) type Query = Vec<(&'static str, String)>;
 
 pub(crate) struct Http {
     client: reqwest::Client,
+    /// For services on this machine: a proxy elsewhere cannot reach its loopback addresses.
+    direct: reqwest::Client,
     timeout: Duration,
     retries: u32,
 }
 
 impl Http {
     pub(crate) fn new(endpoints: &Endpoints, settings: &ClientBuilder) -> Result<Self, SdkError> {
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .user_agent(concat!("soma-sdk/", env!("CARGO_PKG_VERSION")));
-        if is_on_this_machine(&endpoints.rpc.url) {
-            // A proxy elsewhere cannot reach this machine's loopback addresses.
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|error| SdkError::Transport {
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(Duration::from_secs(5))
+                .user_agent(concat!("soma-sdk/", env!("CARGO_PKG_VERSION")))
+        };
+        let fail = |error: reqwest::Error| SdkError::Transport {
             service: endpoints.rpc.service,
             url: endpoints.rpc.url.clone(),
             reason: innermost(&error),
-        })?;
+        };
         Ok(Self {
-            client,
+            client: builder().build().map_err(fail)?,
+            direct: builder().no_proxy().build().map_err(fail)?,
             timeout: settings.timeout,
             retries: settings.retries,
         })
@@ -70,6 +71,12 @@ impl Http {
         let request = || self.request(Method::GET, at, path).query(query);
         let body = self.call(at, Repeat::Harmless, self.timeout, request);
         decode(at, path, &body.await?)
+    }
+
+    /// Reads bytes.
+    pub(crate) async fn get_bytes(&self, at: &Endpoint, path: &str) -> Result<Vec<u8>, SdkError> {
+        let request = || self.request(Method::GET, at, path);
+        self.call(at, Repeat::Harmless, self.timeout, request).await
     }
 
     /// Reads text.
@@ -122,7 +129,11 @@ impl Http {
     }
 
     fn request(&self, method: Method, at: &Endpoint, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", at.url))
+        let client = match is_on_this_machine(&at.url) {
+            true => &self.direct,
+            false => &self.client,
+        };
+        client.request(method, format!("{}{path}", at.url))
     }
 
     async fn call(
@@ -240,7 +251,7 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     cause.to_string()
 }
 
-fn is_on_this_machine(url: &str) -> bool {
+pub(crate) fn is_on_this_machine(url: &str) -> bool {
     let host = reqwest::Url::parse(url)
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned));

@@ -87,6 +87,7 @@ impl Account {
     /// # Errors
     /// [`SdkError::InvalidArgument`]; as [`Account::execute`].
     pub async fn commit_model(&self, commit: &CommitModel<'_>) -> Result<ReceiptView, SdkError> {
+        self.check_reach(commit.url)?;
         self.execute(commit.to_kind()?).await
     }
 

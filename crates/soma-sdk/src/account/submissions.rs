@@ -86,6 +86,7 @@ impl Account {
     /// # Errors
     /// [`SdkError::InvalidArgument`]; as [`Account::execute`].
     pub async fn submit_data(&self, data: &SubmitData<'_>) -> Result<ReceiptView, SdkError> {
+        self.check_reach(data.url)?;
         let Sealed {
             commitment,
             submission,
