@@ -92,6 +92,7 @@ impl Network {
     /// [`NetworkError`]; what was started is stopped again.
     pub async fn start(mut config: NetworkConfig) -> Result<Self, NetworkError> {
         let (size, model) = decide_size(&mut config)?;
+        let max_data = max_data(&config)?;
         let (folder, temporary) = match &config.node.data_dir {
             Some(dir) => (dir.clone(), None),
             None => {
@@ -104,7 +105,7 @@ impl Network {
             None => None,
         };
         let scorer = match &config.scorer {
-            Some(settings) => match start_scorer(settings, &size, model, &folder).await {
+            Some(settings) => match start_scorer(settings, &size, model, &folder, max_data).await {
                 Ok(scorer) => Some(scorer),
                 Err(error) => {
                     stop(None, blobs).await;
@@ -276,14 +277,27 @@ fn decide_size(config: &mut NetworkConfig) -> Result<(String, ModelConfig), Netw
     Ok((size, model))
 }
 
+/// The largest data that submissions of the network may have.
+fn max_data(config: &NetworkConfig) -> Result<u64, NetworkError> {
+    let name = "max_submission_data_size";
+    let stored = config.node.stored_genesis()?;
+    let own = stored
+        .as_ref()
+        .map_or(&config.node.parameters, |(genesis, _)| &genesis.parameters);
+    let own = own.get(name).copied();
+    Ok(own.unwrap_or(Parameters::v1().max_submission_data_size))
+}
+
 async fn start_scorer(
     settings: &ScorerConfig,
     size: &str,
     model: ModelConfig,
     folder: &Path,
+    max_data: u64,
 ) -> Result<ScoringService, StartError> {
     let mut config = ServiceConfig::new(size, model, settings.device, folder.join("scoring"));
     config.listen = settings.address;
+    config.set_max_data_bytes(max_data);
     // Everything is on this machine.
     config.fetch = FetchConfig::local();
     ScoringService::start(config).await

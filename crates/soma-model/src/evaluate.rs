@@ -145,6 +145,21 @@ impl<B: ModelBackend> V1Model<B> {
         options: &EvaluateOptions,
         device: &B::Device,
     ) -> Vec<Evaluation> {
+        let all = self.evaluate_while(pieces, noise, options, device, &mut |_| true);
+        all.unwrap_or_default()
+    }
+
+    /// As [`V1Model::evaluate_many`], as long as somebody wants it: `go_on` is told after every
+    /// part of the sequences how many they were, and ends the work with `false`. Then there is no
+    /// result.
+    pub fn evaluate_while(
+        &self,
+        pieces: &[&TokenizedData],
+        noise: &impl NoiseSource,
+        options: &EvaluateOptions,
+        device: &B::Device,
+        go_on: &mut dyn FnMut(usize) -> bool,
+    ) -> Option<Vec<Evaluation>> {
         let mut sums: Vec<Vec<Sums>> = vec![Vec::new(); pieces.len()];
         let longest = pieces.iter().map(|piece| piece.batches.len()).max();
         for batch in 0..longest.unwrap_or_default() {
@@ -167,12 +182,14 @@ impl<B: ModelBackend> V1Model<B> {
                         sum.add(&result);
                     }
                 }
+                if !go_on(part.len()) {
+                    return None;
+                }
             }
         }
         let pairs = pieces.iter().zip(&sums);
-        pairs
-            .map(|(piece, sums)| Evaluation::new(piece, sums))
-            .collect()
+        let all = pairs.map(|(piece, sums)| Evaluation::new(piece, sums));
+        Some(all.collect())
     }
 
     /// The sums of each of `sequences`.

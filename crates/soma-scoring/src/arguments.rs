@@ -74,6 +74,15 @@ pub struct ScoringArguments {
     /// Requests that may wait
     #[arg(long, value_name = "COUNT", default_value_t = 128)]
     pub queue: usize,
+    /// The largest piece of data; a network's audits need its `max_submission_data_size`
+    #[arg(long, value_name = "BYTES", default_value = "1MiB")]
+    pub max_data: ByteSize,
+    /// Memory for data and scores of requests, a part of --memory; default an eighth of it, at most 512MiB
+    #[arg(long, value_name = "BYTES")]
+    pub request_memory: Option<ByteSize>,
+    /// Time for what is on the device to end when the service stops, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 90)]
+    pub stop_timeout: u64,
     /// Time for a request, downloads included, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1_800)]
     pub request_timeout: u64,
@@ -83,7 +92,7 @@ pub struct ScoringArguments {
     /// Open file:// URLs: for localnets
     #[arg(long)]
     pub allow_files: bool,
-    /// S3-compatible service for s3:// URLs; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    /// S3-compatible service for s3:// URLs; a private address needs --allow-private-addresses
     #[arg(long, value_name = "URL")]
     pub s3_endpoint: Option<String>,
     /// Region of that service
@@ -92,6 +101,9 @@ pub struct ScoringArguments {
     /// Put the bucket into the host name
     #[arg(long)]
     pub s3_virtual_host_style: bool,
+    /// Bucket to read with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, all others without keys; can be repeated
+    #[arg(long = "s3-bucket", value_name = "NAME")]
+    pub s3_buckets: Vec<String>,
     /// Web origin that may call this service from a browser; can be repeated
     #[arg(long = "cors-origin", value_name = "ORIGIN")]
     pub cors_origins: Vec<String>,
@@ -127,6 +139,9 @@ impl ScoringArguments {
         }
         config.cache.max_bytes = self.cache.as_u64();
         config.set_queue(self.queue);
+        config.set_max_data_bytes(self.max_data.as_u64());
+        config.max_request_bytes = self.request_memory.map(|bytes| bytes.as_u64());
+        config.serve.stop_timeout_ms = self.stop_timeout.saturating_mul(1_000);
         config.set_request_timeout_ms(self.request_timeout.saturating_mul(1_000));
         if self.allow_private_addresses {
             config.fetch.policy = AddressPolicy::anywhere();
@@ -139,6 +154,7 @@ impl ScoringArguments {
             // Each URL names its bucket.
             ..S3Config::new("any")
         });
+        config.fetch.s3_buckets.clone_from(&self.s3_buckets);
         config.guard.cors_origins.clone_from(&self.cors_origins);
         Ok(config)
     }

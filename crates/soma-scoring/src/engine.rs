@@ -14,6 +14,10 @@ use crate::memory::MemoryNeeds;
 use crate::scorer::ScorerConfig;
 use crate::source::ModelSource;
 
+/// Asked now and then whether the scores are still wanted: told how many sequences went through the
+/// model since.
+pub(crate) type GoOn<'a> = &'a mut dyn FnMut(usize) -> bool;
+
 /// Evaluates on a device.
 pub(crate) trait Engine: Send {
     /// What the model says of each piece.
@@ -22,6 +26,7 @@ pub(crate) trait Engine: Send {
         model: &dyn ModelSource,
         pieces: &[&TokenizedData],
         seed: u64,
+        go_on: GoOn<'_>,
     ) -> Result<Vec<Evaluation>, LoadError>;
 
     /// Models in memory, and loads that were made.
@@ -98,6 +103,7 @@ impl<B: ModelBackend> DeviceEngine<B> {
         source: &dyn ModelSource,
         pieces: &[&TokenizedData],
         seed: u64,
+        go_on: GoOn<'_>,
     ) -> Result<Vec<Evaluation>, LoadError> {
         let options = EvaluateOptions {
             seed,
@@ -105,7 +111,12 @@ impl<B: ModelBackend> DeviceEngine<B> {
         };
         let device = self.device.clone();
         let model = self.model(source)?;
-        Ok(model.evaluate_many(pieces, &SeededNoise(seed), &options, &device))
+        // A load takes long: nobody may wait any more.
+        if !go_on(0) {
+            return Err(LoadError::NotWanted);
+        }
+        let all = model.evaluate_while(pieces, &SeededNoise(seed), &options, &device, go_on);
+        all.ok_or(LoadError::NotWanted)
     }
 }
 
@@ -115,9 +126,12 @@ impl<B: ModelBackend> Engine for DeviceEngine<B> {
         model: &dyn ModelSource,
         pieces: &[&TokenizedData],
         seed: u64,
+        go_on: GoOn<'_>,
     ) -> Result<Vec<Evaluation>, LoadError> {
         // Backends panic where a device is lost or out of memory.
-        let tried = catch_unwind(AssertUnwindSafe(|| self.try_evaluate(model, pieces, seed)));
+        let tried = catch_unwind(AssertUnwindSafe(|| {
+            self.try_evaluate(model, pieces, seed, go_on)
+        }));
         tried.unwrap_or_else(|panic| {
             self.loaded.clear();
             let text = panic.downcast_ref::<String>().cloned();

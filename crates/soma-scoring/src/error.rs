@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use soma_api::{ErrorBody, ErrorCode};
-use soma_audit::Failure;
 use soma_blobs::BlobError;
 use soma_model::weights::WeightsError;
 use soma_model::{ConfigError, DeviceError};
@@ -29,6 +28,9 @@ pub enum LoadError {
         /// What may be used, in bytes.
         budget: u64,
     },
+    /// Whoever asked does not wait any more.
+    #[error("the work was given up: nobody waits for it")]
+    NotWanted,
     /// The device failed.
     #[error("the device failed: {reason}; see the log, and try again")]
     Device {
@@ -70,6 +72,17 @@ pub enum ScoringError {
         count: usize,
         /// The most that are taken.
         max: usize,
+    },
+    /// Data and scores of the request need more memory than a request may.
+    #[error(
+        "the request needs {needed} bytes of memory, {max} may be used; send fewer pieces of data \
+         or models at a time"
+    )]
+    RequestTooLarge {
+        /// For data and scores, in bytes.
+        needed: u64,
+        /// What may be used, in bytes.
+        max: u64,
     },
     /// The target is not a direction in the models' space.
     #[error("target embedding: {0}")]
@@ -119,6 +132,7 @@ impl ScoringError {
             Self::NoModels
             | Self::TooManyModels { .. }
             | Self::PieceCount { .. }
+            | Self::RequestTooLarge { .. }
             | Self::InvalidTarget(_)
             | Self::Size(_) => ErrorCode::InvalidRequest,
             Self::Data(error) => blob_code(error, ErrorCode::DataUnavailable),
@@ -129,6 +143,7 @@ impl ScoringError {
                     _ => ErrorCode::InvalidWeights,
                 },
                 LoadError::OutOfMemory { .. } => ErrorCode::OutOfMemory,
+                LoadError::NotWanted => ErrorCode::Unavailable,
                 LoadError::Device { .. } => ErrorCode::DeviceFailed,
             },
             Self::Busy { .. } => ErrorCode::Busy,
@@ -151,10 +166,11 @@ impl ScoringError {
                     LoadError::OutOfMemory { needed, budget } => {
                         body.with("needed", *needed).with("budget", *budget)
                     }
-                    LoadError::Device { .. } => body,
+                    LoadError::NotWanted | LoadError::Device { .. } => body,
                 }
             }
             Self::DataTooLarge { size, max } => body.with("size", *size).with("max", *max),
+            Self::RequestTooLarge { needed, max } => body.with("needed", *needed).with("max", *max),
             Self::Busy { retry_after_s, .. } => body.with("retry_after_s", *retry_after_s),
             _ => body,
         }
@@ -176,27 +192,6 @@ fn blob_code(error: &BlobError, unavailable: ErrorCode) -> ErrorCode {
     }
 }
 
-/// Whose fault an error of the scoring service is, for an audit. Anything that does not surely
-/// follow from the data or the weights is the auditor's own.
-pub fn failure_of(error: &ErrorBody) -> Failure {
-    let of_data = error.details.get("blob").and_then(|blob| blob.as_str()) == Some("data");
-    match error.known_code() {
-        Some(ErrorCode::DataUnavailable) => Failure::DataUnavailable,
-        Some(ErrorCode::ChecksumMismatch) if of_data => Failure::DataMismatch,
-        Some(ErrorCode::EmptyData | ErrorCode::DataTooLarge) => Failure::DataInvalid,
-        // A URL that nobody may open is as good as none.
-        Some(ErrorCode::UrlNotAllowed) if of_data => Failure::DataUnavailable,
-        Some(ErrorCode::UrlNotAllowed | ErrorCode::WeightsUnavailable) => {
-            Failure::WeightsUnavailable
-        }
-        Some(ErrorCode::ChecksumMismatch) => Failure::WeightsMismatch,
-        Some(ErrorCode::DecryptionFailed) => Failure::Undecryptable,
-        Some(ErrorCode::PlaintextMismatch) => Failure::PlaintextMismatch,
-        Some(ErrorCode::InvalidWeights) => Failure::InvalidWeights,
-        _ => Failure::Own,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,42 +205,13 @@ mod tests {
         };
         let data = ScoringError::Data(unavailable.clone());
         assert_eq!(data.code(), ErrorCode::DataUnavailable);
-        assert_eq!(failure_of(&data.body()), Failure::DataUnavailable);
+        assert_eq!(data.body().details["blob"], "data");
         let weights = ScoringError::Model {
             model: 2,
             error: unavailable.into(),
         };
         assert_eq!(weights.code(), ErrorCode::WeightsUnavailable);
-        assert_eq!(failure_of(&weights.body()), Failure::WeightsUnavailable);
+        assert_eq!(weights.body().details["blob"], "weights");
         assert_eq!(weights.body().details["model"], 2);
-    }
-
-    #[test]
-    fn trouble_of_the_scorer_is_its_own() {
-        let full = BlobError::DiskFull {
-            reason: "no space".to_owned(),
-        };
-        let device = LoadError::Device {
-            reason: "lost".to_owned(),
-        };
-        let memory = LoadError::OutOfMemory {
-            needed: 2,
-            budget: 1,
-        };
-        let model = |error| ScoringError::Model { model: 0, error };
-        for error in [
-            ScoringError::Data(full.clone()),
-            model(full.into()),
-            model(device),
-            model(memory),
-            ScoringError::Stopping,
-            ScoringError::Busy {
-                waiting: 1,
-                retry_after_s: 1,
-            },
-            ScoringError::Timeout { seconds: 1 },
-        ] {
-            assert_eq!(failure_of(&error.body()), Failure::Own, "{error}");
-        }
     }
 }

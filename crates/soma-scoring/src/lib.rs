@@ -1,8 +1,8 @@
 //! Scores data with models: what a submission claims, and what its audit finds.
 //!
 //! # Place
-//! Above `soma-model` (loss and embedding), `soma-blobs` (verified downloads) and `soma-audit` (the
-//! rules of comparison). Knows nothing of the chain's state; what to score comes from the caller.
+//! Above `soma-model` (loss and embedding) and `soma-blobs` (verified downloads). Knows nothing of
+//! the chain's state; what to score comes from the caller, and so does what follows from it.
 //!
 //! # The path of a request
 //! ```text
@@ -44,7 +44,7 @@ pub use memory::MemoryNeeds;
 pub use scorer::{Scorer, ScorerConfig};
 pub use scores::{ModelScore, PieceScores};
 pub use service::{ScoringService, ServiceConfig};
-pub use soma_model::{ConfigError, Device, ModelConfig, Precision};
+pub use soma_model::{ConfigError, Device, ModelConfig, Precision, TokenizedData};
 pub use source::{ModelKey, ModelSource, SealedWeights, WeightsFile};
 
 /// Version of the contract from data to loss and embedding: scores of one version compare.

@@ -197,8 +197,23 @@ impl Scorer {
         pieces: &[&TokenizedData],
         seed: u64,
     ) -> Result<Vec<Evaluation>, LoadError> {
+        self.evaluate_while(model, pieces, seed, &mut |_| true)
+    }
+
+    /// As [`Scorer::evaluate`], as long as `go_on` says so: it is told now and then how many
+    /// sequences went through the model since it was told last.
+    ///
+    /// # Errors
+    /// [`LoadError`]; [`LoadError::NotWanted`] once `go_on` said no.
+    pub fn evaluate_while(
+        &self,
+        model: &dyn ModelSource,
+        pieces: &[&TokenizedData],
+        seed: u64,
+        go_on: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Vec<Evaluation>, LoadError> {
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
-        let evaluations = engine.evaluate(model, pieces, seed);
+        let evaluations = engine.evaluate(model, pieces, seed, go_on);
         let (models, loads) = engine.loaded();
         self.loaded_models.store(models, Ordering::Relaxed);
         self.loads.store(loads, Ordering::Relaxed);

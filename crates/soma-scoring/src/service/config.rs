@@ -9,6 +9,9 @@ use soma_service::{GuardConfig, RateConfig, ServeConfig};
 
 use crate::scorer::ScorerConfig;
 
+/// Time for what is on the device to end when the service stops, in milliseconds.
+const STOP_TIMEOUT_MS: u64 = 90_000;
+
 /// Where and how the service runs.
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
@@ -30,6 +33,9 @@ pub struct ServiceConfig {
     pub max_models: usize,
     /// Pieces of data that a batch may have. Default 256.
     pub max_pieces: usize,
+    /// Memory for data and scores of all requests that wait or are worked on, in bytes: a part of
+    /// the scorer's memory of this machine. Default: an eighth of that, at most 512 MiB.
+    pub max_request_bytes: Option<u64>,
     /// Sequences of all jobs that the worker takes at a time. Default 256.
     pub max_sequences: usize,
     /// Limits of HTTP requests.
@@ -56,6 +62,7 @@ impl ServiceConfig {
             request_timeout_ms: 0,
             max_models: 16,
             max_pieces: 256,
+            max_request_bytes: None,
             max_sequences: 256,
             guard: GuardConfig {
                 // Room for inline data.
@@ -67,11 +74,29 @@ impl ServiceConfig {
                 },
                 ..GuardConfig::default()
             },
-            serve: ServeConfig::default(),
+            serve: ServeConfig {
+                // What is on the device takes its time.
+                stop_timeout_ms: STOP_TIMEOUT_MS,
+                ..ServeConfig::default()
+            },
         };
         config.set_queue(128);
         config.set_request_timeout_ms(30 * 60_000);
         config
+    }
+
+    /// Memory for data and scores of requests, in bytes.
+    pub fn waiting_bytes(&self) -> u64 {
+        let default = (self.scorer.host_memory_bytes / 8).min(512 << 20);
+        self.max_request_bytes.unwrap_or(default)
+    }
+
+    /// Sets the largest piece of data, in bytes; bodies may then be as large as data in them needs.
+    pub fn set_max_data_bytes(&mut self, bytes: u64) {
+        self.scorer.max_data_bytes = bytes;
+        // Base64 takes a third more. What is larger than this comes by its URL.
+        let body = (bytes / 3 * 4 + (1 << 20)).clamp(8 << 20, 64 << 20);
+        self.guard.max_body_bytes = usize::try_from(body).unwrap_or(8 << 20);
     }
 
     /// Sets how many requests may wait.

@@ -22,6 +22,8 @@ pub(super) struct ScorerMetrics {
     pub(super) work_seconds: Histogram,
     /// Requests that wait or are worked on.
     pub(super) queue: Gauge,
+    /// Memory of requests that wait or are worked on.
+    pub(super) request_bytes: Gauge<u64, AtomicU64>,
     /// Models in memory.
     pub(super) loaded_models: Gauge,
     /// Models that were loaded since the start.
@@ -39,6 +41,7 @@ impl Default for ScorerMetrics {
             sequences: Counter::default(),
             work_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 20)),
             queue: Gauge::default(),
+            request_bytes: Gauge::default(),
             loaded_models: Gauge::default(),
             loads: Gauge::default(),
             cache_bytes: Gauge::default(),
@@ -61,6 +64,12 @@ impl Default for ScorerMetrics {
             "queue",
             "Requests that wait or are worked on",
             metrics.queue.clone(),
+        );
+        r.register_with_unit(
+            "requests",
+            "Memory of requests that wait or are worked on",
+            Unit::Bytes,
+            metrics.request_bytes.clone(),
         );
         r.register(
             "loaded_models",

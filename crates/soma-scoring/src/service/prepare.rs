@@ -8,7 +8,7 @@ use soma_blobs::{BlobRef, Cache};
 use soma_model::TokenizedData;
 use soma_types::Embedding;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::error::{LoadError, ScoringError};
 use crate::scores::DataName;
 use crate::source::{ModelSource, SealedWeights};
@@ -17,6 +17,14 @@ use crate::source::{ModelSource, SealedWeights};
 pub(super) struct Piece {
     pub(super) name: DataName,
     pub(super) tokens: TokenizedData,
+}
+
+/// Size of data in bytes, as it came or as it is said to be.
+pub(super) fn size(data: &DataSource) -> u64 {
+    match data {
+        DataSource::Inline { bytes } => bytes.0.len() as u64,
+        DataSource::Url(view) => view.size,
+    }
 }
 
 impl Shared {

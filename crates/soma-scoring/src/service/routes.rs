@@ -20,7 +20,8 @@ use tokio_stream::wrappers::BroadcastStream;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, openapi_json};
+use super::openapi_json;
+use super::shared::Shared;
 use crate::error::ScoringError;
 
 pub(super) fn all() -> OpenApiRouter<Arc<Shared>> {

@@ -7,9 +7,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use soma_model::TokenizedData;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::metrics::ScorerMetrics;
-use crate::error::ScoringError;
+use super::room::Taken;
+use crate::error::{LoadError, ScoringError};
 use crate::scorer::Scorer;
 use crate::scores::{ModelScore, PieceScores};
 use crate::source::{ModelKey, ModelSource};
@@ -23,6 +25,17 @@ pub(super) struct Job {
     pub(super) models: Vec<Arc<dyn ModelSource>>,
     pub(super) seed: u64,
     pub(super) reply: oneshot::Sender<JobResult>,
+    /// The memory of its data and scores.
+    pub(super) _taken: Arc<Taken>,
+}
+
+/// How the service ends.
+#[derive(Clone, Default)]
+pub(super) struct Stop {
+    /// Nothing new is begun; what runs goes on.
+    pub(super) begun: CancellationToken,
+    /// What still runs is given up.
+    pub(super) over: CancellationToken,
 }
 
 impl Job {
@@ -42,10 +55,16 @@ impl Worker {
         scorer: Arc<Scorer>,
         metrics: Arc<ScorerMetrics>,
         max_sequences: usize,
+        stop: Stop,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = channel();
         let builder = std::thread::Builder::new().name("scorer".to_owned());
-        builder.spawn(move || work(&scorer, &metrics, &receiver, max_sequences))?;
+        let work = Work {
+            scorer,
+            metrics,
+            stop,
+        };
+        builder.spawn(move || work.all(&receiver, max_sequences))?;
         Ok(Self { jobs: sender })
     }
 
@@ -55,21 +74,35 @@ impl Worker {
     }
 }
 
-fn work(scorer: &Scorer, metrics: &ScorerMetrics, jobs: &Receiver<Job>, max_sequences: usize) {
-    let mut waiting: VecDeque<Job> = VecDeque::new();
-    loop {
-        if waiting.is_empty() {
-            match jobs.recv() {
-                Ok(job) => waiting.push_back(job),
-                Err(_) => return,
+/// What the thread works with.
+struct Work {
+    scorer: Arc<Scorer>,
+    metrics: Arc<ScorerMetrics>,
+    stop: Stop,
+}
+
+impl Work {
+    fn all(&self, jobs: &Receiver<Job>, max_sequences: usize) {
+        let mut waiting: VecDeque<Job> = VecDeque::new();
+        loop {
+            if waiting.is_empty() {
+                match jobs.recv() {
+                    Ok(job) => waiting.push_back(job),
+                    Err(_) => return,
+                }
             }
-        }
-        waiting.extend(jobs.try_iter());
-        // Nobody waits for these any more.
-        waiting.retain(|job| !job.reply.is_closed());
-        let group = next_group(&mut waiting, max_sequences);
-        if !group.is_empty() {
-            run(scorer, metrics, group);
+            waiting.extend(jobs.try_iter());
+            // Nobody waits for these any more.
+            waiting.retain(|job| !job.reply.is_closed());
+            if self.stop.begun.is_cancelled() {
+                for job in waiting.drain(..) {
+                    let _ = job.reply.send(Err(ScoringError::Stopping));
+                }
+            }
+            let group = next_group(&mut waiting, max_sequences);
+            if !group.is_empty() {
+                self.run(group);
+            }
         }
     }
 }
@@ -97,58 +130,74 @@ fn next_group(waiting: &mut VecDeque<Job>, max_sequences: usize) -> Vec<Job> {
     group
 }
 
-/// Runs every model once over all pieces of the group that want it.
-fn run(scorer: &Scorer, metrics: &ScorerMetrics, group: Vec<Job>) {
-    let begin = std::time::Instant::now();
-    // Who wants a model: (job, place of the model in it).
-    let mut wanted: BTreeMap<ModelKey, Vec<(usize, usize)>> = BTreeMap::new();
-    for (at, job) in group.iter().enumerate() {
-        for (place, model) in job.models.iter().enumerate() {
-            wanted.entry(model.key()).or_default().push((at, place));
+impl Work {
+    /// Runs every model once over all pieces of the group that want it.
+    fn run(&self, group: Vec<Job>) {
+        let begin = std::time::Instant::now();
+        // Who wants a model: (job, place of the model in it).
+        let mut wanted: BTreeMap<ModelKey, Vec<(usize, usize)>> = BTreeMap::new();
+        for (at, job) in group.iter().enumerate() {
+            for (place, model) in job.models.iter().enumerate() {
+                wanted.entry(model.key()).or_default().push((at, place));
+            }
         }
-    }
-    let mut results: Vec<_> = group.iter().map(nothing_yet).collect();
-    for (key, users) in wanted {
-        let users: Vec<_> = users
-            .into_iter()
-            .filter(|(at, _)| results[*at].is_ok())
-            .collect();
-        let Some((first, place)) = users.first().copied() else {
-            continue;
-        };
-        let pieces: Vec<&TokenizedData> = users
-            .iter()
-            .flat_map(|(at, _)| &group[*at].pieces)
-            .collect();
-        let source = &group[first].models[place];
-        let evaluated = scorer.evaluate(source.as_ref(), &pieces, group[first].seed);
-        match evaluated {
-            Ok(evaluations) => {
-                metrics.sequences.inc_by(count(&pieces));
-                let mut evaluations = evaluations.into_iter();
-                for (at, place) in users {
-                    let Ok(scores) = &mut results[at] else {
-                        continue;
-                    };
-                    for (scores, evaluation) in scores.iter_mut().zip(evaluations.by_ref()) {
-                        scores.push((place, ModelScore { key, evaluation }));
+        let mut results: Vec<_> = group.iter().map(nothing_yet).collect();
+        for (key, users) in wanted {
+            let users: Vec<_> = users
+                .into_iter()
+                .filter(|(at, _)| results[*at].is_ok() && !group[*at].reply.is_closed())
+                .collect();
+            let Some((first, place)) = users.first().copied() else {
+                continue;
+            };
+            let pieces: Vec<&TokenizedData> = users
+                .iter()
+                .flat_map(|(at, _)| &group[*at].pieces)
+                .collect();
+            let source = group[first].models[place].as_ref();
+            // One turn may take hours: it ends when nobody waits any more.
+            let mut go_on = |sequences: usize| {
+                self.metrics.sequences.inc_by(sequences as u64);
+                let awaited = users.iter().any(|(at, _)| !group[*at].reply.is_closed());
+                awaited && !self.stop.over.is_cancelled()
+            };
+            let seed = group[first].seed;
+            let evaluated = self
+                .scorer
+                .evaluate_while(source, &pieces, seed, &mut go_on);
+            match evaluated {
+                Ok(evaluations) => {
+                    let mut evaluations = evaluations.into_iter();
+                    for (at, place) in users {
+                        let Ok(scores) = &mut results[at] else {
+                            continue;
+                        };
+                        for (scores, evaluation) in scores.iter_mut().zip(evaluations.by_ref()) {
+                            scores.push((place, ModelScore { key, evaluation }));
+                        }
+                    }
+                }
+                Err(LoadError::NotWanted) => {
+                    for (at, _) in users {
+                        results[at] = Err(ScoringError::Stopping);
+                    }
+                }
+                Err(error) => {
+                    for (at, model) in users {
+                        let error = error.clone();
+                        results[at] = Err(ScoringError::Model { model, error });
                     }
                 }
             }
-            Err(error) => {
-                for (at, model) in users {
-                    let error = error.clone();
-                    results[at] = Err(ScoringError::Model { model, error });
-                }
-            }
         }
-    }
-    let pieces: usize = group.iter().map(|job| job.pieces.len()).sum();
-    metrics.pieces.inc_by(pieces as u64);
-    metrics.work_seconds.observe(begin.elapsed().as_secs_f64());
-    for (job, result) in group.into_iter().zip(results) {
-        // The client may have gone.
-        let _ = job.reply.send(result.map(in_order));
+        let pieces: usize = group.iter().map(|job| job.pieces.len()).sum();
+        self.metrics.pieces.inc_by(pieces as u64);
+        let seconds = begin.elapsed().as_secs_f64();
+        self.metrics.work_seconds.observe(seconds);
+        for (job, result) in group.into_iter().zip(results) {
+            // The client may have gone.
+            let _ = job.reply.send(result.map(in_order));
+        }
     }
 }
 
@@ -157,10 +206,6 @@ type Unordered = Vec<Vec<(usize, ModelScore)>>;
 
 fn nothing_yet(job: &Job) -> Result<Unordered, ScoringError> {
     Ok(job.pieces.iter().map(|_| Vec::new()).collect())
-}
-
-fn count(pieces: &[&TokenizedData]) -> u64 {
-    pieces.iter().map(|piece| piece.sequences() as u64).sum()
 }
 
 /// Back into the order of each request.

@@ -7,10 +7,17 @@ use soma_crypto::sealed::fresh_key;
 use soma_scoring::{MemoryNeeds, Precision};
 use tokio::io::AsyncWriteExt as _;
 
+use crate::web::{Web, declare};
 use crate::world::{World, request, text, weights_file};
 
+fn inline(bytes: Vec<u8>) -> DataSource {
+    DataSource::Inline {
+        bytes: Base64(bytes),
+    }
+}
+
 /// A header that claims tensors of 10^12 numbers.
-fn boastful() -> Vec<u8> {
+pub(crate) fn boastful() -> Vec<u8> {
     let header = br#"{"embedding.weight":{"dtype":"F32","shape":[1000000,1000000],"data_offsets":[0,4000000000000]}}"#;
     let mut file = (header.len() as u64).to_le_bytes().to_vec();
     file.extend_from_slice(header);
@@ -108,9 +115,6 @@ async fn data_at_fault_is_told_from_weights_at_fault() {
         ..good.clone()
     };
     let large = view(world.put(&text(10_001)).await);
-    let inline = |bytes: Vec<u8>| DataSource::Inline {
-        bytes: Base64(bytes),
-    };
     for (data, code, blob) in [
         (DataSource::Url(missing), "DataUnavailable", Some("data")),
         (DataSource::Url(other), "ChecksumMismatch", Some("data")),
@@ -124,6 +128,7 @@ async fn data_at_fault_is_told_from_weights_at_fault() {
         assert_eq!(refusal["details"]["blob"].as_str(), blob, "{refusal}");
     }
     world.score(&inline(text(10_000)), &models).await;
+    world.works().await;
 }
 
 #[tokio::test]
@@ -141,6 +146,99 @@ async fn addresses_inside_are_refused_unless_allowed() {
     file.url = "file:///etc/hostname".to_owned();
     let refusal = strict.refusal(&inline, &[file]).await;
     assert_eq!(refusal["code"], "UrlNotAllowed", "{refusal}");
+    strict.is_ready().await;
+}
+
+#[tokio::test]
+async fn a_redirect_to_an_address_inside_is_refused() {
+    let world = World::with(|config| {
+        config.fetch.policy = AddressPolicy {
+            allow_private: false,
+            also: vec![[127, 0, 0, 1].into()],
+        };
+    })
+    .await;
+    let inside = Web::at([127, 0, 0, 2], async |mut stream, _| {
+        declare(&mut stream, 6).await?;
+        stream.write_all(b"secret").await
+    })
+    .await;
+    let to = inside.url();
+    let outside = Web::at([127, 0, 0, 1], move |mut stream, _| {
+        let answer = format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
+        async move { stream.write_all(answer.as_bytes()).await }
+    })
+    .await;
+    let data = DataSource::Url(DataView {
+        url: outside.url(),
+        checksum: soma_crypto::checksum(b"secret"),
+        size: 6,
+    });
+    let refusal = world.refusal(&data, &[world.model(1).await]).await;
+    assert_eq!(refusal["code"], "UrlNotAllowed", "{refusal}");
+    assert_eq!(refusal["details"]["cause"], "AddressNotAllowed");
+    assert_eq!((outside.asked(), inside.asked()), (1, 0));
+    world.works().await;
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_off_and_knows_no_ranges_is_read_again_from_the_start() {
+    let world = World::new().await;
+    let content = text(400_000);
+    let (checksum, size) = (soma_crypto::checksum(&content), content.len() as u64);
+    let expected = world
+        .score(&inline(content.clone()), &[world.model(1).await])
+        .await;
+    let web = Web::at([127, 0, 0, 1], move |mut stream, number| {
+        let content = content.clone();
+        async move {
+            declare(&mut stream, content.len()).await?;
+            // All of it only at the second time, whatever range is asked for.
+            let sent = if number == 0 { 300_000 } else { content.len() };
+            stream.write_all(&content[..sent]).await
+        }
+    })
+    .await;
+    let data = DataSource::Url(DataView {
+        url: web.url(),
+        checksum,
+        size,
+    });
+    let scores = world.score(&data, &[world.model(1).await]).await;
+    assert_eq!(scores["models"][0]["loss"], expected["models"][0]["loss"]);
+    assert_eq!(web.asked(), 2);
+    world.works().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_full_disk_is_the_scorers_own_trouble_and_shows_in_its_health() {
+    let world = World::new().await;
+    let (data, model) = (world.data(&text(300_000)).await, world.model(1).await);
+    // Writing to this device fails as on a full disk.
+    let parts = world.folder.path().join("cache/parts");
+    let DataSource::Url(view) = &data else {
+        unreachable!()
+    };
+    let source = soma_crypto::checksum(format!("{} {}", view.size, view.url));
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
+    let part = parts.join(format!("{}-{}", hex(&view.checksum.0), hex(&source.0[..8])));
+    let probe = parts.join("probe");
+    for path in [&part, &probe] {
+        std::os::unix::fs::symlink("/dev/full", path).unwrap();
+    }
+    let refusal = world.refusal(&data, std::slice::from_ref(&model)).await;
+    assert_eq!(refusal["code"], "StorageFailed", "{refusal}");
+    assert_eq!(refusal["details"]["cause"], "DiskFull");
+    let health = world.client.get(world.url("/health")).send().await.unwrap();
+    assert!(health.status().is_server_error(), "{}", health.status());
+    let health: Value = health.json().await.unwrap();
+    assert_eq!(health["code"], "StorageFailed", "{health}");
+    for path in [&part, &probe] {
+        std::fs::remove_file(path).unwrap();
+    }
+    world.score(&data, &[model]).await;
+    world.works().await;
 }
 
 #[tokio::test]
@@ -158,7 +256,11 @@ async fn a_model_that_does_not_fit_is_refused_before_it_is_loaded() {
 async fn models_beyond_the_budget_take_turns() {
     let needs = MemoryNeeds::of(&soma_model::ModelConfig::SMALL, Precision::F32, 4);
     let room = needs.working + 2 * needs.weights;
-    let world = World::with(|config| config.scorer.host_memory_bytes = room).await;
+    let world = World::with(|config| {
+        config.max_request_bytes = Some(1 << 20);
+        config.scorer.host_memory_bytes = room + (1 << 20);
+    })
+    .await;
     let data = world.data(b"data").await;
     let models = [
         world.model(1).await,
@@ -177,21 +279,16 @@ async fn a_dripping_server_gives_up_its_place() {
         config.fetch.base_time = std::time::Duration::from_millis(300);
     })
     .await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let head = b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n";
-                let _ = stream.write_all(head).await;
-                while stream.write_all(b"x").await.is_ok() {
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                }
-            });
+    let web = Web::at([127, 0, 0, 1], async |mut stream, _| {
+        declare(&mut stream, 5_000).await?;
+        loop {
+            stream.write_all(b"x").await?;
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-    });
+    })
+    .await;
     let data = DataSource::Url(DataView {
-        url: format!("http://{address}/drip"),
+        url: web.url(),
         checksum: soma_crypto::checksum(b"never"),
         size: 5_000,
     });
@@ -208,6 +305,8 @@ async fn downloads_beyond_the_disk_budget_are_the_scorers_own_trouble() {
     let refusal = world.refusal(&data, &[world.model(1).await]).await;
     assert_eq!(refusal["code"], "StorageFailed", "{refusal}");
     assert_eq!(refusal["details"]["cause"], "CacheFull");
+    world.is_ready().await;
+    assert_eq!(world.service.info().queue, 0);
 }
 
 #[tokio::test]

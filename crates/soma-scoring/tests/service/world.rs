@@ -1,6 +1,7 @@
 //! A scorer, a blob server, and what lies there.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use soma_crypto::sealed::{fresh_key, seal_bytes};
 use soma_model::{Cpu, Device, ModelConfig, weights};
 use soma_scoring::{ScoringService, ServiceConfig};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 /// A running scorer with a place for blobs.
 pub(crate) struct World {
@@ -135,10 +137,38 @@ impl World {
         value.unwrap_or_else(|| panic!("no {name} in {text}"))
     }
 
-    /// It is up and scores.
-    pub(crate) async fn works(&self) {
+    /// Waits until a number of the metrics is at least `value`.
+    pub(crate) async fn until_metric(&self, name: &str, value: u64) {
+        while self.metric(name).await < value {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Sends a request, and gives its status and answer when they come.
+    pub(crate) fn send(&self, path: &str, body: Value) -> JoinHandle<(u16, Value)> {
+        let request = self.client.post(self.url(path)).json(&body);
+        tokio::spawn(async move {
+            let response = request.send().await.unwrap();
+            let status = response.status().as_u16();
+            (status, response.json().await.unwrap())
+        })
+    }
+
+    /// A batch that keeps the device busy for many seconds.
+    pub(crate) async fn long_batch(&self, pieces: usize) -> Value {
+        let data = vec![self.data(&text(1 << 20)).await; pieces];
+        json!({ "data": data, "models": [self.model(1).await] })
+    }
+
+    /// It says that it is up.
+    pub(crate) async fn is_ready(&self) {
         let health = self.client.get(self.url("/health")).send().await.unwrap();
         assert_eq!(health.status(), 200);
+    }
+
+    /// It is up and scores.
+    pub(crate) async fn works(&self) {
+        self.is_ready().await;
         let model = self.model(99).await;
         let scores = self.score(&self.data(b"still here").await, &[model]).await;
         assert_eq!(scores["winner"], 0);

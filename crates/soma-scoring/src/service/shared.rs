@@ -1,0 +1,304 @@
+//! What handlers share, and the way of a request: a place, memory, downloads, the worker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use soma_api::{
+    BatchScoreRequest, BatchScoreResponse, DataSource, ErrorCode, PieceView, ScoreRequest,
+    ScoreResponse, ScorerInfo,
+};
+use soma_blobs::Cache;
+use soma_model::TokenizedData;
+use soma_service::ApiError;
+use soma_types::Embedding;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::config::ServiceConfig;
+use super::metrics::ScorerMetrics;
+use super::prepare::{self, Piece};
+use super::room::{Extent, Room, Taken};
+use super::worker::{Job, Worker};
+use crate::error::{LoadError, ScoringError};
+use crate::scorer::Scorer;
+use crate::scores::PieceScores;
+
+/// How long a success of the device speaks for its health.
+const FRESH: Duration = Duration::from_secs(60);
+/// How long the device has to show that it computes.
+const PROBE: Duration = Duration::from_secs(10);
+
+/// What handlers share.
+pub(super) struct Shared {
+    pub(super) config: ServiceConfig,
+    pub(super) scorer: Arc<Scorer>,
+    pub(super) cache: Cache,
+    pub(super) worker: Worker,
+    pub(super) metrics: Arc<ScorerMetrics>,
+    pub(super) waiting: AtomicUsize,
+    pub(super) room: Arc<Room>,
+    pub(super) last_success: std::sync::Mutex<Option<Instant>>,
+    pub(super) stop: CancellationToken,
+}
+
+/// A place in the queue; free again when dropped.
+struct Place<'a>(&'a Shared);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn admit(&self) -> Result<Place<'_>, ScoringError> {
+        if self.stop.is_cancelled() {
+            return Err(ScoringError::Stopping);
+        }
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let place = Place(self);
+        if waiting >= self.config.queue {
+            return Err(ScoringError::Busy {
+                waiting,
+                retry_after_s: 1,
+            });
+        }
+        Ok(place)
+    }
+
+    /// The memory for scoring `data` with as many models. Data that is refused needs none.
+    fn room(&self, data: &[DataSource], models: usize) -> Result<Arc<Taken>, ScoringError> {
+        let max = self.config.scorer.max_data_bytes;
+        let sizes = data.iter().map(prepare::size).filter(|size| *size <= max);
+        let extent = Extent {
+            pieces: sizes.collect(),
+            models: models.min(self.config.max_models),
+            dim: self.config.scorer.model.embedding_dim,
+        };
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let taken = self.room.take(extent.bytes(), waiting.saturating_sub(1))?;
+        Ok(Arc::new(taken))
+    }
+
+    pub(super) async fn score(
+        self: &Arc<Self>,
+        request: ScoreRequest,
+    ) -> Result<ScoreResponse, ScoringError> {
+        let _place = self.admit()?;
+        let target = self.target(request.target_embedding.as_deref())?;
+        let data = std::slice::from_ref(&request.data);
+        let taken = self.room(data, request.models.len())?;
+        self.in_time(async {
+            let prepared =
+                async { tokio::try_join!(self.piece(&request.data), self.models(&request.models)) };
+            let (piece, models) = self.unless_stopped(prepared).await?;
+            let name = piece.name;
+            let pieces = vec![piece.tokens];
+            let mut scores = self.run(pieces, models, request.seed, &taken).await?;
+            let scores = scores.pop().ok_or(ScoringError::Stopping)?;
+            Ok(scores.response(name, target.as_ref()))
+        })
+        .await
+    }
+
+    pub(super) async fn score_batch(
+        self: &Arc<Self>,
+        request: BatchScoreRequest,
+    ) -> Result<BatchScoreResponse, ScoringError> {
+        let _place = self.admit()?;
+        let (count, max) = (request.data.len(), self.config.max_pieces);
+        if count == 0 || count > max {
+            return Err(ScoringError::PieceCount { count, max });
+        }
+        let target = self.target(request.target_embedding.as_deref())?;
+        let taken = self.room(&request.data, request.models.len())?;
+        self.in_time(async {
+            let pieces = join_all(request.data.iter().map(|data| self.piece(data)));
+            let pieces = async { Ok::<_, ScoringError>(pieces.await) };
+            let prepared = async { tokio::try_join!(pieces, self.models(&request.models)) };
+            let (pieces, models) = self.unless_stopped(prepared).await?;
+            let (mut tokens, mut named) = (Vec::new(), Vec::new());
+            for piece in pieces {
+                named.push(piece.map(|Piece { name, tokens: cut }| {
+                    tokens.push(cut);
+                    name
+                }));
+            }
+            let scores = if tokens.is_empty() {
+                Vec::new()
+            } else {
+                self.run(tokens, models, request.seed, &taken).await?
+            };
+            Ok(answer(named, scores, target.as_ref()))
+        })
+        .await
+    }
+
+    /// Waits for the worker.
+    async fn run(
+        &self,
+        pieces: Vec<TokenizedData>,
+        models: Vec<Arc<dyn crate::source::ModelSource>>,
+        seed: u64,
+        taken: &Arc<Taken>,
+    ) -> Result<Vec<PieceScores>, ScoringError> {
+        let (reply, result) = oneshot::channel();
+        self.worker.send(Job {
+            pieces,
+            models,
+            seed,
+            reply,
+            _taken: Arc::clone(taken),
+        })?;
+        let result = result.await.map_err(|_| ScoringError::Stopping)?;
+        self.note(&result);
+        result
+    }
+
+    /// Takes note of what a job says of the device.
+    fn note(&self, result: &Result<Vec<PieceScores>, ScoringError>) {
+        let now = match result {
+            Ok(_) => Some(Instant::now()),
+            // It must show that it computes before it counts as working again.
+            Err(ScoringError::Model {
+                error: LoadError::Device { .. },
+                ..
+            }) => None,
+            Err(_) => return,
+        };
+        if let Ok(mut last) = self.last_success.lock() {
+            *last = now;
+        }
+    }
+
+    /// What still waits for downloads when the service stops is given up.
+    async fn unless_stopped<T>(
+        &self,
+        prepared: impl Future<Output = Result<T, ScoringError>>,
+    ) -> Result<T, ScoringError> {
+        tokio::select! {
+            result = prepared => result,
+            () = self.stop.cancelled() => Err(ScoringError::Stopping),
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, ScoringError>>,
+    ) -> Result<T, ScoringError> {
+        let limit = Duration::from_millis(self.config.request_timeout_ms);
+        let timeout = ScoringError::Timeout {
+            seconds: limit.as_secs(),
+        };
+        tokio::time::timeout(limit, work)
+            .await
+            .unwrap_or(Err(timeout))
+    }
+
+    pub(super) fn info(&self) -> ScorerInfo {
+        let (loaded_models, loaded_bytes) = self.scorer.loaded();
+        let config = &self.config;
+        ScorerInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            contract_version: crate::CONTRACT_VERSION,
+            device: config.scorer.device.to_string(),
+            device_name: self.scorer.device_name().to_owned(),
+            precision: config.scorer.precision.to_string(),
+            model_size: config.model_size.clone(),
+            embedding_dim: config.scorer.model.embedding_dim as u64,
+            parameters: config.scorer.model.parameter_count(),
+            memory_bytes: config.scorer.memory_bytes(),
+            loaded_bytes,
+            loaded_models: loaded_models as u64,
+            cache_max_bytes: self.cache.max_bytes(),
+            cache_bytes: self.cache.bytes(),
+            queue_max: config.queue as u64,
+            queue: self.waiting.load(Ordering::Relaxed) as u64,
+            max_data_bytes: config.scorer.max_data_bytes,
+        }
+    }
+
+    pub(super) fn encode_metrics(&self) -> String {
+        let metrics = &self.metrics;
+        metrics
+            .queue
+            .set(self.waiting.load(Ordering::Relaxed) as i64);
+        metrics.loaded_models.set(self.scorer.loaded().0 as i64);
+        metrics.loads.set(self.scorer.loads());
+        metrics.request_bytes.set(self.room.taken());
+        metrics.cache_bytes.set(self.cache.bytes());
+        metrics.encode()
+    }
+
+    /// A device that scored something lately works; else it must add two numbers.
+    pub(super) async fn device_works(&self) -> Result<(), ApiError> {
+        let last = self.last_success.lock().ok().and_then(|last| *last);
+        if last.is_some_and(|last| last.elapsed() < FRESH) {
+            return Ok(());
+        }
+        let device = self.config.scorer.device;
+        let probe = tokio::task::spawn_blocking(move || device.probe());
+        let failed = |reason: String| ApiError::new(ErrorCode::DeviceFailed, reason);
+        match tokio::time::timeout(PROBE, probe).await {
+            Ok(Ok(Ok(_))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(failed(error.to_string())),
+            Ok(Err(error)) => Err(failed(error.to_string())),
+            Err(_) => Err(failed(format!("device `{device}` does not answer"))),
+        }
+    }
+}
+
+/// Puts scores and errors back into the order of the pieces.
+fn answer(
+    named: Vec<Result<crate::scores::DataName, ScoringError>>,
+    scores: Vec<PieceScores>,
+    target: Option<&Embedding>,
+) -> BatchScoreResponse {
+    let mut scores = scores.into_iter();
+    let results = named.into_iter().map(|named| {
+        let scored = named.and_then(|name| {
+            let scores = scores.next().ok_or(ScoringError::Stopping)?;
+            Ok(scores.response(name, target))
+        });
+        match scored {
+            Ok(response) => PieceView::Scores(response),
+            Err(error) => PieceView::Error(error.body()),
+        }
+    });
+    BatchScoreResponse {
+        results: results.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use soma_model::{Device, ModelConfig};
+
+    use super::*;
+    use crate::service::ScoringService;
+
+    #[tokio::test]
+    async fn a_device_that_failed_must_show_again_that_it_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config =
+            ServiceConfig::new("small", ModelConfig::SMALL, Device::Cpu, folder.path());
+        config.listen.set_port(0);
+        let service = ScoringService::start(config).await.unwrap();
+        let shared = service.shared();
+        let counts = || shared.last_success.lock().unwrap().is_some();
+        shared.note(&Ok(Vec::new()));
+        assert!(counts());
+        shared.note(&Err(ScoringError::Stopping));
+        assert!(counts(), "that says nothing of the device");
+        shared.note(&Err(ScoringError::Model {
+            model: 0,
+            error: LoadError::Device {
+                reason: "lost".to_owned(),
+            },
+        }));
+        assert!(!counts());
+        service.shutdown().await;
+    }
+}
