@@ -32,30 +32,46 @@ fn cargo_with(environment: &[(&str, &str)], arguments: &[&str]) -> Result<()> {
 /// Runs this same task in the release profile.
 pub(crate) fn again_in_release() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut line = vec!["run", "--quiet", "--release", "--package", "xtask", "--"];
+    let mut line = vec!["run", "--release", "--package", "xtask", "--"];
     line.extend(arguments.iter().map(String::as_str));
     cargo(&line)
 }
 
 /// Runs `soma` with a command and the arguments of this task.
 pub(crate) fn soma(command: &[&str], arguments: &[String]) -> Result<()> {
-    let mut line = vec!["run", "--quiet", "--package", "soma", "--"];
+    let mut line = vec!["run", "--package", "soma", "--"];
     line.extend(command);
     line.extend(arguments.iter().map(String::as_str));
     cargo(&line)
 }
 
+/// Checks that the program that runs tests is there, before minutes go by.
+fn need_nextest() -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let asked = Command::new(cargo).args(["nextest", "--version"]).output();
+    if !asked.is_ok_and(|answer| answer.status.success()) {
+        bail!(
+            "tests run with cargo-nextest, which is not installed. Install it once (a few minutes), \
+             then run this again:\n\n    cargo install cargo-nextest --locked\n"
+        );
+    }
+    Ok(())
+}
+
 /// Runs all tests.
 pub(crate) fn test() -> Result<()> {
+    need_nextest()?;
     cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])?;
     cargo(&["test", "--quiet", "--workspace", "--doc"])
 }
 
-/// Compares the model with its golden values on a GPU.
+/// Compares the model with its golden values on a GPU, and its 16-bit linear maps with 32-bit ones
+/// where the driver has them.
 pub(crate) fn test_gpu(device: &str) -> Result<()> {
     let package = ["--package", "soma-model", "--features", device];
     let run = ["nextest", "run", "--cargo-profile", "gpu"];
-    cargo(&[&run[..], &package, &["--test", "golden", device]].concat())
+    let tests = ["--test", "golden", "--test", "precision", device];
+    cargo(&[&run[..], &package, &tests].concat())
 }
 
 /// Replays recorded blocks, on one thread and on two, as built in the dev and the release profile,

@@ -9,7 +9,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
-use safetensors::SafeTensors;
+use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -135,6 +135,10 @@ impl Tensors {
         let fail = |error: safetensors::SafeTensorError| content(&self.path, error);
         let file = SafeTensors::deserialize(&self.bytes).map_err(fail)?;
         let tensor = file.tensor(name).map_err(fail)?;
+        if tensor.dtype() != Dtype::F32 {
+            let reason = format!("`{name}` has numbers of type {:?}, not F32", tensor.dtype());
+            return Err(content(&self.path, reason));
+        }
         let numbers = tensor.data().as_chunks().0.iter();
         Ok(numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect())
     }
@@ -204,6 +208,9 @@ fn check_size<B: ModelBackend>(
     let path = size.join("cases.json");
     let cases: Cases =
         serde_json::from_slice(&read(&path)?).map_err(|error| content(&path, error))?;
+    if cases.cases.is_empty() {
+        return Err(content(&path, "it has no cases"));
+    }
     let given = &cases.config;
     let fixed = (given.vocab_size, given.max_seq_len, given.batch_size);
     if fixed != (VOCAB_SIZE, MAX_SEQ_LEN, crate::config::BATCH_SIZE) {
@@ -338,5 +345,60 @@ impl Judge<'_> {
     fn within(&self, ours: f64, expected: f64) -> bool {
         let Tolerance { absolute, relative } = self.tolerance;
         (ours - expected).abs() <= absolute + relative * expected.abs()
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+
+    /// A copy of the small golden values, with other `cases.json` or `expected.safetensors`.
+    fn check(change: impl FnOnce(&Path)) -> Result<usize, CheckError> {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/model-v1");
+        let folder = tempfile::tempdir().unwrap();
+        for part in ["inputs", "small"] {
+            fs::create_dir(folder.path().join(part)).unwrap();
+            for file in fs::read_dir(source.join(part)).unwrap() {
+                let file = file.unwrap();
+                let to = folder.path().join(part).join(file.file_name());
+                fs::copy(file.path(), to).unwrap();
+            }
+        }
+        change(&folder.path().join("small"));
+        let mut count = 0;
+        let mut report = |line: Comparison| count += usize::from(line.passed);
+        check_folder::<crate::Cpu>(folder.path(), &Default::default(), &mut report)?;
+        Ok(count)
+    }
+
+    #[test]
+    fn golden_values_that_show_nothing_are_refused() {
+        let no_cases = |folder: &Path| {
+            let path = folder.join("cases.json");
+            let mut cases: serde_json::Value =
+                serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            cases["cases"] = serde_json::json!([]);
+            fs::write(path, cases.to_string()).unwrap();
+        };
+        let error = check(no_cases).unwrap_err();
+        assert!(error.to_string().contains("no cases"), "{error}");
+    }
+
+    #[test]
+    fn golden_values_of_another_type_are_not_misread() {
+        let renamed = |folder: &Path| {
+            let path = folder.join("expected.safetensors");
+            let file = fs::read(&path).unwrap();
+            let text = file
+                .windows(5)
+                .position(|bytes| bytes == b"\"F32\"")
+                .unwrap();
+            // As many bytes, another meaning.
+            let mut other = file;
+            other[text..text + 5].copy_from_slice(b"\"I32\"");
+            fs::write(path, other).unwrap();
+        };
+        let error = check(renamed).unwrap_err();
+        assert!(error.to_string().contains("not F32"), "{error}");
     }
 }

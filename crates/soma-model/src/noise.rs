@@ -8,7 +8,8 @@ use soma_targets::Normals;
 ///
 /// The generator is ChaCha20, seeded with the SHA3-256 hash of the seed and the batch number (both
 /// as eight bytes, the lowest first) under the domain `soma/sigreg-noise`; the numbers are those of
-/// [`Normals`], rounded to 32 bits.
+/// [`Normals`], rounded to 32 bits. Vectors that others can check themselves against lie in
+/// `testdata/noise.json`; they were made by another implementation.
 pub fn sigreg_noise(seed: u64, batch: u64, dim: usize, slices: usize) -> Vec<f32> {
     let seed = Hasher::new(Domain::SigRegNoise)
         .chain(seed.to_le_bytes())
@@ -33,6 +34,45 @@ mod tests {
         assert_ne!(noise, sigreg_noise(0, 1, 4, 3));
         // A smaller matrix is the beginning of a larger one.
         assert_eq!(noise[..6], sigreg_noise(0, 0, 2, 3));
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Vectors {
+        vectors: Vec<Vector>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        seed: String,
+        batch: String,
+        dim: usize,
+        slices: usize,
+        first: Vec<f32>,
+        last: f32,
+        sha3_256: String,
+    }
+
+    #[test]
+    fn the_published_vectors_come_out_to_the_last_bit() {
+        let text = include_str!("../testdata/noise.json");
+        let Vectors { vectors } = serde_json::from_str(text).unwrap();
+        assert!(vectors.len() >= 4);
+        for vector in vectors {
+            let (seed, batch) = (vector.seed.parse().unwrap(), vector.batch.parse().unwrap());
+            let noise = sigreg_noise(seed, batch, vector.dim, vector.slices);
+            assert_eq!(noise[..vector.first.len()], vector.first);
+            assert_eq!(noise.last(), Some(&vector.last));
+            let bytes: Vec<u8> = noise
+                .iter()
+                .flat_map(|number| number.to_le_bytes())
+                .collect();
+            let hash: String = soma_crypto::checksum(bytes)
+                .0
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(hash, vector.sha3_256, "seed {seed}, batch {batch}");
+        }
     }
 
     #[test]
