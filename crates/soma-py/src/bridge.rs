@@ -124,7 +124,8 @@ fn deliver(waiting: &Receiver<Delivery>) {
         }
         let handed = Python::try_attach(|py| {
             for delivery in group.drain(..) {
-                delivery.hand_over(py);
+                // Whatever happens to one result, the next ones come.
+                let _ = std::panic::catch_unwind(AssertUnwindSafe(|| delivery.hand_over(py)));
             }
         });
         if handed.is_none() {

@@ -1,7 +1,6 @@
 //! Scores, tokens and noise without any service.
 
-use std::io::{self, Cursor, Read};
-use std::path::PathBuf;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -20,20 +19,10 @@ use crate::arguments::parse;
 use crate::bridge::compute;
 use crate::convert::to_python;
 use crate::errors::Failure;
-use crate::sealing::plain_len;
+use crate::sealing::{Place, plain_len};
 
 /// The most numbers of noise in one call: 1 GiB of them.
 const MAX_NOISE: usize = 1 << 28;
-
-/// Bytes of a weights file read at a time.
-const PART: usize = 1 << 18;
-
-/// Where weights lie.
-#[derive(Debug, FromPyObject)]
-enum Place {
-    Bytes(PyBackedBytes),
-    File(PathBuf),
-}
 
 /// Weights, sealed when there is a key.
 #[derive(Debug)]
@@ -46,13 +35,7 @@ struct Weights {
 
 impl Weights {
     fn open(&self) -> io::Result<Box<dyn Read + '_>> {
-        let file: Box<dyn Read + '_> = match &self.place {
-            Place::Bytes(bytes) => Box::new(Cursor::new(&bytes[..])),
-            Place::File(path) => Box::new(io::BufReader::with_capacity(
-                PART,
-                std::fs::File::open(path)?,
-            )),
-        };
+        let file = self.place.open()?;
         Ok(match &self.key {
             Some(key) => Box::new(SealedReader::new(file, key)?),
             None => file,
@@ -61,10 +44,7 @@ impl Weights {
 
     /// Bytes of the open file.
     fn size(&self) -> io::Result<u64> {
-        let size = match &self.place {
-            Place::Bytes(bytes) => bytes.len() as u64,
-            Place::File(path) => path.metadata()?.len(),
-        };
+        let size = self.place.size()?;
         Ok(match self.key {
             Some(_) => plain_len(size).unwrap_or_default(),
             None => size,

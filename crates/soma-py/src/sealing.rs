@@ -1,10 +1,11 @@
 //! Sealed weights and checksums, read and written where Python keeps them.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use soma_crypto::sealed::{self, HEADER_BYTES, SEGMENT_BYTES, SealError, SealReport, TAG_BYTES};
 use soma_types::{Checksum, WeightsKey};
@@ -15,6 +16,31 @@ use crate::errors::Failure;
 
 /// Bytes read from or written to a file at a time.
 const PART: usize = 1 << 20;
+
+/// Where weights lie: in memory, where Python keeps them, or in a file.
+#[derive(Debug, FromPyObject)]
+pub(crate) enum Place {
+    Bytes(PyBackedBytes),
+    File(PathBuf),
+}
+
+impl Place {
+    /// Reads from the beginning.
+    pub(crate) fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Self::Bytes(bytes) => Box::new(&bytes[..]),
+            Self::File(path) => Box::new(BufReader::with_capacity(PART, File::open(path)?)),
+        })
+    }
+
+    /// Size in bytes.
+    pub(crate) fn size(&self) -> io::Result<u64> {
+        Ok(match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(path) => path.metadata()?.len(),
+        })
+    }
+}
 
 /// A fresh key, in Base58.
 #[pyfunction]

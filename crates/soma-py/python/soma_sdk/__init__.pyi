@@ -596,7 +596,7 @@ class SomaClient:
         signer: Keypair,
         model_id: str,
         weights_url: str,
-        encrypted_weights: _Bytes,
+        encrypted_weights: _Bytes | PathLike[str],
         decryption_key: _Key,
         embedding: _Numbers,
     ) -> TransactionEffects: ...

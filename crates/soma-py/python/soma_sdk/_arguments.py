@@ -70,6 +70,11 @@ def some_data(name, value):
     return value
 
 
+def data_or_path(name, value):
+    """Bytes, or the path of a file; a plain text is neither."""
+    return path(name, value) if isinstance(value, os.PathLike) else data(name, value)
+
+
 def path(name, value):
     """A path in the file system."""
     try:

@@ -5,7 +5,7 @@ use std::io;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use serde_json::json;
-use soma_crypto::sealed;
+use soma_crypto::sealed::{self, SealError};
 use soma_sdk::account::{pay_many, raw_embedding};
 use soma_sdk::{CommitModel, SubmitData};
 use soma_types::target::SubmissionFault;
@@ -18,6 +18,7 @@ use crate::arguments::{decode, embedding as check_embedding, parse, url as check
 use crate::bridge::{Reply, blocking};
 use crate::errors::Failure;
 use crate::keypair::Keypair;
+use crate::sealing::Place;
 
 #[pymethods]
 impl Client {
@@ -157,7 +158,7 @@ impl Client {
         signer: &Keypair,
         model_id: &str,
         weights_url: String,
-        encrypted_weights: PyBackedBytes,
+        encrypted_weights: Place,
         decryption_key: &str,
         embedding: Vec<f32>,
     ) -> Called<'py> {
@@ -168,8 +169,12 @@ impl Client {
         let key = signer.key.clone();
         self.call(py, move |sdk| async move {
             let report = blocking(move || {
-                let report = sealed::open(&encrypted_weights[..], io::sink(), &weights_key);
-                report.map_err(|error| Failure::argument("encrypted_weights", error))
+                let bad = |error| Failure::argument("encrypted_weights", error);
+                let file = encrypted_weights
+                    .open()
+                    .map_err(SealError::Read)
+                    .map_err(bad)?;
+                sealed::open(file, io::sink(), &weights_key).map_err(bad)
             });
             let report = report.await?;
             let commit = CommitModel {

@@ -5,11 +5,11 @@ PAGE = 100
 
 
 class Calls:
-    """Calls of a client; `_native` is its native part."""
+    """Calls of a client.
 
-    _native: "object"
-    # Whether the node is on this machine, where blobs have private addresses.
-    _is_local: bool
+    `_native` is its native part; `_is_local` is true when the node is on this machine, where blobs
+    have private addresses.
+    """
 
     async def _parameters(self):
         return (await self._native.parameters())["parameters"]

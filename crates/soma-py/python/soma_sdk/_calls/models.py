@@ -53,14 +53,18 @@ class ModelCalls(Calls):
     async def commit_model(
         self, signer, model_id, weights_url, encrypted_weights, decryption_key, embedding
     ):
-        """Commits to sealed weights that lie at `weights_url`; reveal them in the next epoch."""
+        """Commits to sealed weights that lie at `weights_url`; reveal them in the next epoch.
+
+        `encrypted_weights` are the bytes, or the path (`os.PathLike`) of a file that is then read
+        in constant memory.
+        """
         arguments.keypair("signer", signer)
         return views.effects(
             await self._native.commit_model(
                 signer,
                 arguments.object_id("model_id", model_id),
                 arguments.text("weights_url", weights_url),
-                arguments.data("encrypted_weights", encrypted_weights),
+                arguments.data_or_path("encrypted_weights", encrypted_weights),
                 arguments.key("decryption_key", decryption_key),
                 arguments.embedding("embedding", embedding),
             )
