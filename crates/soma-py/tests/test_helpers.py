@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+import soma_sdk
 from harness.weights import DIM, random_weights
 from soma_sdk import SomaClient
 
@@ -91,9 +92,29 @@ def test_amounts_are_exact():
         assert SomaClient.to_shannons(SomaClient.to_soma(shannons)) == shannons
 
 
+def test_files_are_sealed_and_opened_in_place(tmp_path):
+    plain = random.Random(1).randbytes(2_500_000)
+    source, sealed, opened = (tmp_path / name for name in ("plain", "sealed", "opened"))
+    source.write_bytes(plain)
+    done = SomaClient.encrypt_weights_file(source, sealed)
+    assert sealed.stat().st_size == done.size
+    assert done.checksum == SomaClient.commitment(sealed.read_bytes())
+    assert done.checksum == SomaClient.commitment_file(sealed)
+    assert done.plaintext_checksum == SomaClient.commitment(plain)
+    assert SomaClient.decrypt_weights(sealed.read_bytes(), done.key) == plain
+    SomaClient.decrypt_weights_file(str(sealed), str(opened), done.key)
+    assert opened.read_bytes() == plain
+    with pytest.raises(ValueError):
+        SomaClient.decrypt_weights_file(sealed, tmp_path / "other", bytes(32))
+    assert not (tmp_path / "other").exists()
+    for missing in (tmp_path / "missing", tmp_path):
+        with pytest.raises(soma_sdk.FileError):
+            SomaClient.commitment_file(missing)
+
+
 @pytest.mark.parametrize("amount", [-1.0, float("nan"), float("inf"), 1e300])
 def test_an_amount_that_is_none_is_refused(amount):
-    with pytest.raises(ValueError, match="amount"):
+    with pytest.raises(ValueError, match="soma"):
         SomaClient.to_shannons(amount)
 
 
@@ -122,34 +143,46 @@ def test_a_manifest_needs_the_weights_or_their_checksum_and_size():
 
 
 def test_tokens_are_those_of_the_contract():
-    import soma_sdk
-
     data = bytes(range(256)) * 5
-    first, second = soma_sdk.tokenize(data)
-    assert list(first.token_ids[:4]) == [0, 1, 2, 3]
-    assert list(first.targets[:3]) == [1, 2, 3] and first.targets[-1] == 256
-    assert list(second.token_ids[255:258]) == [255, 257, 256]
-    assert list(second.pos_ids[255:258]) == [1279, 1280, 1280]
-    assert len(second.token_ids) == len(second.pos_ids) == len(second.targets) == 1024
-    assert list(soma_sdk.tokenize(b"")) == []
+    found = soma_sdk.tokenize(data)
+    assert len(found.token_ids) == len(found.targets) == len(found.pos_ids) == 2
+    assert found.token_ids[0][:4] == [0, 1, 2, 3]
+    assert found.targets[0][:3] == [1, 2, 3] and found.targets[0][-1] == 256
+    assert found.token_ids[1][255:258] == [255, 257, 256]
+    assert found.pos_ids[1][255:258] == [1279, 1280, 1280]
+    for rows in (found.token_ids, found.targets, found.pos_ids):
+        assert all(len(row) == 1024 for row in rows)
+    assert SomaClient.tokenize(data) == found
+    assert soma_sdk.tokenize(b"").token_ids == []
 
 
 def test_noise_is_normal_and_the_same_each_time():
-    import soma_sdk
-
-    noise = np.asarray(soma_sdk.sigreg_noise(0, 0, DIM, 256), dtype=np.float32)
-    assert noise.size == DIM * 256
+    noise = np.asarray(SomaClient.sigreg_noise(0, 0, DIM, 256))
+    assert noise.shape == (DIM, 256) and noise.dtype == np.float32
     again = np.asarray(soma_sdk.sigreg_noise(seed=0, batch=0, dim=DIM, slices=256))
-    assert np.array_equal(noise, again.astype(np.float32))
-    other = np.asarray(soma_sdk.sigreg_noise(0, 1, DIM, 256), dtype=np.float32)
+    assert np.array_equal(noise, again)
+    other = np.asarray(soma_sdk.sigreg_noise(0, 1, DIM, 256))
     assert not np.array_equal(noise, other)
     assert abs(noise.mean()) < 0.1 and abs(noise.std() - 1) < 0.1
 
 
-def test_local_scores_need_no_service():
-    import soma_sdk
-
-    weights = random_weights(1, np.arange(DIM) - 7.0)
-    score = soma_sdk.score_locally(weights, b"some text to score " * 20)
-    assert len(score.embedding) == DIM
+def test_local_scores_need_no_service(tmp_path):
+    text = b"some text to score " * 20
+    many = [random_weights(seed, np.arange(DIM) - 7.0 * seed) for seed in (1, 2)]
+    score = SomaClient.score_locally(many[0], text)
+    assert len(score.embedding) == DIM and score.distance is None
     assert score.loss_score > 0 and score.loss_score[0] == score.loss_score
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(many[0])
+    assert soma_sdk.score_locally(path, text).loss_score == score.loss_score
+    sealed, key = SomaClient.encrypt_weights(many[0])
+    assert soma_sdk.score_locally(sealed, text, key=key).loss_score == score.loss_score
+    both = soma_sdk.score_locally(many, text, target_embedding=score.embedding, seed=3)
+    assert both.winner in (0, 1) and len(both.models) == 2
+    assert both.models[0].distance == pytest.approx(0, abs=1e-3)
+    assert both.loss_score == min(model.loss_score for model in both.models)
+    for wrong in (b"", b"no weights", many[0][:-4]):
+        with pytest.raises(ValueError, match="weights"):
+            soma_sdk.score_locally(wrong, text)
+    with pytest.raises(ValueError, match="data"):
+        soma_sdk.score_locally(many[0], b"")

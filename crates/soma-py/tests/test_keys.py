@@ -26,6 +26,25 @@ def test_a_secret_key_is_read_in_every_form_that_it_is_written_in():
     assert Keypair.from_encoded(encoded).address() == key.address()
 
 
+def test_a_new_phrase_has_as_many_words_as_wanted():
+    assert len(Keypair.generate_mnemonic().split()) == 12
+    for words in (12, 15, 18, 21, 24):
+        phrase = Keypair.generate_mnemonic(words)
+        assert len(phrase.split()) == words
+        assert Keypair.from_mnemonic(phrase).address()
+    for wrong in (0, 13, 25):
+        with pytest.raises(ValueError, match="words"):
+            Keypair.generate_mnemonic(wrong)
+
+
+def test_the_same_secret_is_the_same_key():
+    key = Keypair.generate()
+    same = Keypair.from_secret_key(key.to_secret_key())
+    assert key == same and hash(key) == hash(same) and key != Keypair.generate()
+    assert key.public_key() == same.public_key()
+    assert re.fullmatch(r"0x0[23][0-9a-f]{64}", key.public_key())
+
+
 def test_a_phrase_gives_the_same_key_each_time():
     one, other = Keypair.from_mnemonic(PHRASE), Keypair.from_mnemonic(PHRASE)
     assert one.to_secret_key() == other.to_secret_key()

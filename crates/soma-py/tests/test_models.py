@@ -10,7 +10,7 @@ async def active(client, model: str):
     return next((m for m in await client.get_active_models() if m.model_id == model), None)
 
 
-async def test_a_model_lives_from_creation_to_its_end(client, funded, files):
+async def test_a_model_lives_from_creation_to_its_end(client, funded, files, tmp_path):
     owner, weights = await funded(20), make_weights(77, files)
     model = await client.create_model(owner, 1000, 2.0)
     assert isinstance(model, str)
@@ -41,6 +41,8 @@ async def test_a_model_lives_from_creation_to_its_end(client, funded, files):
 
     fetched = await client.fetch_model(model)
     assert fetched == weights.sealed
+    await client.fetch_model_file(model, tmp_path / "weights")
+    assert (tmp_path / "weights").read_bytes() == weights.sealed
     assert SomaClient.decrypt_weights(fetched, weights.key) == weights.plain
 
     update = make_weights(78, files)

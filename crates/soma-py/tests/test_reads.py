@@ -48,7 +48,8 @@ async def test_the_system_state_has_what_scripts_read(client, localnet):
 async def test_models_in_the_system_state_are_the_active_models(client, market):
     state = await client.get_latest_system_state()
     for model in market.models:
-        assert model in state.model_registry.models or hasattr(state.model_registry.models, model)
+        registered = state.model_registry.models[model]
+        assert registered.status == "active" and registered.stake >= 2_000_000_000
 
 
 async def test_epochs_are_read_by_number(client):
@@ -56,7 +57,7 @@ async def test_epochs_are_read_by_number(client):
     now = await client.get_epoch()
     assert now.epoch >= 1 and getattr(now, "end_of_epoch_info", None) is None
     first = await client.get_epoch(0)
-    assert first.epoch == 0 and first.first_checkpoint_id == 0
+    assert first.epoch == 0 and first.first_checkpoint_id <= 1
     assert first.end_of_epoch_info.last_checkpoint_id < now.first_checkpoint_id
     assert first.epoch_start_timestamp_ms < first.end_of_epoch_info.epoch_end_timestamp_ms
     assert (await client.get_epoch(epoch=now.epoch)).epoch == now.epoch
@@ -71,7 +72,7 @@ async def test_checkpoints_are_blocks(client):
     assert summary.data.sequence_number == number
     assert summary.data.epoch == latest.data.epoch
     assert summary.data.timestamp_ms > 1_600_000_000_000
-    assert summary.data.network_total_transactions >= 0
+    assert summary.data.transactions >= 0
     assert summary.data.content_digest
     with pytest.raises(RuntimeError):
         await client.get_checkpoint_summary(number + 10**6)

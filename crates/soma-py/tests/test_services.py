@@ -46,8 +46,10 @@ async def test_the_next_epochs_can_be_foreseen(client):
 async def test_a_service_that_was_not_given_is_named(localnet):
     client = await SomaClient(rpc_url=localnet.urls["rpc_url"])
     address = Keypair.generate().address()
+    sealed, key = SomaClient.encrypt_weights(b"weights")
+    manifest = SomaClient.model_manifest("http://a/", sealed, decryption_key=key)
     calls = {
-        "scoring_url": lambda: client.score("http://a/", [], [1.0], b"data"),
+        "scoring_url": lambda: client.score("http://a/", [manifest], [1.0], b"data"),
         "admin_url": client.advance_epoch,
         "faucet_url": lambda: client.request_faucet(address),
     }

@@ -45,7 +45,7 @@ async def test_pages_lead_through_all_targets(client, market):
     assert len(found) == len(set(found)) and set(found) >= every
 
 
-async def test_manifests_are_those_of_the_models(client, market):
+async def test_manifests_are_those_of_the_models(client, market, files):
     target = (await targets_of(client))[0]
     manifests = await client.get_model_manifests(target)
     by_ids = await client.get_model_manifests(target.model_ids)
@@ -55,9 +55,13 @@ async def test_manifests_are_those_of_the_models(client, market):
         assert manifest.url == weights.url and manifest.size == len(weights.sealed)
         assert manifest.checksum == SomaClient.commitment(weights.sealed)
         assert manifest.decryption_key == weights.key
-    # Unknown ones are left out, as scripts expect.
-    some = await client.get_model_manifests([market.models[0], "0x" + "55" * 32])
-    assert len(some) == 1
+    # Unknown ones keep their place, so that a winner is at the same place in both lists.
+    some = await client.get_model_manifests(["0x" + "55" * 32, market.models[0]])
+    assert len(some) == 2 and some[0].url is None
+    data = b"whose place is kept"
+    score = await client.score(files.put(data), some, target.embedding, data)
+    assert score.winner == 1
+    assert await client.get_model_manifests(["0x" + "55" * 32]) == []
 
 
 async def test_data_is_scored_filled_audited_and_claimed(client, funded, market, files):
@@ -84,6 +88,7 @@ async def test_data_is_scored_filled_audited_and_claimed(client, funded, market,
     with pytest.raises(RuntimeError) as early:
         await client.claim_rewards(submitter, hit.target.id)
     assert "Transaction failed" in str(early.value)
+    assert isinstance(early.value, soma_sdk.AuditWindowOpen)
     await client.advance_epoch()
     assert await client.get_targets(status="claimable", submitter=mine) == []
     await client.advance_epoch()
@@ -173,6 +178,26 @@ async def test_validators_report_a_submission_and_take_it_back(client, localnet,
     await client.claim_rewards(submitter, hit.target.id)
 
 
+async def test_a_submission_is_challenged_and_upheld_for_its_submitter(
+    client, funded, market, files
+):
+    submitter, challenger = await funded(20), await funded(20)
+    hit = await find_hit(client, files, seed=7)
+    await client.submit_data(submitter, **hit.arguments())
+    before = await client.get_balance(challenger.address())
+    await client.challenge_submission(challenger, hit.target.id)
+    bond = SomaClient.to_soma(65 * len(hit.data))
+    after = await client.get_balance(challenger.address())
+    assert before - after == pytest.approx(bond, rel=0.2)
+    with pytest.raises(soma_sdk.TargetAlreadyChallenged):
+        await client.challenge_submission(challenger, hit.target.id)
+    await client.advance_epoch()
+    await client.advance_epoch()
+    # It was honest: the challenger's bond is lost, the submitter is paid.
+    await client.claim_rewards(submitter, hit.target.id)
+    assert await client.get_balance(challenger.address()) == pytest.approx(after, abs=1e-3)
+
+
 async def test_a_false_loss_is_found_by_the_audit(client, funded, market, files):
     submitter = await funded(20)
     hit = await find_hit(client, files, seed=6)
@@ -195,7 +220,7 @@ async def test_a_false_loss_is_found_by_the_audit(client, funded, market, files)
         await client.claim_rewards(submitter, hit.target.id)
 
 
-async def test_targets_of_an_epoch_that_is_over_have_expired(client, market):
+async def test_targets_of_an_epoch_that_is_over_have_expired(client, market, funded):
     target = (await targets_of(client))[0]
     await client.advance_epoch()
     deadline = time.monotonic() + LIMIT
@@ -204,6 +229,12 @@ async def test_targets_of_an_epoch_that_is_over_have_expired(client, market):
         await asyncio.sleep(0.2)
     with pytest.raises((soma_sdk.TargetExpired, soma_sdk.TargetNotOpen)):
         await client.submit_data(
-            Keypair.from_secret_key("11" * 32), target.id, b"data", "http://127.0.0.1:9/",
-            target.model_ids[0], target.embedding, 0.5, [1.0],
+            await funded(1),
+            target.id,
+            b"data",
+            "http://127.0.0.1:9/",
+            target.model_ids[0],
+            target.embedding,
+            0.5,
+            [1.0],
         )

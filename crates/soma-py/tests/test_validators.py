@@ -1,23 +1,21 @@
 """What validators do, on a network of their own: it ends with another committee."""
 
 import pytest
+import soma_sdk
 from harness.localnet import Localnet
 from soma_sdk import Keypair
 
 
 @pytest.fixture(scope="module")
 def network():
-    with Localnet(arguments=("--no-scorer",)) as network:
+    with Localnet(scorer=False) as network:
         yield network
 
 
 @pytest.fixture
 def admin(network):
     """A client without a scorer."""
-    import soma_sdk
-
-    urls = {name: url for name, url in network.urls.items() if url}
-    return soma_sdk.SomaClient(**urls)
+    return network.client()
 
 
 async def only_validator(client):
@@ -58,18 +56,35 @@ async def test_reports_of_validators_need_another_validator(network, admin):
 async def test_a_candidate_needs_a_proof_of_possession(network, admin):
     client = await admin
     candidate = network.account(2)
-    with pytest.raises((ValueError, RuntimeError)):
-        await client.add_validator(
-            candidate,
-            pubkey_bytes=b"\x02" * 33,
-            network_pubkey_bytes=b"\x02" * 33,
-            worker_pubkey_bytes=b"\x02" * 33,
-            proof_of_possession=b"\x01" * 64,
-            net_address="/ip4/127.0.0.1/tcp/18080",
-            p2p_address="/ip4/127.0.0.1/tcp/18084",
-            primary_address="/ip4/127.0.0.1/tcp/18081",
-            proxy_address="/ip4/127.0.0.1/tcp/18090",
-        )
+    consensus = Keypair.generate()
+    key = bytes.fromhex(consensus.public_key().removeprefix("0x"))
+    peer = "/ip4/127.0.0.1/tcp/18084"
+    arguments = {
+        "pubkey_bytes": key,
+        "network_pubkey_bytes": key,
+        "worker_pubkey_bytes": key,
+        "net_address": "http://127.0.0.1:18080",
+        # As some scripts have them: length, then text.
+        "p2p_address": bytes([len(peer)]) + peer.encode(),
+        "primary_address": peer,
+        "proxy_address": "http://127.0.0.1:18090",
+    }
+    proof = await client.proof_of_possession(consensus, candidate.address())
+    stranger = await client.proof_of_possession(Keypair.generate(), candidate.address())
+    with pytest.raises(soma_sdk.InvalidProofOfPossession):
+        await client.add_validator(candidate, proof_of_possession=stranger, **arguments)
+    await client.add_validator(signer=candidate, proof_of_possession=proof, **arguments)
+    state = await client.get_latest_system_state()
+    (pending,) = state.validators.pending_validators
+    assert pending.metadata.soma_address == candidate.address()
+    assert pending.metadata.p2p_address == peer
+    with pytest.raises(ValueError, match="pubkey_bytes"):
+        arguments["pubkey_bytes"] = b"\x02" * 32
+        await client.add_validator(candidate, proof_of_possession=proof, **arguments)
+    # It withdraws its application.
+    await client.remove_validator(candidate, key)
+    state = await client.get_latest_system_state()
+    assert state.validators.pending_validators == []
 
 
 async def test_the_last_validator_stays(network, admin):

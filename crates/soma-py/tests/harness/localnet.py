@@ -25,7 +25,7 @@ USUAL_PORTS = {"fullnode-rpc": 9000, "faucet": 9123, "scorer": 9124, "admin": 91
 class Localnet:
     """`soma start localnet` with a real scorer and the smallest model."""
 
-    def __init__(self, usual_ports: bool = False, arguments: tuple[str, ...] = ()):
+    def __init__(self, usual_ports: bool = False, scorer: bool = True):
         self._folder = tempfile.TemporaryDirectory(prefix="soma-python-")
         self.folder = Path(self._folder.name)
         self.soma = Path(os.environ["SOMA_BIN"])
@@ -33,10 +33,13 @@ class Localnet:
         line = [self.soma, "start", "localnet", "--json", "--force-regenesis"]
         line += ["--model-size", "small", "--log-level", "error"]
         for name, port in USUAL_PORTS.items():
-            line += [f"--{name}-port", str(port if usual_ports else 0)]
+            if name == "scorer" and not scorer:
+                line += ["--no-scorer"]
+            else:
+                line += [f"--{name}-port", str(port if usual_ports else 0)]
         environment = {**os.environ, "SOMA_CONFIG_DIR": str(self.folder / "settings")}
         self.process = subprocess.Popen(
-            [*line, *arguments],
+            line,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -62,9 +65,9 @@ class Localnet:
 
     @property
     def urls(self) -> dict[str, str]:
-        """Arguments of `SomaClient`."""
-        urls = {name: self.about[name] for name in SERVICES if name != "scoring_url"}
-        return {**urls, "scoring_url": self.about["scorer_url"]}
+        """Arguments of `SomaClient`: the services that there are."""
+        urls = {name: self.about[name.replace("scoring", "scorer")] for name in SERVICES}
+        return {name: url for name, url in urls.items() if url}
 
     @property
     def environment(self) -> dict[str, str]:
