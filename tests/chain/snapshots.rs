@@ -10,7 +10,7 @@ use soma_chain::{
 use soma_tests::game::Game;
 use soma_types::{Certificate, Digest};
 
-const CHUNK: usize = 20_000;
+const CHUNK: usize = 4_000;
 
 /// The head of `game` as a hand-over. Who imports a snapshot has verified it before.
 fn handover(game: &Game) -> Handover {
@@ -75,7 +75,11 @@ fn a_snapshot_taken_in_play_is_the_state_at_its_height() {
     // The chain that starts from it goes on as the other did.
     let store = import(&game, handover, chunks).expect("a good snapshot");
     let genesis = &game.world.genesis;
-    let open = || Chain::open(Arc::clone(&store), genesis, ChainConfig::default());
+    let open = || {
+        // The game has brought the chain to later versions of the protocol.
+        let (store, rules) = (Arc::clone(&store), game.world.chain.rules().clone());
+        Chain::open_with_rules(store, genesis, rules, ChainConfig::default())
+    };
     let chain = open().expect("it opens");
     assert_eq!(chain.reader().lowest_block().expect("readable"), height + 1);
     for proposal in &game.world.proposals {
@@ -137,13 +141,58 @@ fn a_changed_snapshot_is_refused() {
 fn an_old_state_is_not_exported() {
     let mut game = Game::new(13);
     game.play(200);
-    let height = game.world.chain.head().header.height;
-    let chain = &game.world.chain;
-    let begin = |height| Export::begin(Arc::clone(chain), height).map(drop);
-    begin(height).expect("the head");
+    let old = game.world.chain.head().header.height;
+    let begin = |game: &Game, height| Export::begin(Arc::clone(&game.world.chain), height);
+    drop(begin(&game, old).expect("the head"));
     assert!(matches!(
-        begin(height + 1),
+        begin(&game, old + 1).map(drop),
         Err(ChainError::StateNotKept { .. })
     ));
-    assert!(matches!(begin(1), Err(ChainError::StateNotKept { .. })));
+
+    // Undo records stay until the tree is on disk, whatever their age.
+    game.world.chain.flush().expect("in memory");
+    let held = begin(&game, old).expect("the head");
+    let keep = ChainConfig::default().keep_states;
+    let go_on = |game: &mut Game| {
+        for _ in 0..2 * keep {
+            game.world.tick();
+        }
+    };
+    go_on(&mut game);
+    drop(begin(&game, old).expect("somebody reads it"));
+    drop(held);
+    game.world.chain.flush().expect("in memory");
+    go_on(&mut game);
+    match begin(&game, old).map(drop) {
+        Err(ChainError::StateNotKept { height, oldest }) => {
+            assert_eq!(height, old);
+            assert!(oldest > old, "{oldest}");
+            drop(begin(&game, oldest).expect("the oldest"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn all_nodes_cut_the_same_state_at_the_same_places() {
+    let mut game = Game::new(14);
+    game.play(600);
+    let height = game.world.chain.head().header.height;
+    let export = || Export::begin(Arc::clone(&game.world.chain), height).expect("it is the head");
+    let (mut early, mut late) = (export(), export());
+    let mut chunks = Vec::new();
+    while let Some(chunk) = early.next(CHUNK).expect("readable") {
+        chunks.push(chunk);
+    }
+    game.play(400);
+    let mut again = Vec::new();
+    while let Some(chunk) = late.next(CHUNK).expect("readable") {
+        again.push(chunk);
+    }
+    assert!(chunks.len() > 3, "{} chunks", chunks.len());
+    assert!(chunks == again, "other chunks");
+    let size = |chunk: &[Entry]| chunk.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
+    for chunk in &chunks[..chunks.len() - 1] {
+        assert!(size(chunk) >= CHUNK && size(&chunk[..chunk.len() - 1]) < CHUNK);
+    }
 }

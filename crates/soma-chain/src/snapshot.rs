@@ -4,7 +4,7 @@
 //! The state is read in pieces. What blocks change meanwhile is undone by their undo records,
 //! which are kept for as long as an [`Export`] needs them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use soma_types::codec::encode;
@@ -22,7 +22,7 @@ use crate::store::{Batch, Entry, Store};
 use crate::tree::{StateTree, tree_error};
 
 /// Entries that are read at a time, so that blocks wait only for a moment.
-const ENTRIES_PER_READ: usize = 512;
+const ENTRIES_PER_READ: usize = 64;
 
 /// The state at one height, being read in pieces. The chain keeps what it needs until it is
 /// dropped.
@@ -31,9 +31,13 @@ pub struct Export<S: Store> {
     height: Height,
     /// The newest block that is in `past`.
     seen: Height,
-    /// Entries as they were at `height`, where later blocks changed them.
+    /// Entries as they were at `height`, where later blocks changed them and they are still to be
+    /// read.
     past: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// The last key that was read.
     after: Option<Vec<u8>>,
+    /// Read, and not given yet.
+    ready: VecDeque<Entry>,
     is_done: bool,
 }
 
@@ -50,9 +54,15 @@ impl<S: Store> Export<S> {
             seen: height,
             past: BTreeMap::new(),
             after: None,
+            ready: VecDeque::new(),
             is_done: false,
             chain,
         })
+    }
+
+    /// The chain.
+    pub fn chain(&self) -> &Arc<Chain<S>> {
+        &self.chain
     }
 
     /// The height.
@@ -60,34 +70,41 @@ impl<S: Store> Export<S> {
         self.height
     }
 
-    /// The next entries, ascending by key, of at least one and about `bytes` in all; none at the
-    /// end.
+    /// The next entries, ascending by key: as few as have `bytes` bytes together, or what is left;
+    /// none at the end. Every node cuts the same state at the same places.
     ///
     /// # Errors
     /// When the store fails.
     pub fn next(&mut self, bytes: usize) -> Result<Option<Vec<Entry>>, ChainError> {
         let mut entries = Vec::new();
         let mut size = 0;
-        while !self.is_done && size < bytes {
-            for (key, value) in self.read()? {
-                size += key.len() + value.len();
-                entries.push((key, value));
+        while entries.is_empty() || size < bytes {
+            match self.ready.pop_front() {
+                Some((key, value)) => {
+                    size += key.len() + value.len();
+                    entries.push((key, value));
+                }
+                None if self.is_done => break,
+                None => self.read()?,
             }
         }
         Ok(Some(entries).filter(|entries| !entries.is_empty()))
     }
 
-    /// The next few entries.
-    fn read(&mut self) -> Result<Vec<Entry>, ChainError> {
+    /// Reads the next few entries.
+    fn read(&mut self) -> Result<(), ChainError> {
         let chain = Arc::clone(&self.chain);
         let reader = chain.reader();
+        let after = self.after.take();
+        let is_after = |key: &Vec<u8>| after.as_ref().is_none_or(|after| key > after);
         for height in self.seen + 1..=reader.head().header.height {
             for (key, before) in read_undo(&chain.store, height)? {
-                self.past.entry(key).or_insert(before);
+                if is_after(&key) {
+                    self.past.entry(key).or_insert(before);
+                }
             }
             self.seen = height;
         }
-        let after = self.after.take();
         let prefix = [STATE_PREFIX];
         let found = chain
             .store
@@ -99,17 +116,18 @@ impl<S: Store> Export<S> {
         };
         let mut entries: BTreeMap<_, _> = found.into_iter().collect();
         // What was undone, in the same range of keys.
-        let is_after = |key: &Vec<u8>| after.as_ref().is_none_or(|after| key > after);
         let is_before = |key: &Vec<u8>| last.as_ref().is_none_or(|last| key <= last);
-        let past = self.past.iter();
-        for (key, before) in past.filter(|(key, _)| is_after(key) && is_before(key)) {
-            match before {
-                Some(value) => entries.insert(key.clone(), value.clone()),
-                None => entries.remove(key),
+        while let Some(first) = self.past.first_entry()
+            && is_before(first.key())
+        {
+            match first.remove_entry() {
+                (key, Some(value)) => entries.insert(key, value),
+                (key, None) => entries.remove(&key),
             };
         }
         self.after = last;
-        Ok(entries.into_iter().collect())
+        self.ready.extend(entries);
+        Ok(())
     }
 }
 
@@ -125,6 +143,8 @@ pub struct Import<S> {
     tree: StateTree,
     genesis: Genesis,
     handover: Handover,
+    /// Those of the epochs before.
+    past: Vec<Handover>,
     last: Option<Vec<u8>>,
 }
 
@@ -136,8 +156,17 @@ impl<S: Store> Import<S> {
             tree: StateTree::default(),
             genesis,
             handover,
+            past: Vec::new(),
             last: None,
         }
+    }
+
+    /// Keeps hand-overs of epochs before, which the caller has verified, so that the new chain can
+    /// show the way to its head, too.
+    #[must_use]
+    pub fn with_past(mut self, past: Vec<Handover>) -> Self {
+        self.past = past;
+        self
     }
 
     fn height(&self) -> Height {
@@ -194,7 +223,10 @@ impl<S: Store> Import<S> {
         let next = encode(&(header.height + 1));
         batch.put(rows::LOWEST_BLOCK.to_vec(), next.clone());
         batch.put(rows::LOWEST_UNDO.to_vec(), next);
-        batch.put(rows::handover(header.epoch), encode(&self.handover));
+        for handover in self.past.iter().chain([&self.handover]) {
+            let epoch = handover.committee.header.epoch;
+            batch.put(rows::handover(epoch), encode(handover));
+        }
         let digest = header::digest(&header);
         batch.put(rows::block_digest(&digest), encode(&header.height));
         batch.put(rows::GENESIS.to_vec(), encode(&self.genesis));

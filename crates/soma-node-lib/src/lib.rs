@@ -27,8 +27,8 @@
 //! - Admin routes listen on loopback addresses only.
 //!
 //! # Reading order
-//! [`mempool`], [`application`], [`rpc`], [`blobs`], [`audit`], [`faucet`],
-//! [`admin`], [`node`], [`localnet`].
+//! [`mempool`], [`application`], [`rpc`], [`blobs`], [`snapshots`], [`audit`],
+//! [`faucet`], [`admin`], [`node`], [`localnet`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -46,7 +46,9 @@ pub mod localnet;
 pub mod mempool;
 pub mod metrics;
 pub mod node;
+pub mod peer_metrics;
 pub mod rpc;
+pub mod snapshots;
 pub mod store;
 
 pub use application::Application;

@@ -11,6 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 use soma_service::{RequestMetrics, encoded};
 
 use crate::audit::AuditMetrics;
+use crate::peer_metrics::PeerMetrics;
 
 /// Labels of executed transactions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -48,6 +49,8 @@ pub struct Metrics {
     pub peers: SignedGauge,
     /// Round of the height that is being decided.
     pub round: HighGauge,
+    /// What peers did that they must not.
+    pub misbehaviour: PeerMetrics,
     /// Requests of the RPC service.
     pub requests: RequestMetrics,
     /// Open event streams.
@@ -71,6 +74,7 @@ impl Default for Metrics {
             mempool_transactions: SignedGauge::default(),
             mempool_bytes: SignedGauge::default(),
             mempool_refused: Counter::default(),
+            misbehaviour: PeerMetrics::registered(&mut registry),
             requests: RequestMetrics::registered(&mut registry),
             event_streams: SignedGauge::default(),
             audit: AuditMetrics::registered(&mut registry),

@@ -87,6 +87,8 @@ impl Application {
         let epoch = now.system.epoch;
         if before.system.epoch != epoch {
             tracing::info!(epoch = epoch.0, height = header.height, "epoch");
+            self.epoch_ends
+                .on_end(&self.chain, before.system.epoch, header.height);
         }
         // Heads first: who gets a receipt and then asks for the head must find the block there.
         self.now.send_replace(Arc::new(now));

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::mempool::{Mempool, MempoolConfig, MempoolSize};
 use crate::metrics::Metrics;
+use crate::snapshots::EpochEnds;
 use crate::store::NodeStore;
 
 pub use blocks::RecentBlocks;
@@ -82,6 +83,7 @@ pub struct Application {
     waiters: Waiters,
     epoch_to_end: Mutex<Option<Epoch>>,
     wake: Arc<Notify>,
+    epoch_ends: EpochEnds,
     started: Instant,
 }
 
@@ -103,6 +105,7 @@ impl Application {
             waiters: Waiters::default(),
             epoch_to_end: Mutex::new(None),
             wake,
+            epoch_ends: EpochEnds::default(),
             started: Instant::now(),
             chain,
         }
@@ -121,6 +124,11 @@ impl Application {
     /// The node's numbers.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Who takes the state at the ends of epochs.
+    pub(crate) fn epoch_ends(&self) -> &EpochEnds {
+        &self.epoch_ends
     }
 
     /// What follows from the newest block.

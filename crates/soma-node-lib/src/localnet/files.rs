@@ -183,7 +183,7 @@ pub(super) fn clear(dir: &Path) -> Result<(), NodeError> {
     // The genesis first: without it the rest counts as never made.
     gone(&genesis, std::fs::remove_file(&genesis))?;
     gone(&chain, std::fs::remove_dir_all(&chain))?;
-    for name in ["consensus", "audit", "validators"] {
+    for name in ["consensus", "audit", "validators", "snapshots", "bootstrap"] {
         let folder = dir.join(name);
         gone(&folder, std::fs::remove_dir_all(&folder))?;
     }

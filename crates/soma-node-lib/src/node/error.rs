@@ -10,6 +10,8 @@ use thiserror::Error;
 
 use soma_service::logging::InvalidFilter;
 
+use super::BootstrapError;
+
 /// Why a node cannot start, or why it stopped.
 #[derive(Debug, Error)]
 pub enum NodeError {
@@ -44,6 +46,12 @@ pub enum NodeError {
     /// The chain cannot be opened or written.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// It cannot start from a snapshot.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
+    /// The folder of snapshots cannot be used.
+    #[error("snapshots: {0}")]
+    Snapshots(std::io::Error),
     /// Consensus cannot start or go on.
     #[error(transparent)]
     Consensus(#[from] ConsensusError),

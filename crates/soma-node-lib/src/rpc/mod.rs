@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::application::Application;
 use crate::audit::AuditReader;
 use crate::blobs::Blobs;
+use crate::snapshots::Snapshots;
 
 pub use config::RpcConfig;
 pub use error::RpcError;
@@ -38,6 +39,8 @@ pub struct Served {
     pub audit: Option<AuditReader>,
     /// Blobs that it passes on.
     pub blobs: Option<Blobs>,
+    /// Snapshots that it gives.
+    pub snapshots: Option<Snapshots>,
     /// Its place in the network.
     pub network: Option<Observer>,
 }

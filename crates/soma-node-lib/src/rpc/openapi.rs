@@ -22,6 +22,7 @@ use super::{Rpc, routes};
         (name = "blocks", description = "Blocks, transactions, receipts"),
         (name = "work", description = "Models, targets, validators"),
         (name = "send", description = "Sending and trying transactions"),
+        (name = "snapshots", description = "The state at the ends of epochs, for new nodes"),
         (name = "events", description = "The stream of what happens"),
     ),
     components(schemas(soma_api::EventMessage))

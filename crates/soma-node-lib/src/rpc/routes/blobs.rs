@@ -1,23 +1,20 @@
 //! Revealed weights and submitted data, passed on from this node's cache.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use soma_api::{ErrorBody, ErrorCode};
-use soma_blobs::{BlobError, BlobRef, CachedBlob};
+use soma_blobs::{BlobError, BlobRef};
 use soma_service::{ApiError, PathText, parse};
 use soma_types::{ModelId, TargetId};
-use tokio::sync::OwnedSemaphorePermit;
 use tower_http::services::ServeFile;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::audits::not_filled;
+use super::held::Held;
 use crate::blobs::Blobs;
 use crate::rpc::{Rpc, RpcError};
 
@@ -25,6 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Rpc> {
     OpenApiRouter::new()
         .routes(routes!(weights))
         .routes(routes!(data))
+        .routes(routes!(pinned))
 }
 
 /// The sealed weights that a model revealed. Ranges are answered. The first request fetches them
@@ -79,6 +77,42 @@ async fn data(
     Ok(give(&blobs, blob, "data", request).await?)
 }
 
+/// The sealed weights of an assigned model as a fill pinned them: what the submission is audited by,
+/// also after the model has revealed others. Ranges are answered.
+#[utoipa::path(get, path = "/v1/targets/{id}/weights/{model}", tag = "work",
+    params(("id" = String, Path, description = "Id of a filled target"),
+        ("model" = String, Path, description = "Id of a model that was assigned to it")), responses(
+    (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = "default", body = ErrorBody)))]
+async fn pinned(
+    State(rpc): State<Rpc>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    request: Request,
+) -> Result<Response, RpcError> {
+    let Path((id, model)) = path.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
+    let (id, model): (TargetId, ModelId) = (parse("id", &id)?, parse("model", &model)?);
+    let blobs = enabled(&rpc)?;
+    let blob = rpc.read(move |application| {
+        let reader = application.chain().reader();
+        let target = reader.target(&id)?;
+        let target = target.ok_or_else(|| ApiError::not_found("target", id))?;
+        let Some(fill) = target.fill() else {
+            return Err(not_filled(&id, target.status_at(reader.system().epoch)).into());
+        };
+        let mut pinned = fill.pinned_weights.iter();
+        let pinned = pinned.find(|pinned| pinned.model == model);
+        let weights = pinned.and_then(|pinned| pinned.weights.as_ref());
+        let weights = weights.ok_or_else(|| {
+            let text =
+                format!("the fill of target `{id}` has pinned no weights of model `{model}`");
+            ApiError::new(ErrorCode::NotFound, text)
+        })?;
+        Ok(BlobRef::from(weights))
+    });
+    let blob = blob.await?;
+    Ok(give(&blobs, blob, "weights", request).await?)
+}
+
 fn enabled(rpc: &Rpc) -> Result<Blobs, ApiError> {
     let text = "this node passes on no blobs; fetch them from their own URL, or ask another node";
     let blobs = rpc.served().blobs.clone();
@@ -110,10 +144,10 @@ async fn give(
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{checksum}\"")) {
         parts.headers.insert(header::ETAG, tag);
     }
-    let body = Body::new(InUse {
+    // Its file stays in the cache until it is sent.
+    let body = Body::new(Held {
         body,
-        _blob: blob,
-        _slot: slot,
+        _held: (blob, slot),
     });
     Ok(Response::from_parts(parts, body).into_response())
 }
@@ -140,31 +174,4 @@ fn refusal(error: &BlobError, kind: &'static str) -> ApiError {
     ApiError::new(code, error.to_string())
         .with("blob", kind)
         .with("cause", error.name())
-}
-
-/// A body that keeps its file in the cache, and its place among those that are sent, to its end.
-struct InUse {
-    body: Body,
-    _blob: CachedBlob,
-    _slot: OwnedSemaphorePermit,
-}
-
-impl HttpBody for InUse {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -6,11 +6,13 @@ mod blobs;
 mod blocks;
 mod chain;
 mod epochs;
+mod held;
 mod models;
 mod objects;
 mod operations;
 mod owned;
 mod proofs;
+mod snapshots;
 mod stream;
 mod submit;
 mod targets;
@@ -35,6 +37,7 @@ pub(super) fn all() -> OpenApiRouter<Rpc> {
         .merge(blobs::routes())
         .merge(validators::routes())
         .merge(proofs::routes())
+        .merge(snapshots::routes())
         .merge(stream::routes())
         .merge(operations::routes())
 }
