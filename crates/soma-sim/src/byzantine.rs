@@ -17,8 +17,11 @@ use soma_consensus::Payload;
 use soma_consensus::context::{Height, Part, SomaContext, Vote};
 use soma_consensus::parts::split;
 use soma_consensus::signing::ChainSigner;
+use soma_crypto::SecretKey;
+use soma_crypto::transaction::sign;
+use soma_types::bounded::BoundedVec;
 use soma_types::consensus::{RoundProposal, SignedRoundProposal, Vote as PlainVote, VoteKind};
-use soma_types::{Address, Digest};
+use soma_types::{Address, Digest, Shannons, Transaction, TransactionKind};
 
 use crate::node::Node;
 use crate::packet::{Channel, Message, Outgoing, Packet, To};
@@ -306,13 +309,39 @@ impl Byzantine<'_> {
         Response::ValueResponse(response)
     }
 
+    /// A part of no block, or a transaction that its sender did not sign.
+    fn bad_part(&mut self) -> PartMessage {
+        let id: [u8; 16] = self.dice.r#gen();
+        let id = StreamId::new(id.to_vec().into());
+        let key = SecretKey::from_bytes(&self.dice.r#gen());
+        let (Some(sender), Ok(key), true) = (self.own_address(), key, self.dice.gen_bool(0.5))
+        else {
+            let sequence = self.dice.gen_range(1 << 40..u64::MAX);
+            return StreamMessage::new(id, sequence, StreamContent::Fin);
+        };
+        let transaction = Transaction {
+            chain_id: self.node.chain().chain_id(),
+            sender,
+            nonce: 0,
+            expiry_height: u64::MAX,
+            kind: TransactionKind::Transfer {
+                recipient: key.address(),
+                amount: Shannons(1),
+            },
+        };
+        let forged = sign(transaction, &key);
+        let part = Part::Transactions(BoundedVec::new(vec![forged]).unwrap_or_default());
+        StreamMessage::new(id, 0, StreamContent::Data(part))
+    }
+
     /// Something without sense, now and then.
     pub(crate) fn babble(&mut self) -> Vec<Sent> {
         let mut sent = Vec::new();
         if !self.dares(self.habits.garbage) {
             return sent;
         }
-        if self.dice.gen_bool(0.5) {
+        let kind = self.dice.gen_range(0..4);
+        if kind == 0 {
             let channels = [
                 Channel::Consensus,
                 Channel::Liveness,
@@ -332,6 +361,9 @@ impl Byzantine<'_> {
                 request: self.dice.gen_range(0..10),
             };
             sent.push((To::All, packet));
+        } else if kind == 1 {
+            let part = self.bad_part();
+            push(&mut sent, To::All, &Message::Part(part));
         } else if let Some(validator) = self.own_address() {
             // Signed well, for a place far from here.
             let height = self.node.host().height();

@@ -90,7 +90,7 @@ impl Cast {
                 .into(),
             time_ms: START_MS,
             emission_per_epoch: soma(1_370)?,
-            allow_forced_epochs: false,
+            allow_forced_epochs: plan.force_every.is_some(),
             full_emission_on_forced_epochs: false,
             accounts,
             validators: members,

@@ -1,12 +1,13 @@
 //! A node's waiting transactions and its wall clock.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use soma_chain::CommittedBlock;
-use soma_consensus::BlockSource;
 use soma_consensus::application::{Nonces, PickLimits};
+use soma_consensus::{BlockSource, Fault, Publisher};
 use soma_crypto::transaction::{TransactionError, VerifiedTransaction, transaction_digest, verify};
 use soma_types::{Address, Digest, SignedTransaction, TimestampMs};
 use tokio::sync::Notify;
@@ -55,6 +56,8 @@ pub(crate) struct Mempool {
     /// The node's wall clock at the start of the run.
     start_ms: TimestampMs,
     wake: Arc<Notify>,
+    /// Somebody wants the epoch to end.
+    is_forced: AtomicBool,
 }
 
 impl Mempool {
@@ -75,7 +78,30 @@ impl Mempool {
             clock,
             start_ms,
             wake: Arc::default(),
+            is_forced: AtomicBool::new(false),
         }
+    }
+
+    /// Asks for the end of the epoch with the next block of this node.
+    pub(crate) fn force_epoch(&self) {
+        self.is_forced.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes transactions; false when one of them is not signed by its sender.
+    pub(crate) fn take(&self, transactions: Vec<SignedTransaction>) -> bool {
+        let mut are_signed = true;
+        for signed in transactions {
+            let Ok(verified) = self.checked.verify(&signed) else {
+                are_signed = false;
+                continue;
+            };
+            let key = (signed.transaction.sender, signed.transaction.nonce);
+            let mut waiting = self.waiting();
+            if key.1 >= waiting.next(&key.0) {
+                waiting.transactions.entry(key).or_insert(verified);
+            }
+        }
+        are_signed
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -120,6 +146,10 @@ impl BlockSource for Mempool {
         Arc::clone(&self.wake)
     }
 
+    fn is_epoch_to_end(&self) -> bool {
+        self.is_forced.load(Ordering::Relaxed)
+    }
+
     fn now_ms(&self) -> TimestampMs {
         self.start_ms.saturating_add(self.clock.now() / MS)
     }
@@ -132,16 +162,9 @@ impl BlockSource for Mempool {
         self.checked.verify(signed)
     }
 
-    fn receive(&self, transactions: Vec<SignedTransaction>) {
-        for signed in transactions {
-            let Ok(verified) = self.checked.verify(&signed) else {
-                continue;
-            };
-            let key = (signed.transaction.sender, signed.transaction.nonce);
-            let mut waiting = self.waiting();
-            if key.1 >= waiting.next(&key.0) {
-                waiting.transactions.entry(key).or_insert(verified);
-            }
+    fn receive(&self, transactions: Vec<SignedTransaction>, publisher: Publisher) {
+        if !self.take(transactions) {
+            publisher.blame(Fault::Transaction);
         }
     }
 
@@ -152,6 +175,9 @@ impl BlockSource for Mempool {
     }
 
     fn on_commit(&self, block: &Arc<CommittedBlock>) {
+        if block.block.end_epoch {
+            self.is_forced.store(false, Ordering::Relaxed);
+        }
         let mut waiting = self.waiting();
         let waiting = &mut *waiting;
         for signed in block.block.transactions.iter() {

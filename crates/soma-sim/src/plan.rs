@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
-use soma_consensus::{ConsensusConfig, Timeouts};
+use soma_consensus::{Bans, ConsensusConfig, Timeouts};
 
 use crate::disk::Honesty;
 use crate::time::{MS, Micros, SECOND};
@@ -91,6 +91,9 @@ pub(crate) struct Plan {
     pub(crate) crash_every: Option<Micros>,
     pub(crate) split_every: Option<Micros>,
     pub(crate) send_every: Micros,
+    /// Mean time between two wishes to end an epoch before its time; none on chains that do not
+    /// allow it.
+    pub(crate) force_every: Option<Micros>,
     pub(crate) honesty: Honesty,
 }
 
@@ -126,6 +129,9 @@ impl Plan {
         let byzantine = byzantine.collect();
         let follower = usize::from(dice.gen_bool(0.2));
         let nodes = validators + follower;
+        // A stream of its own: what is drawn here changes nothing of the rest.
+        let mut extra = ChaCha8Rng::seed_from_u64(seed);
+        extra.set_stream(2);
         let is_quiet = scenario == Scenario::ByzantineMajority;
         let often = |dice: &mut ChaCha8Rng, least: u64, most: u64| {
             let some = !is_quiet && dice.gen_bool(0.7);
@@ -143,13 +149,16 @@ impl Plan {
             ahead_ms: (0..nodes).map(|_| dice.gen_range(0..=1_500)).collect(),
             epoch_ms: dice.gen_range(15..=50) * 100,
             idle: Duration::from_millis(dice.gen_range(500..=2_000)),
-            config: config(dice),
+            config: config(dice, &mut extra),
             request_timeout: Duration::from_millis(dice.gen_range(800..=3_000)),
             weather: weather(dice, is_quiet),
             calm_at: dice.gen_range(40..=90) * 100 * MS,
             crash_every,
             split_every: often(dice, 10, 50),
             send_every: dice.gen_range(1..=8) * 100 * MS,
+            force_every: extra
+                .gen_bool(0.4)
+                .then(|| extra.gen_range(5..=20) * 100 * MS),
             honesty: match scenario {
                 Scenario::LyingDisks => Honesty::Lies,
                 _ => Honesty::Keeps,
@@ -221,8 +230,17 @@ fn weather(dice: &mut ChaCha8Rng, is_quiet: bool) -> Weather {
     }
 }
 
-fn config(dice: &mut ChaCha8Rng) -> ConsensusConfig {
+fn config(dice: &mut ChaCha8Rng, extra: &mut ChaCha8Rng) -> ConsensusConfig {
+    // Where the first fault bans, an honest node that is ever blamed is found.
+    let max_faults = match extra.gen_bool(0.5) {
+        true => 1,
+        false => 1_000_000,
+    };
     ConsensusConfig {
+        bans: Bans {
+            max_faults,
+            ..Bans::default()
+        },
         min_interval_ms: dice.gen_range(150..=400),
         sync_interval_ms: dice.gen_range(300..=1_000),
         timeouts: Timeouts {

@@ -31,6 +31,10 @@ pub struct Tally {
     pub evidence_named: u64,
     /// Blocks that nodes took from others' stores.
     pub synced: u64,
+    /// Wishes to end an epoch before its time.
+    pub forced: u64,
+    /// Peers that honest nodes banned.
+    pub bans: u64,
 }
 
 impl AddAssign for Tally {
@@ -46,6 +50,8 @@ impl AddAssign for Tally {
         self.evidence_seen += other.evidence_seen;
         self.evidence_named += other.evidence_named;
         self.synced += other.synced;
+        self.forced += other.forced;
+        self.bans += other.bans;
     }
 }
 

@@ -50,6 +50,14 @@ pub enum Violation {
         /// What is wrong.
         reason: String,
     },
+    /// An honest node was blamed for what it sent, and is not heard any more.
+    #[error("node {node} has banned node {banned}, which is honest")]
+    HonestBanned {
+        /// Who does not hear it.
+        node: usize,
+        /// Who is not heard.
+        banned: usize,
+    },
     /// A block accuses an honest validator.
     #[error("the block of height {height} accuses {validator}, which is honest")]
     HonestAccused {

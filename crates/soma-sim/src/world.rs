@@ -53,6 +53,7 @@ enum Happening {
     },
     Client,
     Babble,
+    Force,
     Crash,
     Restart(usize),
     Split,
@@ -212,6 +213,9 @@ impl World {
         if !self.plan.byzantine.is_empty() {
             self.plan_soon(BABBLE_EVERY, Happening::Babble);
         }
+        if let Some(every) = self.plan.force_every {
+            self.plan_soon(every, Happening::Force);
+        }
         while self.checker.violation.is_none() && !self.is_done() {
             let Some(((at, _), what)) = self.coming.pop_first() else {
                 break;
@@ -249,6 +253,9 @@ impl World {
     }
 
     fn finish(mut self) -> Report {
+        for place in 0..self.seats.len() {
+            self.check_bans(place);
+        }
         for (place, seat) in self.seats.iter().enumerate() {
             if let Some(node) = &seat.node
                 && self.checker.violation.is_none()
@@ -292,6 +299,7 @@ impl World {
             }
             Happening::Client => self.send_transaction(),
             Happening::Babble => self.babble(),
+            Happening::Force => self.force_epoch(),
             Happening::Crash => self.crash_someone(),
             Happening::Restart(place) => self.start(place),
             Happening::Split => self.split(),

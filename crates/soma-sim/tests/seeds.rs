@@ -29,6 +29,8 @@ fn five_hundred_worlds_keep_all_rules() {
     assert!(total.synced > SEEDS, "{total:?}");
     assert!(total.byzantine_acts > SEEDS, "{total:?}");
     assert!(total.evidence_named > SEEDS / 2, "{total:?}");
+    assert!(total.forced > SEEDS, "{total:?}");
+    assert!(total.bans > SEEDS / 4, "{total:?}");
 }
 
 #[test]

@@ -16,8 +16,7 @@ use malachite_sync::Status;
 use soma_chain::{Chain, ChainConfig};
 use soma_consensus::signing::ChainVerifier;
 use soma_consensus::{
-    Application as _, BlockSource as _, ChainApplication, ChainRules, ConsensusConfig, Host,
-    LogPlace, ValidatorKeys,
+    Application as _, ChainApplication, ChainRules, ConsensusConfig, Host, LogPlace, ValidatorKeys,
 };
 use soma_types::{Address, Genesis, SignedTransaction, TimestampMs};
 
@@ -166,7 +165,7 @@ impl Node {
             }
             Event::Timer(timer, number) => self.fire(timer, number)?,
             Event::Client(transactions) => {
-                self.mempool.receive(transactions.clone());
+                self.mempool.take(transactions.clone());
                 for part in self.core.shell.host.gossip(transactions) {
                     self.core.shell.publish(Message::Part(part));
                 }

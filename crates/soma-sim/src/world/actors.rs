@@ -43,6 +43,18 @@ impl World {
         self.plan_soon(self.plan.send_every, Happening::Client);
     }
 
+    /// Somebody asks a random node to end the epoch.
+    pub(super) fn force_epoch(&mut self) {
+        let place = self.dice.gen_range(0..self.seats.len());
+        if let Some(node) = &self.seats[place].node {
+            node.mempool().force_epoch();
+            self.tally.forced += 1;
+        }
+        if let (Some(every), None) = (self.plan.force_every, self.goal) {
+            self.plan_soon(every, Happening::Force);
+        }
+    }
+
     pub(super) fn babble(&mut self) {
         let traitors: Vec<usize> = self.plan.byzantine.keys().copied().collect();
         for place in traitors {

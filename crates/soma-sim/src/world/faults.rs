@@ -4,8 +4,10 @@ use rand::Rng;
 
 use super::{BLOCKS_AFTER, Happening, World};
 use crate::node::Node;
+use crate::packet::peer_of;
 use crate::plan::Weather;
 use crate::time::{MS, Micros, SECOND};
+use crate::violation::Violation;
 
 /// The longest that a node is down.
 const LONGEST_DOWN: Micros = 5 * SECOND;
@@ -60,6 +62,7 @@ impl World {
         let now = self.now();
         self.trace.add(now, format_args!("node {place} crashes"));
         self.tally.crashes += 1;
+        self.check_bans(place);
         self.checker.crashed(place);
         let seat = &mut self.seats[place];
         seat.node = None;
@@ -68,6 +71,25 @@ impl World {
         seat.disk.crash(&mut self.dice);
         let down = self.dice.gen_range(50 * MS..=LONGEST_DOWN);
         self.plan(now + down, Happening::Restart(place));
+    }
+
+    /// No honest node is banned by another, while bans last longer than runs.
+    pub(super) fn check_bans(&mut self, node: usize) {
+        let now = self.common.clock.instant();
+        let seat = &self.seats[node];
+        let Some(running) = seat.node.as_ref().filter(|_| seat.habits.is_none()) else {
+            return;
+        };
+        let guard = running.host().guard();
+        self.tally.bans += guard.counts().bans;
+        let is_banned =
+            |place: usize| peer_of(place).is_some_and(|peer| guard.is_banned(now, &peer));
+        let honest = (0..self.seats.len()).filter(|place| self.seats[*place].habits.is_none());
+        let banned: Vec<usize> = honest.filter(|place| is_banned(*place)).collect();
+        for banned in banned {
+            self.checker
+                .report(Violation::HonestBanned { node, banned });
+        }
     }
 
     /// The network falls into two parts for a while.
