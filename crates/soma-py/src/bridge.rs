@@ -10,8 +10,10 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use futures::FutureExt;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde::Serialize;
@@ -71,56 +73,96 @@ struct Delivery {
     result: Result<Reply, Failure>,
 }
 
-/// The runtime of this process, and the way to its thread that hands over results.
+/// What the thread that hands over results is told.
+enum Message {
+    Deliver(Box<Delivery>),
+    Stop,
+}
+
+/// The runtime of a process, and the thread that hands over results.
 struct Bridge {
     process: u32,
     runtime: &'static Runtime,
-    deliveries: Sender<Delivery>,
+    messages: Sender<Message>,
+    /// None once the interpreter goes down: then no thread may touch it any more.
+    thread: Option<JoinHandle<()>>,
 }
 
 static BRIDGE: Mutex<Option<Bridge>> = Mutex::new(None);
 
 /// The bridge of this process: after a fork the child makes its own, for it has no threads.
-fn bridge() -> Result<(Handle, Sender<Delivery>), Failure> {
+fn bridge(py: Python<'_>) -> PyResult<(Handle, Sender<Message>)> {
     let mut bridge = BRIDGE.lock().unwrap_or_else(PoisonError::into_inner);
     let process = std::process::id();
     match bridge.as_ref() {
+        Some(bridge) if bridge.process == process && bridge.thread.is_none() => {
+            return Err(PyRuntimeError::new_err("the interpreter is going down"));
+        }
         Some(bridge) if bridge.process == process => {
-            return Ok((bridge.runtime.handle().clone(), bridge.deliveries.clone()));
+            return Ok((bridge.runtime.handle().clone(), bridge.messages.clone()));
         }
         _ => {}
     }
-    let failed = |error: std::io::Error| Failure::named("Internal", format!("threads: {error}"));
+    let failed = |error: std::io::Error| {
+        Failure::named("Internal", format!("cannot start threads: {error}")).raise(py)
+    };
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("soma_sdk")
         .enable_all()
         .build()
         .map_err(failed)?;
-    let (deliveries, waiting) = channel();
+    let stop = pyo3::wrap_pyfunction!(stop_threads, py)?;
+    py.import("atexit")?.call_method1("register", (stop,))?;
+    let (messages, waiting) = channel();
     let thread = std::thread::Builder::new().name("soma_sdk results".to_owned());
-    thread.spawn(move || deliver(&waiting)).map_err(failed)?;
+    let thread = thread.spawn(move || deliver(&waiting)).map_err(failed)?;
     // Never dropped: tasks may run until the process ends, and dropping would wait for them.
     let runtime: &'static Runtime = Box::leak(Box::new(runtime));
-    let made = Bridge {
+    *bridge = Some(Bridge {
         process,
         runtime,
-        deliveries: deliveries.clone(),
-    };
-    *bridge = Some(made);
-    Ok((runtime.handle().clone(), deliveries))
+        messages: messages.clone(),
+        thread: Some(thread),
+    });
+    Ok((runtime.handle().clone(), messages))
 }
 
-/// Hands results to their loops until the process ends.
-fn deliver(waiting: &Receiver<Delivery>) {
+/// Before the interpreter goes down: ends the one thread that uses it. A thread that waits for the
+/// interpreter at that moment is killed by it, which Rust does not survive.
+#[pyfunction]
+fn stop_threads(py: Python<'_>) {
+    let thread = {
+        let mut bridge = BRIDGE.lock().unwrap_or_else(PoisonError::into_inner);
+        // A forked child has a copy of its parent's, without the thread.
+        let own = bridge.as_mut();
+        let own = own.filter(|bridge| bridge.process == std::process::id());
+        own.and_then(|bridge| {
+            // Fails when the thread has ended.
+            let _ = bridge.messages.send(Message::Stop);
+            bridge.thread.take()
+        })
+    };
+    if let Some(thread) = thread {
+        // It does not panic.
+        let _ = py.detach(|| thread.join());
+    }
+}
+
+/// Hands results to their loops until it is stopped.
+fn deliver(waiting: &Receiver<Message>) {
     /// Results at a time: between two such groups other threads get the interpreter.
     const GROUP: usize = 32;
-    while let Ok(first) = waiting.recv() {
-        let mut group = vec![first];
+    while let Ok(Message::Deliver(first)) = waiting.recv() {
+        let (mut group, mut is_last) = (vec![first], false);
         while group.len() < GROUP
+            && !is_last
             && let Ok(next) = waiting.try_recv()
         {
-            group.push(next);
+            match next {
+                Message::Deliver(next) => group.push(next),
+                Message::Stop => is_last = true,
+            }
         }
         let handed = Python::try_attach(|py| {
             for delivery in group.drain(..) {
@@ -128,9 +170,7 @@ fn deliver(waiting: &Receiver<Delivery>) {
                 let _ = std::panic::catch_unwind(AssertUnwindSafe(|| delivery.hand_over(py)));
             }
         });
-        if handed.is_none() {
-            // The interpreter is going down; references to its objects are of no use any more.
-            group.into_iter().for_each(std::mem::forget);
+        if handed.is_none() || is_last {
             return;
         }
     }
@@ -193,17 +233,17 @@ pub(crate) fn start<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
     let future = event_loop.call_method0("create_future")?;
-    let (runtime, deliveries) = bridge().map_err(|failure| failure.raise(py))?;
+    let (runtime, messages) = bridge(py)?;
     let (to_loop, to_future) = (event_loop.unbind(), future.clone().unbind());
     let task = runtime.spawn(async move {
         let result = AssertUnwindSafe(work).catch_unwind().await;
         let result = result.unwrap_or_else(|panic| Err(Failure::panicked(&*panic)));
-        // The receiver is gone only when the interpreter is.
-        let _ = deliveries.send(Delivery {
+        // The receiver is gone only when the interpreter is going down.
+        let _ = messages.send(Message::Deliver(Box::new(Delivery {
             event_loop: to_loop,
             future: to_future,
             result,
-        });
+        })));
     });
     let stop = Bound::new(py, StopWork(task.abort_handle()))?;
     future.call_method1("add_done_callback", (stop,))?;
