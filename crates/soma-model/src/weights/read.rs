@@ -56,10 +56,7 @@ pub fn read_as<B: ModelBackend>(
         };
         ready.insert(tensor.name, values);
     }
-    if file.read(&mut [0])? != 0 {
-        let problem = "longer than its header says";
-        return Err(WeightsError::WrongLength { problem });
-    }
+    at_end(&mut file)?;
     let mut take = |name: &str| {
         ready
             .remove(name)
@@ -69,6 +66,27 @@ pub fn read_as<B: ModelBackend>(
             })
     };
     assemble(config, device, &mut take)
+}
+
+/// Checks that [`read`] would take a file, with one tensor in memory and no model.
+///
+/// # Errors
+/// [`WeightsError`], which names the tensor.
+pub fn check(mut file: impl Read, config: &ModelConfig) -> Result<(), WeightsError> {
+    for (tensor, dtype) in plan(&header(&mut file)?, config)? {
+        let count = tensor.shape.iter().product();
+        values(&mut file, &tensor.name, count, dtype)?;
+    }
+    at_end(&mut file)
+}
+
+fn at_end(file: &mut impl Read) -> Result<(), WeightsError> {
+    match file.read(&mut [0])? {
+        0 => Ok(()),
+        _ => Err(WeightsError::WrongLength {
+            problem: "longer than its header says",
+        }),
+    }
 }
 
 pub(super) fn header(file: &mut impl Read) -> Result<Metadata, WeightsError> {

@@ -19,8 +19,12 @@ fn load(bytes: &[u8]) -> Result<Model, WeightsError> {
     read(Cursor::new(bytes), &ModelConfig::SMALL, &Default::default())
 }
 
+/// Why the file is not read; a check without a model says the same.
 fn refusal(bytes: &[u8]) -> String {
-    load(bytes).map(|_| ()).unwrap_err().to_string()
+    let refused = load(bytes).map(|_| ()).unwrap_err().to_string();
+    let checked = check(Cursor::new(bytes), &ModelConfig::SMALL);
+    assert_eq!(checked.unwrap_err().to_string(), refused);
+    refused
 }
 
 /// The file with its header as changed by `change`.
@@ -37,6 +41,7 @@ fn with_header(bytes: &[u8], change: impl FnOnce(String) -> String) -> Vec<u8> {
 #[test]
 fn a_model_that_is_written_and_read_is_the_same_file_again() {
     let bytes = file(&ModelConfig::SMALL);
+    check(Cursor::new(&bytes), &ModelConfig::SMALL).unwrap();
     let model = load(&bytes).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("again.safetensors");
