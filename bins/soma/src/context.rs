@@ -18,7 +18,7 @@ use crate::wallet::Wallet;
 const PASSWORD_VARIABLE: &str = "SOMA_PASSWORD";
 
 /// What commands work with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Context {
     /// Options of all commands.
     pub options: GlobalOptions,

@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context) -> Result<Output, CliError> {
         Err(error) => return Ok(unreachable(json, fields, &error)),
     };
     let mut fields = of_node(&mut json, fields, &status);
-    let due = due(context, status.chain_id);
+    let due = due(context, &client, status.chain_id).await;
     let left = json["next_epoch_in_ms"].as_u64().unwrap_or_default();
     for due in &due {
         context.say(&due.warning(status.epoch, left));

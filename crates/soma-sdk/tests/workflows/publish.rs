@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use soma_sdk::workflows::publish::{PublishAs, PublishEvent, PublishState, Publisher};
+use soma_sdk::workflows::publish::{
+    PublishAs, PublishEvent, PublishState, Publisher, abandon, is_at_work,
+};
 use soma_sdk::{ModelFilter, PageRequest, SdkError};
 
 use crate::world::{NEW, World, embedding};
@@ -154,6 +156,102 @@ async fn a_missed_reveal_is_said_and_the_next_publication_can_begin() {
         .prepare(&weights, &embedding(), NEW)
         .await
         .unwrap();
+    world.net.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_that_the_chain_refuses_for_ever_makes_room_for_the_next_publication() {
+    let world = World::start().await;
+    let model = world.model(0, b"first weights").await;
+    world.account(0).deactivate_model(model).await.unwrap();
+    let weights = world.file("second", b"second weights");
+    let mut publisher = world.publisher(0).await;
+    let as_before = PublishAs::Model(model);
+    publisher
+        .prepare(&weights, &embedding(), as_before)
+        .await
+        .unwrap();
+    let kept = Mutex::new(None);
+    let observe = |event: PublishEvent<'_>| {
+        if let PublishEvent::GivenUp { kept: path, .. } = event {
+            *kept.lock().unwrap() = Some(path.to_owned());
+        }
+    };
+    let error = publisher.run(&observe).await.unwrap_err();
+    assert_eq!(error.name(), "ModelAlreadyInactive");
+    // It is not tried again for ever, and its key is not lost.
+    assert!(publisher.current().is_none());
+    let kept = kept.into_inner().unwrap().unwrap();
+    let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
+    assert!(kept["key"].is_string(), "{kept}");
+    publisher
+        .prepare(&weights, &embedding(), NEW)
+        .await
+        .unwrap();
+    until_committed(&mut publisher).await;
+    assert_ne!(publisher.current().unwrap().model, Some(model));
+    world.net.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn weights_that_changed_since_they_were_chosen_are_not_committed() {
+    let world = World::start().await;
+    let weights = world.file("weights", b"the weights that were checked");
+    let mut publisher = world.publisher(0).await;
+    publisher
+        .prepare(&weights, &embedding(), NEW)
+        .await
+        .unwrap();
+    // As a crash leaves a copy that was not on disk yet.
+    world.file("weights", b"the weights that");
+    let error = publisher.run(&|_| {}).await.unwrap_err();
+    assert!(matches!(error, SdkError::WeightsChanged { .. }), "{error}");
+    assert!(publisher.current().is_none());
+    let owner = world.account(0).address();
+    assert_eq!(world.client.balance(&owner).await.unwrap().next_nonce, 0);
+    world.net.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_uploaded_is_revealed_without_a_store() {
+    let world = World::start().await;
+    let weights = world.file("weights", b"weights");
+    let mut publisher = world.publisher(0).await;
+    publisher
+        .prepare(&weights, &embedding(), NEW)
+        .await
+        .unwrap();
+    until_committed(&mut publisher).await;
+    let folder = publisher.folder().to_owned();
+    assert!(is_at_work(&folder));
+    drop(publisher);
+    assert!(!is_at_work(&folder));
+    world.client.advance_epoch().await.unwrap();
+    let again = Publisher::open(world.account(0), None, &folder).await;
+    assert!(again.unwrap().run(&|_| {}).await.unwrap().is_some());
+    world.net.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_begun_can_be_forgotten_but_its_key_is_kept() {
+    let world = World::start().await;
+    let weights = world.file("weights", b"weights");
+    let mut publisher = world.publisher(0).await;
+    let folder = publisher.folder().to_owned();
+    assert!(abandon(&folder).unwrap().is_none());
+    publisher
+        .prepare(&weights, &embedding(), NEW)
+        .await
+        .unwrap();
+    let error = abandon(&folder).unwrap_err().to_string();
+    assert!(error.contains("another program"), "{error}");
+    let key = publisher.current().unwrap().key;
+    drop(publisher);
+    let (publication, kept) = abandon(&folder).unwrap().unwrap();
+    assert_eq!(publication.key, key);
+    let kept = std::fs::read_to_string(kept).unwrap();
+    assert!(kept.contains(&key.to_string()), "{kept}");
+    assert!(world.publisher(0).await.current().is_none());
     world.net.shutdown().await.unwrap();
 }
 

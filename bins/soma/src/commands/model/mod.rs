@@ -1,11 +1,15 @@
 //! `soma model`.
 
 mod average;
+mod check;
+mod commits;
 mod download;
 mod embed;
 mod init;
 mod own;
 mod publish;
+mod reveals;
+mod seal;
 mod show;
 
 use clap::{Args, Subcommand};
@@ -24,8 +28,10 @@ pub(super) use download::fetch_config;
 pub use embed::Embed;
 pub use init::InitWeights;
 pub(super) use own::read_embedding;
+pub(super) use publish::line;
 pub use publish::{Publish, PublishOptions, Update};
-pub(super) use publish::{due, line};
+pub(super) use reveals::{Due, due, remember, warn};
+pub use seal::Seal;
 
 /// Show models, and manage your own
 #[derive(Clone, Debug, Args)]
@@ -73,6 +79,8 @@ pub enum ModelCommand {
         #[command(flatten)]
         options: TransactionOptions,
     },
+    /// Seal weights for `soma model commit`: encrypt them under a fresh key
+    Seal(Seal),
     /// Commit to sealed weights, to be revealed in the next epoch
     Commit {
         /// Which.
@@ -99,12 +107,17 @@ pub enum ModelCommand {
         /// Which.
         #[command(flatten)]
         model: ModelArgument,
-        /// The key of the sealed weights, in Base58
-        #[arg(long, value_name = "KEY")]
-        decryption_key: WeightsKey,
+        /// The key of the sealed weights, in Base58; default what `soma model commit` kept
+        #[arg(long, value_name = "KEY", requires = "embedding")]
+        decryption_key: Option<WeightsKey>,
         /// The committed embedding: numbers separated by commas, or `@FILE`
-        #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
-        embedding: String,
+        #[arg(
+            long,
+            value_name = "NUMBERS",
+            allow_hyphen_values = true,
+            requires = "decryption_key"
+        )]
+        embedding: Option<String>,
         /// Options of the transaction.
         #[command(flatten)]
         options: TransactionOptions,
@@ -172,18 +185,14 @@ impl Model {
                 embedding,
                 options,
             } => {
-                let kind = own::commit(
-                    model.value()?,
-                    &weights_file,
-                    &weights_url,
-                    decryption_key,
-                    &read_embedding(&embedding)?,
-                )?;
-                let output = process(context, &options, kind).await?;
-                if options.sends() {
-                    context.say("Reveal it in the next epoch with `soma model reveal`.");
-                }
-                Ok(output)
+                let commit = own::Commit {
+                    model: model.value()?,
+                    file: &weights_file,
+                    url: &weights_url,
+                    key: decryption_key,
+                    embedding: read_embedding(&embedding)?,
+                };
+                own::process_commit(context, &options, commit).await
             }
             ModelCommand::Reveal {
                 model,
@@ -191,13 +200,14 @@ impl Model {
                 embedding,
                 options,
             } => {
-                let kind = TransactionKind::RevealModel {
-                    model: model.value()?,
-                    key: decryption_key,
-                    embedding: soma_sdk::account::raw_embedding(&read_embedding(&embedding)?)?,
+                let model = model.value()?;
+                let given = match (decryption_key, embedding) {
+                    (Some(key), Some(embedding)) => Some((key, read_embedding(&embedding)?)),
+                    _ => None,
                 };
-                process(context, &options, kind).await
+                own::process_reveal(context, &options, model, given).await
             }
+            ModelCommand::Seal(command) => command.run(context).await,
             ModelCommand::Publish(command) => command.run(context).await,
             ModelCommand::Update(command) => command.run(context).await,
             ModelCommand::Download(command) => command.run(context).await,

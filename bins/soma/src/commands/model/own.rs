@@ -1,17 +1,17 @@
 //! Transactions of a model's owner.
 
-use std::fs::File;
 use std::path::Path;
 
-use soma_crypto::sealed;
-use soma_sdk::account::created_model;
-use soma_sdk::types::{ModelId, Shannons, TransactionKind, WeightsKey};
-use soma_sdk::{Client, CommitModel};
+use soma_sdk::account::{created_model, raw_embedding};
+use soma_sdk::types::{Epoch, ModelId, Shannons, TransactionKind, WeightsKey};
+use soma_sdk::{Client, CommitModel, SdkError};
 
+use super::check::{check_sealed, network_size};
+use super::commits::{self, KeptCommit};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
-use crate::transaction::{TransactionOptions, process_with};
+use crate::transaction::{TransactionOptions, process, process_with};
 
 /// A commission above which most would not stake, in basis points.
 const HIGH_COMMISSION: u16 = 5_000;
@@ -50,31 +50,108 @@ pub(super) async fn process_create(
     .await
 }
 
-/// Commits to a sealed file. It is opened on the way, so that a wrong key is found now and not by
-/// the validators.
-pub(super) fn commit(
-    model: ModelId,
-    file: &Path,
-    url: &str,
-    key: WeightsKey,
-    embedding: &[f32],
-) -> Result<TransactionKind, CliError> {
-    let sealed = File::open(file).map_err(CliError::file(file))?;
-    let report = sealed::open(std::io::BufReader::new(sealed), std::io::sink(), &key);
-    let report = report.map_err(|error| CliError::File {
-        path: file.to_owned(),
-        reason: error.to_string(),
-    })?;
-    let commit = CommitModel {
+/// What `soma model commit` commits to.
+pub(super) struct Commit<'a> {
+    pub(super) model: ModelId,
+    /// The sealed file.
+    pub(super) file: &'a Path,
+    pub(super) url: &'a str,
+    pub(super) key: WeightsKey,
+    pub(super) embedding: Vec<f32>,
+}
+
+/// Commits to a sealed file. It is opened on the way, so that a wrong key or wrong weights are found
+/// now and not by the validators. What the reveal needs is kept before anything is sent.
+pub(super) async fn process_commit(
+    context: &Context,
+    options: &TransactionOptions,
+    commit: Commit<'_>,
+) -> Result<Output, CliError> {
+    let Commit {
+        model, url, key, ..
+    } = commit;
+    let client = context.client()?;
+    let size = network_size(&client).await?;
+    let report = check_sealed(commit.file, key, size).await?;
+    let transaction = CommitModel {
         model,
         url,
         checksum: report.ciphertext_checksum,
         size: report.sealed_len,
         plaintext_checksum: report.plaintext_checksum,
         key,
-        embedding,
+        embedding: &commit.embedding,
     };
-    Ok(commit.to_kind()?)
+    let kind = transaction.to_kind()?;
+    if !options.sends() {
+        return process(context, options, kind).await;
+    }
+    let status = client.status().await?;
+    let mut kept = KeptCommit {
+        chain_id: status.chain_id,
+        owner: context.address(options.sender.as_ref())?,
+        model,
+        reveal_epoch: status.epoch.next(),
+        key,
+        embedding: commit.embedding.clone(),
+    };
+    let before = commits::of(context, model)?;
+    commits::keep(context, &kept)?;
+    let result = process(context, options, kind).await;
+    match &result {
+        Ok(output) => {
+            // The epoch may have changed since.
+            if let Some(epoch) = output.json["epoch"].as_u64() {
+                kept.reveal_epoch = Epoch(epoch).next();
+                commits::keep(context, &kept)?;
+            }
+            context.say(&format!(
+                "It must be revealed in epoch {}, or half the stake of a new model is lost: soma \
+                 model reveal {model}",
+                kept.reveal_epoch
+            ));
+        }
+        // Nothing was committed; an earlier commit still is.
+        Err(CliError::Sdk(SdkError::TransactionFailed { .. })) => match &before {
+            Some(before) => commits::keep(context, before)?,
+            None => commits::forget(context, model),
+        },
+        // Whether it will be in a block is not known.
+        Err(_) => {}
+    }
+    result
+}
+
+/// Reveals with what was given, or what [`process_commit`] kept.
+pub(super) async fn process_reveal(
+    context: &Context,
+    options: &TransactionOptions,
+    model: ModelId,
+    given: Option<(WeightsKey, Vec<f32>)>,
+) -> Result<Output, CliError> {
+    let (key, embedding) = match given {
+        Some(given) => given,
+        None => match commits::of(context, model)? {
+            Some(kept) => (kept.key, kept.embedding),
+            None => {
+                let text = format!(
+                    "no commit to weights of model {model} is kept here: say --decryption-key and \
+                     --embedding"
+                );
+                return Err(CliError::Usage(text));
+            }
+        },
+    };
+    let kind = TransactionKind::RevealModel {
+        model,
+        key,
+        embedding: raw_embedding(&embedding)?,
+    };
+    let output = process(context, options, kind).await?;
+    if options.sends() {
+        commits::forget(context, model);
+    }
+    Ok(output)
 }
 
 /// Reads numbers separated by commas or white space, from the text or from `@FILE`. A JSON list is

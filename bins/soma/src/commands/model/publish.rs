@@ -1,28 +1,25 @@
 //! `soma model publish` and `soma model update`: from a weights file to a revealed model.
 
-use std::cmp::Ordering;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use serde::Serialize;
 use serde_json::json;
 use soma_crypto::keystore::KeyIdentity;
-use soma_sdk::types::{ChainId, Epoch, ModelId, Shannons};
-use soma_sdk::workflows::publish::{PublishAs, PublishEvent, PublishState, Publisher, peek};
+use soma_sdk::types::Shannons;
+use soma_sdk::workflows::publish::{
+    PublishAs, PublishEvent, PublishState, Publisher, abandon, peek,
+};
 
 use super::ModelArgument;
+use super::check::{check_weights, network_size};
 use super::own::read_embedding;
+use super::reveals::{again, folder, remember};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{Fields, Output, duration};
 use crate::storage::StorageOptions;
-
-/// Folder of publications in the settings folder.
-const FOLDER: &str = "publish";
-
-/// Name of the folder of a model that does not exist yet.
-const NEW: &str = "new";
 
 /// How and where to publish.
 #[derive(Clone, Debug, Args)]
@@ -39,6 +36,9 @@ pub struct PublishOptions {
     /// Return after the commit instead of waiting for the epoch of the reveal
     #[arg(long)]
     pub no_wait: bool,
+    /// Forget what was begun; its files, the key included, are kept in the folder `history`
+    #[arg(long, conflicts_with_all = ["weights", "no_wait"])]
+    pub abandon: bool,
     /// Act as this account; default the active one
     #[arg(long, value_name = "ADDRESS")]
     pub sender: Option<KeyIdentity>,
@@ -89,12 +89,6 @@ impl Update {
     }
 }
 
-/// The folder of a publication.
-pub(in crate::commands) fn folder(context: &Context, model: Option<ModelId>) -> PathBuf {
-    let name = model.map_or_else(|| NEW.to_owned(), |model| model.to_string());
-    context.dir.dir().join(FOLDER).join(name)
-}
-
 async fn publish(
     context: &Context,
     options: &PublishOptions,
@@ -108,13 +102,25 @@ async fn publish(
         .state
         .clone()
         .unwrap_or_else(|| folder(context, model));
-    let store = options.storage.store(context)?;
+    if options.abandon {
+        return forget(context, &folder);
+    }
+    remember(context, &folder)?;
+    // What is uploaded already needs no storage.
+    let store = match peek(&folder)?.is_some_and(|begun| begun.url.is_some()) {
+        true => None,
+        false => Some(options.storage.store(context)?),
+    };
     let sender = context.address(options.sender.as_ref())?;
     let account = context.client()?.account(context.secret_key(sender)?);
     let mut publisher = Publisher::open(account, store, &folder).await?;
     match (&options.weights, &options.embedding) {
         (Some(weights), Some(embedding)) => {
             let embedding = read_embedding(embedding)?;
+            if publisher.current().is_none() {
+                let size = network_size(publisher.account().client()).await?;
+                check_weights(weights, size).await?;
+            }
             publisher.prepare(weights, &embedding, publish_as).await?;
         }
         _ if publisher.current().is_none() => {
@@ -128,12 +134,12 @@ async fn publish(
     }
     let observe = |event: PublishEvent<'_>| context.say(&line(&event));
     if options.no_wait {
-        return until_committed(publisher, &observe, &folder, model).await;
+        return until_committed(context, publisher, &observe, &folder).await;
     }
-    context.say(&format!(
-        "Stopped at any time, it goes on with: {}",
-        again(&folder, model)
-    ));
+    if let Some(current) = publisher.current() {
+        let again = again(context, &folder, current);
+        context.say(&format!("Stopped at any time, it goes on with: {again}"));
+    }
     let Some(model) = publisher.run(&observe).await? else {
         return Ok(Output::nothing());
     };
@@ -145,19 +151,48 @@ async fn publish(
     Ok(Output::new(&json, fields.text()))
 }
 
+/// `--abandon`: needs neither the account's key nor a node, so that what is of a chain that is gone
+/// can be forgotten, too.
+fn forget(context: &Context, folder: &Path) -> Result<Output, CliError> {
+    let Some(begun) = peek(folder)? else {
+        let text = format!("nothing is under way in {}", folder.display());
+        return Err(CliError::Usage(text));
+    };
+    if begun.needs_reveal() {
+        let question = "Its weights are committed: half the stake of a new model is lost unless they \
+                        are revealed in the next epoch.";
+        if !context.options.yes && !std::io::stdin().is_terminal() {
+            let text = format!("{question} Say --yes to forget it in spite of that");
+            return Err(CliError::Usage(text));
+        }
+        context.confirm(&format!("{question} Forget it?"))?;
+    }
+    let Some((publication, kept)) = abandon(folder)? else {
+        return Ok(Output::nothing());
+    };
+    let fields = Fields::new()
+        .maybe("Model", publication.model)
+        .with("Forgotten", folder.display())
+        .with("Kept in", kept.display());
+    let json = json!({ "model_id": publication.model, "status": "abandoned", "kept": kept });
+    Ok(Output::new(&json, fields.text()))
+}
+
 async fn until_committed(
+    context: &Context,
     mut publisher: Publisher,
     observe: &(dyn Fn(PublishEvent<'_>) + Send + Sync),
     folder: &Path,
-    model: Option<ModelId>,
 ) -> Result<Output, CliError> {
     loop {
         match publisher.advance(observe).await? {
             PublishState::Working => {}
             PublishState::Idle | PublishState::Revealed { .. } => return Ok(Output::nothing()),
             PublishState::WaitingForEpoch { reveal_epoch, wait } => {
-                let model_id = publisher.current().and_then(|current| current.model);
-                let command = again(folder, model);
+                let current = publisher.current();
+                let model_id = current.and_then(|current| current.model);
+                let command = current.map(|current| again(context, folder, current));
+                let command = command.unwrap_or_default();
                 let fields = Fields::new()
                     .maybe("Model", model_id)
                     .with("Reveal in epoch", reveal_epoch)
@@ -173,15 +208,6 @@ async fn until_committed(
                 return Ok(Output::new(&json, fields.text()));
             }
         }
-    }
-}
-
-/// The command that goes on.
-pub(in crate::commands) fn again(folder: &Path, model: Option<ModelId>) -> String {
-    let folder = folder.display();
-    match model {
-        Some(model) => format!("soma model update {model} --state {folder}"),
-        None => format!("soma model publish --state {folder}"),
     }
 }
 
@@ -211,64 +237,13 @@ pub(in crate::commands) fn line(event: &PublishEvent<'_>) -> String {
         PublishEvent::Retrying { error, pause } => {
             format!("{error}; trying again in {}.", duration(ms(*pause)))
         }
+        PublishEvent::GivenUp { error, kept } => format!(
+            "GIVEN UP: {error}. What is known of it is kept in {}.",
+            kept.display()
+        ),
         PublishEvent::Revealed { model, epoch } => {
             format!("Revealed the weights of {model} in epoch {epoch}.")
         }
         _ => String::new(),
-    }
-}
-
-/// Reveals of publications in the settings folder that wait on this chain.
-pub(in crate::commands) fn due(context: &Context, chain_id: ChainId) -> Vec<Due> {
-    let Ok(entries) = std::fs::read_dir(context.dir.dir().join(FOLDER)) else {
-        return Vec::new();
-    };
-    let due = entries.flatten().filter_map(|entry| {
-        let publication = peek(&entry.path()).ok()??;
-        let (model, committed) = (publication.model?, publication.committed?);
-        let is_new = publication.create.is_some();
-        (publication.chain_id == chain_id).then(|| Due {
-            model,
-            reveal_epoch: committed.epoch.next(),
-            command: again(&entry.path(), (!is_new).then_some(model)),
-        })
-    });
-    let mut due: Vec<Due> = due.collect();
-    due.sort_by_key(|due| (due.reveal_epoch, due.model));
-    due
-}
-
-/// A reveal that is due.
-#[derive(Clone, Debug, Serialize)]
-pub(in crate::commands) struct Due {
-    pub(in crate::commands) model: ModelId,
-    /// The one epoch in which it counts.
-    pub(in crate::commands) reveal_epoch: Epoch,
-    pub(in crate::commands) command: String,
-}
-
-impl Due {
-    /// What people read of it in epoch `now`, which ends in `left`.
-    pub(in crate::commands) fn warning(&self, now: Epoch, left_ms: u64) -> String {
-        let Self {
-            model,
-            reveal_epoch,
-            command,
-        } = self;
-        let left = duration(left_ms);
-        match now.cmp(reveal_epoch) {
-            Ordering::Less => format!(
-                "REVEAL DUE: model {model} must be revealed in epoch {reveal_epoch}, which begins \
-                 in at most {left}. Run: {command}"
-            ),
-            Ordering::Equal => format!(
-                "REVEAL NOW: model {model} must be revealed in this epoch, which ends in {left}, or \
-                 half its stake is lost. Run: {command}"
-            ),
-            Ordering::Greater => format!(
-                "REVEAL MISSED: model {model} was to be revealed in epoch {reveal_epoch}. See: soma \
-                 model info {model}"
-            ),
-        }
     }
 }

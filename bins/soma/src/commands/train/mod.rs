@@ -11,9 +11,9 @@ use soma_crypto::keystore::KeyIdentity;
 use soma_sdk::types::{ModelId, Shannons};
 use soma_trainer::arguments::{Shown, TrainArguments, TrainSummary};
 use soma_trainer::{StopFlag, Trained};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
-use super::model::fetch_config;
+use super::model::{Due, fetch_config};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{Fields, Output};
@@ -63,13 +63,18 @@ impl Train {
             false => None,
         };
         let stop = StopFlag::default();
-        stop_on_signal(context, stop.clone());
+        self.stop_on_signal(context, stop.clone());
         let training = self.start(&stop);
         let Some(publishing) = publishing else {
-            return Ok(output(&ended(training).await?, None));
+            return Ok(output(&ended(training.await)?, None));
         };
-        let (trained, model) = publishing.run(context, &self, training).await?;
+        let (trained, model) = publishing.run(context, &self, training, &stop).await?;
         Ok(output(&trained, model))
+    }
+
+    /// Where publications of the run are kept.
+    fn publish_folder(&self) -> PathBuf {
+        self.arguments.out.join("publish")
     }
 
     /// Trains on a thread of its own.
@@ -88,26 +93,32 @@ impl Train {
         downloads.weights(&model, &to).await?;
         Ok(to)
     }
+
+    /// The first Ctrl-C saves and ends; the second ends at once, and names the reveal that waits.
+    fn stop_on_signal(&self, context: &Context, stop: StopFlag) {
+        let (context, folder) = (context.clone(), self.publish_folder());
+        let is_publishing = self.publish;
+        tokio::spawn(async move {
+            soma_service::stop_signal().await;
+            context.say("Saving; press Ctrl-C again to end at once.");
+            stop.stop();
+            soma_service::stop_signal().await;
+            // A program that reads JSON reads no standard error; whoever has money at stake does.
+            if is_publishing && let Some(due) = Due::in_folder(&context, &folder) {
+                eprintln!(
+                    "REVEAL DUE: model {} must be revealed in epoch {}, or half the stake of a new \
+                     model is lost. Run: {}",
+                    due.model, due.reveal_epoch, due.command
+                );
+            }
+            std::process::exit(130);
+        });
+    }
 }
 
-/// The first Ctrl-C saves and ends; the second ends at once.
-fn stop_on_signal(context: &Context, stop: StopFlag) {
-    let quiet = context.options.json;
-    tokio::spawn(async move {
-        soma_service::stop_signal().await;
-        if !quiet {
-            eprintln!("Saving; press Ctrl-C again to end at once.");
-        }
-        stop.stop();
-        soma_service::stop_signal().await;
-        std::process::exit(130);
-    });
-}
-
-async fn ended(
-    training: JoinHandle<Result<Trained, soma_trainer::TrainError>>,
+fn ended(
+    ended: Result<Result<Trained, soma_trainer::TrainError>, JoinError>,
 ) -> Result<Trained, CliError> {
-    let ended = training.await;
     Ok(ended.map_err(|error| CliError::Invalid(format!("training stopped: {error}")))??)
 }
 
@@ -135,10 +146,11 @@ fn output(trained: &Trained, model: Option<ModelId>) -> Output {
     output
 }
 
-/// A copy of a file that the trainer replaces, as it is now.
+/// A copy of a file that the trainer replaces, as it is now; on disk when this returns, as the key
+/// that will seal it is.
 fn snapshot(from: &Path, to: &Path) -> Result<(), CliError> {
     std::fs::copy(from, to)
-        .map(|_| ())
+        .and_then(|_| std::fs::File::open(to)?.sync_all())
         .map_err(CliError::file(from))
 }
 

@@ -1,24 +1,37 @@
 //! Publishing while training goes on: the best weights so far, again in each epoch.
+//!
+//! Training is never lost for it. While it goes on, whatever is wrong with publishing is said and
+//! tried again; what can never succeed gives way to the next publication.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use soma_sdk::types::{Checksum, ModelId};
-use soma_sdk::workflows::publish::{PublishAs, PublishEvent, Publisher};
+use soma_sdk::workflows::publish::{Publication, PublishAs, PublishEvent, Publisher};
 use soma_trainer::data::Documents;
-use soma_trainer::{Finished, Trained, embedding};
+use soma_trainer::{Finished, StopFlag, Trained, embedding};
 use tokio::task::JoinHandle;
 
-use super::{Train, say, snapshot};
-use crate::commands::model::line;
+use super::{Train, ended, say, snapshot};
+use crate::commands::model::{line, remember};
 use crate::context::Context;
 use crate::error::CliError;
 
 /// Time between two looks for better weights.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Pause after trouble; doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// Time between two looks at whether to stop.
+const STOP_LOOK: Duration = Duration::from_millis(100);
 
 /// The weights of the best evaluation, in the folder of a run.
 const BEST: &str = "best.safetensors";
+
+/// Told what happens.
+type Observe<'a> = &'a (dyn Fn(PublishEvent<'_>) + Send + Sync);
 
 /// A publisher beside the trainer.
 pub(super) struct Publishing {
@@ -27,11 +40,21 @@ pub(super) struct Publishing {
     folder: PathBuf,
     /// What is published as; a model once there is one.
     publish_as: PublishAs,
+    /// How a model is created where there is none, or it has ended; none where its owner named one.
+    new: Option<PublishAs>,
     /// When the weights that were published last were written: the trainer replaces its file as a
     /// whole.
     written: Option<SystemTime>,
     /// The checksum of those weights, also of an earlier run.
     published: Option<Checksum>,
+}
+
+/// How publishing ended.
+enum Went {
+    /// Everything that was begun is revealed.
+    On,
+    /// It was told to stop before anything was committed.
+    Stopped,
 }
 
 impl Publishing {
@@ -40,8 +63,9 @@ impl Publishing {
         let store = train.storage.store(context)?;
         let sender = context.address(train.sender.as_ref())?;
         let account = context.client()?.account(context.secret_key(sender)?);
-        let folder = train.arguments.out.clone();
-        let publisher = Publisher::open(account, store, &folder.join("publish")).await?;
+        let folder = train.publish_folder();
+        let publisher = Publisher::open(account, store, &folder).await?;
+        remember(context, &folder)?;
         let size = soma_model::ModelConfig::preset(&train.arguments.model_size)
             .map_err(|error| CliError::Usage(error.to_string()))?;
         let parameters = publisher.account().client().parameters().await?;
@@ -51,27 +75,30 @@ impl Publishing {
                 train.arguments.model_size, size.embedding_dim, parameters.target_embedding_dim
             )));
         }
-        let last = publisher.last().await?;
-        let mut model = train.model;
-        if let (None, Some(last)) = (model, last.as_ref().and_then(|last| last.model)) {
-            // An interrupted run goes on with its model, as long as there is one.
-            let view = publisher.account().client().model(&last, false).await?;
-            model = (view.status != "inactive").then_some(last);
-        }
-        let sealed = last.and_then(|last| last.sealed.filter(|_| last.model == model));
-        Ok(Self {
+        let new = PublishAs::New {
+            stake: train.stake_amount,
+            commission_bps: train.commission_rate,
+        };
+        let mut publishing = Self {
             publisher,
-            folder,
-            publish_as: match model {
-                Some(model) => PublishAs::Model(model),
-                None => PublishAs::New {
-                    stake: train.stake_amount,
-                    commission_bps: train.commission_rate,
-                },
-            },
+            folder: train.arguments.out.clone(),
+            publish_as: new,
+            new: train.model.is_none().then_some(new),
             written: None,
-            published: sealed.map(|sealed| sealed.plaintext_checksum),
-        })
+            published: None,
+        };
+        match train.model {
+            Some(model) => {
+                publishing.publish_as = PublishAs::Model(model);
+                let last = publishing.publisher.last().await?;
+                publishing.is_published(last.filter(|last| last.model == Some(model)));
+            }
+            // An interrupted run goes on with its model, as long as there is one.
+            None => {
+                publishing.choose().await?;
+            }
+        }
+        Ok(publishing)
     }
 
     /// Publishes until training has ended and its best weights are revealed; after a stop, until what
@@ -81,33 +108,91 @@ impl Publishing {
         context: &Context,
         train: &Train,
         mut training: JoinHandle<Result<Trained, soma_trainer::TrainError>>,
+        stop: &StopFlag,
     ) -> Result<(Trained, Option<ModelId>), CliError> {
         let say = say(context);
-        let observe = move |event: PublishEvent<'_>| say(&line(&event));
-        self.go_on(&observe).await?;
+        let observe = |event: PublishEvent<'_>| say(&line(&event));
         let mut trained = None;
+        let (mut pause, mut last_trouble) = (FIRST_PAUSE, Instant::now());
         loop {
-            if trained.is_none() {
-                // Whatever comes first: a look for better weights, or the end.
-                if let Ok(result) = tokio::time::timeout(LOOK, &mut training).await {
-                    let result = result
-                        .map_err(|error| CliError::Invalid(format!("training stopped: {error}")))?;
-                    trained = Some(result?);
-                }
+            let error = match self
+                .publish(train, &mut training, &mut trained, stop, &observe)
+                .await
+            {
+                Ok(()) => match trained.take() {
+                    Some(trained) => return Ok((trained, self.model())),
+                    // Only the end of training ends it.
+                    None => continue,
+                },
+                Err(Trouble::Training(error)) => return Err(error),
+                Err(Trouble::Publishing(error)) => error,
+            };
+            // What was under way may be lost with its model; then another one takes its place.
+            let is_lost = self.publisher.current().is_none();
+            let can_go_on = !is_lost || self.choose().await.unwrap_or(true);
+            if !can_go_on && trained.is_none() {
+                say(&format!(
+                    "PUBLISHING ENDED: {error}. Training goes on; start it again without --model to \
+                     publish a new model."
+                ));
+                trained = Some(ended((&mut training).await)?);
             }
-            let is_stopped = |trained: &Trained| trained.finished == Finished::Stopped;
+            if let Some(trained) = trained.take_if(|_| !is_lost || !can_go_on) {
+                return match trained.finished {
+                    // It was told to end; what is left is in the folder.
+                    Finished::Stopped => {
+                        say(&format!("Not published: {error}"));
+                        Ok((trained, self.model()))
+                    }
+                    _ => Err(CliError::NotPublished {
+                        weights: trained.weights,
+                        source: Box::new(error),
+                    }),
+                };
+            }
+            if last_trouble.elapsed() > 2 * LONGEST_PAUSE {
+                pause = FIRST_PAUSE;
+            }
+            last_trouble = Instant::now();
+            say(&format!(
+                "PUBLISHING FAILED: {error}. It is tried again in {} s.",
+                pause.as_secs()
+            ));
+            wait(pause, &mut training, &mut trained).await?;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Publishes whatever is best, until training has ended and there is nothing better.
+    async fn publish(
+        &mut self,
+        train: &Train,
+        training: &mut JoinHandle<Result<Trained, soma_trainer::TrainError>>,
+        trained: &mut Option<Trained>,
+        stop: &StopFlag,
+        observe: Observe<'_>,
+    ) -> Result<(), Trouble> {
+        loop {
+            if let Went::Stopped = self.go_on(stop, observe).await? {
+                // Nothing new is begun: it would take until the next epoch. What was begun goes on
+                // when the run does.
+                if trained.is_none() {
+                    *trained = Some(ended(training.await).map_err(Trouble::Training)?);
+                }
+                return Ok(());
+            }
+            wait(LOOK, training, trained)
+                .await
+                .map_err(Trouble::Training)?;
             let best = self.folder.join(BEST);
-            let weights = match &trained {
-                // Nothing new is begun: it would take until the next epoch.
-                Some(trained) if is_stopped(trained) => return Ok((trained.clone(), self.model())),
+            let weights = match trained {
+                Some(trained) if trained.finished == Finished::Stopped => return Ok(()),
                 Some(trained) => trained.weights.clone(),
                 None if best.exists() => best,
                 None => continue,
             };
-            if self.prepare(train, &weights).await? {
-                self.go_on(&observe).await?;
-            } else if let Some(trained) = trained {
-                return Ok((trained, self.model()));
+            if !self.prepare(train, &weights).await? && trained.is_some() {
+                return Ok(());
             }
         }
     }
@@ -120,20 +205,66 @@ impl Publishing {
         }
     }
 
-    /// Reveals what is under way.
-    async fn go_on(
-        &mut self,
-        observe: &(dyn Fn(PublishEvent<'_>) + Send + Sync),
-    ) -> Result<(), CliError> {
-        if let Some(model) = self.publisher.run(observe).await? {
+    /// Chooses what the next weights are published as: the model of the run as long as it has not
+    /// ended, else a new one; false where that is not wanted.
+    async fn choose(&mut self) -> Result<bool, CliError> {
+        let last = self.publisher.last().await?;
+        let known = self.model().or(last.as_ref().and_then(|last| last.model));
+        let client = self.publisher.account().client();
+        let is_alive = match known {
+            Some(model) => client.model(&model, false).await?.status != "inactive",
+            None => false,
+        };
+        let chosen = match known.filter(|_| is_alive) {
+            Some(model) => Some(PublishAs::Model(model)),
+            None => self.new,
+        };
+        if let Some(chosen) = chosen {
+            self.publish_as = chosen;
+            let model = self.model();
+            self.is_published(last.filter(|last| model.is_some() && last.model == model));
+        }
+        Ok(chosen.is_some())
+    }
+
+    /// Weights that need not be published once more; of any others it is not known.
+    fn is_published(&mut self, last: Option<Publication>) {
+        let sealed = last.and_then(|last| last.sealed);
+        self.published = sealed.map(|sealed| sealed.plaintext_checksum);
+        self.written = None;
+    }
+
+    /// Reveals what is under way, unless it is told to stop before the commit.
+    async fn go_on(&mut self, stop: &StopFlag, observe: Observe<'_>) -> Result<Went, Trouble> {
+        let stopped = async {
+            while !stop.is_set() {
+                tokio::time::sleep(STOP_LOOK).await;
+            }
+        };
+        let went = tokio::select! {
+            biased;
+            () = stopped => None,
+            went = self.publisher.run(observe) => Some(went),
+        };
+        let went = match went {
+            Some(went) => went,
+            None => {
+                let current = self.publisher.current();
+                if !current.is_some_and(Publication::needs_reveal) {
+                    return Ok(Went::Stopped);
+                }
+                self.publisher.run(observe).await
+            }
+        };
+        if let Some(model) = went.map_err(CliError::from)? {
             self.publish_as = PublishAs::Model(model);
         }
-        Ok(())
+        Ok(Went::On)
     }
 
     /// Begins to publish `weights`; false when they were published already.
     async fn prepare(&mut self, train: &Train, weights: &Path) -> Result<bool, CliError> {
-        let copy = self.folder.join("publish").join("weights.safetensors");
+        let copy = train.publish_folder().join("weights.safetensors");
         let written = std::fs::metadata(weights).and_then(|meta| meta.modified());
         let written = written.map_err(CliError::file(weights))?;
         if self.written == Some(written) {
@@ -149,6 +280,7 @@ impl Publishing {
             return Ok(false);
         }
         let (session, path) = (train.arguments.session(), copy.clone());
+        // Reads and checks all of the weights, too.
         let embedding = tokio::task::spawn_blocking(move || {
             let documents = Documents::open(session.data)?;
             let mut stream = documents.stream(session.stream);
@@ -165,4 +297,31 @@ impl Publishing {
         self.published = Some(checksum);
         Ok(true)
     }
+}
+
+/// What went wrong.
+enum Trouble {
+    /// Training ended with an error.
+    Training(CliError),
+    Publishing(CliError),
+}
+
+impl From<CliError> for Trouble {
+    fn from(error: CliError) -> Self {
+        Self::Publishing(error)
+    }
+}
+
+/// Waits for so long, or until training has ended.
+async fn wait(
+    time: Duration,
+    training: &mut JoinHandle<Result<Trained, soma_trainer::TrainError>>,
+    trained: &mut Option<Trained>,
+) -> Result<(), CliError> {
+    if trained.is_none()
+        && let Ok(result) = tokio::time::timeout(time, training).await
+    {
+        *trained = Some(ended(result)?);
+    }
+    Ok(())
 }

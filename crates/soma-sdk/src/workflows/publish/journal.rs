@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use soma_api::Base64;
@@ -13,6 +14,10 @@ use crate::error::SdkError;
 
 /// Version of the file's shape.
 pub(super) const VERSION: u32 = 1;
+
+/// Tries of the lock after the first, and the pause before each.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 const CURRENT: &str = "publication.json";
 const LOCK: &str = "lock";
@@ -35,6 +40,9 @@ pub struct Publication {
     pub create: Option<Create>,
     /// The file with the weights.
     pub weights: PathBuf,
+    /// SHA3-256 of that file when it was chosen: what is sealed later must be the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_checksum: Option<Checksum>,
     /// The key that seals them. Secret until the reveal.
     pub key: WeightsKey,
     /// Where the model stands.
@@ -49,6 +57,14 @@ pub struct Publication {
     pub committed: Option<Committed>,
     /// The epoch of the reveal, once it is in a block.
     pub revealed: Option<Epoch>,
+}
+
+impl Publication {
+    /// True from the moment on in which a commit may be in a block: only the reveal ends it well.
+    pub fn needs_reveal(&self) -> bool {
+        let may_be_committed = self.model.is_some() && self.transaction.is_some();
+        self.revealed.is_none() && (self.committed.is_some() || may_be_committed)
+    }
 }
 
 /// How a model is created.
@@ -90,6 +106,30 @@ pub struct Committed {
     pub epoch: Epoch,
     /// Its block.
     pub height: Height,
+}
+
+/// True while a program publishes from a folder.
+pub fn is_at_work(folder: &Path) -> bool {
+    let lock = File::options().write(true).open(folder.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// Forgets what is under way in a folder, whatever account and chain it is of: its files move to
+/// `history/`, the key included. Gives what it was, and where it lies now.
+///
+/// # Errors
+/// [`SdkError::File`] when a program publishes from the folder, or it cannot be changed.
+pub fn abandon(folder: &Path) -> Result<Option<(Publication, PathBuf)>, SdkError> {
+    if peek(folder)?.is_none() {
+        return Ok(None);
+    }
+    let locked = Folder::open(folder)?;
+    // The program that was at work may have ended it meanwhile.
+    let Some(publication) = peek(folder)? else {
+        return Ok(None);
+    };
+    let kept = locked.archive(&publication)?;
+    Ok(Some((publication, kept)))
 }
 
 /// What is under way in a folder, without a claim on it: another program may be at work there.
@@ -137,12 +177,20 @@ impl Folder {
             .write(true)
             .open(&lock)
             .map_err(|error| file(&lock, error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(file(path, "another program publishes from this folder"));
+        let mut tries = 0;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // Who only looks whether somebody is at work has the lock for a moment.
+                Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => {
+                    tries += 1;
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(file(path, "another program publishes from this folder"));
+                }
+                Err(TryLockError::Error(error)) => return Err(file(path, error)),
             }
-            Err(TryLockError::Error(error)) => return Err(file(path, error)),
         }
         Ok(Self {
             path: path.to_owned(),

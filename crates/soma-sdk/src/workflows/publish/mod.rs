@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use soma_blobs::Store;
 use soma_crypto::sealed::fresh_key;
-use soma_types::{Epoch, ModelId, Shannons};
+use soma_types::{Checksum, Epoch, ModelId, Shannons};
 
 use crate::account::{Account, raw_embedding};
 use crate::error::SdkError;
 
 use journal::Folder;
-pub use journal::{Committed, Create, Publication, SealedFile, peek};
+pub use journal::{Committed, Create, Publication, SealedFile, abandon, is_at_work, peek};
 
 /// Pause after trouble; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -117,6 +117,13 @@ pub enum PublishEvent<'a> {
         /// After this pause.
         pause: Duration,
     },
+    /// The weights can never be revealed as they were to be; the next publication can begin.
+    GivenUp {
+        /// Why.
+        error: &'a SdkError,
+        /// Where all that is known of it is kept, its key included.
+        kept: &'a Path,
+    },
     /// Validators can download and open the weights.
     Revealed {
         /// The model.
@@ -133,19 +140,25 @@ pub type OnPublish<'a> = &'a (dyn Fn(PublishEvent<'_>) + Send + Sync);
 #[derive(Debug)]
 pub struct Publisher {
     account: Account,
-    store: Store,
+    store: Option<Store>,
     folder: Folder,
     current: Option<Publication>,
 }
 
 impl Publisher {
-    /// Goes on with what lies in `folder`; an empty or missing one begins anew.
+    /// Goes on with what lies in `folder`; an empty or missing one begins anew. What is uploaded
+    /// already needs no store.
     ///
     /// # Errors
     /// [`SdkError::File`] when another program uses the folder, or what lies there cannot be read;
     /// [`SdkError::WrongChain`] and [`SdkError::InvalidArgument`] when it is of another chain or
     /// account.
-    pub async fn open(account: Account, store: Store, folder: &Path) -> Result<Self, SdkError> {
+    pub async fn open(
+        account: Account,
+        store: impl Into<Option<Store>>,
+        folder: &Path,
+    ) -> Result<Self, SdkError> {
+        let store = store.into();
         let folder = Folder::open(folder)?;
         let current = peek(folder.path())?;
         if let Some(current) = &current {
@@ -203,6 +216,8 @@ impl Publisher {
     }
 
     /// Begins to publish the weights of a file: chooses a key and keeps it. Nothing is sent yet.
+    /// That the file holds a model of the network's size is for the caller to check: validators
+    /// slash the stake of a model whose weights do not load.
     ///
     /// # Errors
     /// [`SdkError::InvalidArgument`] when another publication is under way, or the embedding has no
@@ -234,6 +249,7 @@ impl Publisher {
         let weights = std::path::absolute(weights)
             .and_then(|path| path.metadata().map(|_| path))
             .map_err(|error| journal::file(weights, error))?;
+        let weights_checksum = Some(checksum(&weights).await?);
         let (model, create) = match publish_as {
             PublishAs::Model(model) => (Some(model), None),
             PublishAs::New {
@@ -251,6 +267,7 @@ impl Publisher {
             model,
             create: create.map(Into::into),
             weights,
+            weights_checksum,
             key: fresh_key(),
             embedding: embedding.to_vec(),
             sealed: None,
@@ -267,8 +284,11 @@ impl Publisher {
     /// Goes on until the weights are revealed, however long epochs last. Trouble that may pass is
     /// waited out; from the commit on every trouble is, as long as the reveal can be in time.
     ///
+    /// Dropping the future is as safe as a crash: what was begun goes on when it is called again.
+    ///
     /// # Errors
-    /// [`SdkError::RevealMissed`] and what waiting does not mend.
+    /// [`SdkError::RevealMissed`] and what waiting does not mend. After an error that is
+    /// [final](is_final), the next publication can begin.
     pub async fn run(&mut self, observe: OnPublish<'_>) -> Result<Option<ModelId>, SdkError> {
         let mut pause = FIRST_PAUSE;
         let mut said = None;
@@ -299,15 +319,14 @@ impl Publisher {
     fn may_pass(&self, error: &SdkError) -> bool {
         let is_committed = self.current.as_ref().is_some_and(|p| p.committed.is_some());
         match error {
-            SdkError::RevealMissed { .. } | SdkError::WrongChain { .. } => false,
+            SdkError::WrongChain { .. } => false,
+            error if is_final(error) => false,
+            // Money for the fee may come, a disk may get room, a proxy may find its node again:
+            // nothing costs as much as giving up.
+            _ if is_committed => true,
             // Whether it was executed shows when it is sent again.
             SdkError::NotExecuted { .. } | SdkError::NonceContention { .. } => true,
             SdkError::Blob(soma_blobs::BlobError::UploadFailed { .. }) => true,
-            // Money for the fee may still come.
-            SdkError::TransactionFailed { name, .. } => {
-                is_committed
-                    && matches!(name.as_str(), "InsufficientGas" | "InsufficientCoinBalance")
-            }
             error => error.is_retryable() || error.is_nonce_conflict(),
         }
     }
@@ -322,4 +341,40 @@ impl Publisher {
             None => Ok(None),
         }
     }
+}
+
+/// True for what ends a publication: trying again would fail in the same way. It moves to
+/// `history/`, so that the next can begin.
+pub fn is_final(error: &SdkError) -> bool {
+    /// What the chain refuses for ever of the same create, commit or reveal.
+    const REFUSALS: [&str; 11] = [
+        "EmbeddingDimensionMismatch",
+        "ModelAlreadyInactive",
+        "ModelArchitectureVersionMismatch",
+        "ModelCommissionRateTooHigh",
+        "ModelDecryptionKeyCommitmentMismatch",
+        "ModelEmbeddingCommitmentMismatch",
+        "ModelMinStakeNotMet",
+        "ModelNoPendingUpdate",
+        "ModelNotFound",
+        "NotModelOwner",
+        "WeightsAlreadyRevealed",
+    ];
+    match error {
+        SdkError::RevealMissed { .. } | SdkError::WeightsChanged { .. } => true,
+        SdkError::TransactionFailed { name, .. } => REFUSALS.contains(&name.as_str()),
+        _ => false,
+    }
+}
+
+async fn checksum(path: &Path) -> Result<Checksum, SdkError> {
+    let from = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        std::fs::File::open(&from).and_then(soma_crypto::checksum_of_reader)
+    });
+    let read = read.await.unwrap_or_else(|_| {
+        let text = "the task that reads it ended";
+        Err(std::io::Error::other(text))
+    });
+    read.map_err(|error| journal::file(path, error))
 }

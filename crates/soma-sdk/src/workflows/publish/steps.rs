@@ -11,7 +11,7 @@ use soma_crypto::transaction::transaction_digest;
 use soma_types::{Epoch, ModelId, SignedTransaction, TransactionKind, WeightsKey};
 
 use super::journal::{Committed, Create, Publication, SealedFile, file};
-use super::{OnPublish, PublishEvent, PublishState, Publisher};
+use super::{OnPublish, PublishEvent, PublishState, Publisher, is_final};
 use crate::account::{CommitModel, created_model, raw_embedding};
 use crate::config::Service;
 use crate::error::SdkError;
@@ -20,8 +20,21 @@ impl Publisher {
     /// Does the next step, if it is time for it.
     ///
     /// # Errors
-    /// [`SdkError`]. What was done so far is kept: call it again.
+    /// [`SdkError`]. What was done so far is kept: call it again. After an error that is
+    /// [final](is_final) there is nothing under way any more.
     pub async fn advance(&mut self, observe: OnPublish<'_>) -> Result<PublishState, SdkError> {
+        let result = self.step(observe).await;
+        if let Err(error) = &result
+            && is_final(error)
+            && let Some(kept) = self.abandon()?
+        {
+            let kept = &kept;
+            observe(PublishEvent::GivenUp { error, kept });
+        }
+        result
+    }
+
+    async fn step(&mut self, observe: OnPublish<'_>) -> Result<PublishState, SdkError> {
         let Some(publication) = self.current.clone() else {
             return Ok(PublishState::Idle);
         };
@@ -61,8 +74,19 @@ impl Publisher {
             let path = &publication.weights;
             Err(file(path, "the task that seals it ended"))
         })?;
-        publication.sealed = Some(sealed);
-        self.keep(publication)
+        let got = sealed.plaintext_checksum;
+        match publication.weights_checksum {
+            // Somebody replaced the file, or a crash cut it: this is not what was to be published.
+            Some(expected) if expected != got => Err(SdkError::WeightsChanged {
+                path: publication.weights,
+                expected,
+                got,
+            }),
+            _ => {
+                publication.sealed = Some(sealed);
+                self.keep(publication)
+            }
+        }
     }
 
     async fn upload(
@@ -74,7 +98,11 @@ impl Publisher {
         let path = self.folder.sealed();
         let bytes = sealed.size;
         observe(PublishEvent::Uploading { bytes });
-        let blob = self.store.upload(&path).await?;
+        let Some(store) = &self.store else {
+            let text = "no store was named to upload the sealed weights to";
+            return Err(SdkError::InvalidArgument(text.to_owned()));
+        };
+        let blob = store.upload(&path).await?;
         if blob.checksum != sealed.checksum {
             // Damaged since it was sealed: the next step seals again, under the same key.
             publication.sealed = None;
@@ -171,7 +199,12 @@ impl Publisher {
             // It may have been executed before this program ended.
             false => match self.executed().await? {
                 Some(receipt) => receipt,
-                None => return Err(self.missed(model, reveal_epoch)),
+                None => {
+                    return Err(SdkError::RevealMissed {
+                        model,
+                        reveal_epoch,
+                    });
+                }
             },
         };
         let epoch = receipt.epoch;
@@ -187,18 +220,6 @@ impl Publisher {
         self.abandon()?;
         observe(PublishEvent::Revealed { model, epoch });
         Ok(PublishState::Revealed { model, epoch })
-    }
-
-    /// The epoch of the reveal is over. The publication moves to `history/`, so that the next can
-    /// begin.
-    fn missed(&mut self, model: ModelId, reveal_epoch: Epoch) -> SdkError {
-        match self.abandon() {
-            Ok(_) => SdkError::RevealMissed {
-                model,
-                reveal_epoch,
-            },
-            Err(error) => error,
-        }
     }
 
     /// Executes a step's transaction exactly once, also over crashes.

@@ -1,0 +1,280 @@
+//! Reveals that are due. A commit whose weights are not revealed in the next epoch costs half the
+//! stake, so whatever command its owner runs next says so, with the command that reveals them.
+//!
+//! ```text
+//! SETTINGS/publish/NAME/publication.json    soma model publish, update
+//!                 /elsewhere/…              folders of `--state` and of `soma train --publish`
+//!                 /commits/MODEL.json       soma model commit
+//! ```
+
+use std::cmp::Ordering;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use soma_sdk::Client;
+use soma_sdk::types::{Address, ChainId, Epoch, ModelId, WeightsKey};
+use soma_sdk::workflows::publish::{Publication, is_at_work, peek};
+
+use super::commits::{self, KeptCommit};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::duration;
+
+/// Folder of publications in the settings folder.
+pub(super) const FOLDER: &str = "publish";
+
+/// Folder in it of files that each hold the path of another folder.
+const ELSEWHERE: &str = "elsewhere";
+
+/// How long a command that is about something else waits for the node.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The folder of a publication, where none is named.
+pub(super) fn folder(context: &Context, model: Option<ModelId>) -> PathBuf {
+    let name = model.map_or_else(|| "new".to_owned(), |model| model.to_string());
+    context.dir.dir().join(FOLDER).join(name)
+}
+
+/// Remembers a folder that publications are kept in, so that their reveals are warned of.
+///
+/// # Errors
+/// The settings folder cannot be written.
+pub(in crate::commands) fn remember(context: &Context, folder: &Path) -> Result<(), CliError> {
+    let all = context.dir.dir().join(FOLDER);
+    let folder = std::path::absolute(folder).map_err(CliError::file(folder))?;
+    if std::path::absolute(&all).is_ok_and(|all| folder.parent() == Some(&all)) {
+        return Ok(());
+    }
+    let elsewhere = all.join(ELSEWHERE);
+    let text = folder.to_string_lossy().into_owned();
+    let name = soma_crypto::checksum(text.as_bytes()).to_string();
+    let write = || {
+        std::fs::create_dir_all(&elsewhere)?;
+        std::fs::write(elsewhere.join(name), text)
+    };
+    write().map_err(CliError::file(&elsewhere))
+}
+
+/// All folders that publications may lie in.
+fn folders(context: &Context) -> Vec<PathBuf> {
+    let all = context.dir.dir().join(FOLDER);
+    let paths = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        entries.flatten().map(|entry| entry.path()).collect()
+    };
+    let elsewhere = paths(&all.join(ELSEWHERE)).into_iter();
+    let elsewhere = elsewhere.filter_map(|file| std::fs::read_to_string(file).ok());
+    let mut folders = paths(&all);
+    folders.extend(elsewhere.map(PathBuf::from));
+    folders
+}
+
+/// A commit that waits for its reveal, as this machine knows it.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::commands) struct Due {
+    pub(in crate::commands) model: ModelId,
+    /// The one epoch in which it counts.
+    pub(in crate::commands) reveal_epoch: Epoch,
+    /// What reveals it.
+    pub(in crate::commands) command: String,
+    /// A program is at work on it.
+    pub(in crate::commands) in_progress: bool,
+    #[serde(skip)]
+    chain_id: ChainId,
+    #[serde(skip)]
+    key: WeightsKey,
+    /// Of `soma model commit`.
+    #[serde(skip)]
+    is_kept_commit: bool,
+}
+
+impl Due {
+    /// What is due in a folder of publications.
+    pub(in crate::commands) fn in_folder(context: &Context, folder: &Path) -> Option<Self> {
+        let publication = peek(folder).ok()??;
+        Self::of(context, folder, &publication)
+    }
+
+    fn of(context: &Context, folder: &Path, publication: &Publication) -> Option<Self> {
+        let committed = publication.committed?;
+        publication.revealed.is_none().then_some(())?;
+        Some(Self {
+            model: publication.model?,
+            reveal_epoch: committed.epoch.next(),
+            command: again(context, folder, publication),
+            in_progress: is_at_work(folder),
+            chain_id: publication.chain_id,
+            key: publication.key,
+            is_kept_commit: false,
+        })
+    }
+
+    fn of_commit(context: &Context, commit: &KeptCommit) -> Self {
+        let start = format!("soma model reveal {}", commit.model);
+        Self {
+            model: commit.model,
+            reveal_epoch: commit.reveal_epoch,
+            command: with_options(context, start, commit.owner),
+            in_progress: false,
+            chain_id: commit.chain_id,
+            key: commit.key,
+            is_kept_commit: true,
+        }
+    }
+
+    /// What people read of it in epoch `now`, which ends in `left`.
+    pub(in crate::commands) fn warning(&self, now: Epoch, left_ms: u64) -> String {
+        let Self {
+            model,
+            reveal_epoch,
+            command,
+            ..
+        } = self;
+        let left = duration(left_ms);
+        match now.cmp(reveal_epoch) {
+            Ordering::Less => format!(
+                "REVEAL DUE: model {model} must be revealed in epoch {reveal_epoch}, which begins \
+                 in at most {left}. Run: {command}"
+            ),
+            Ordering::Equal => format!(
+                "REVEAL NOW: model {model} must be revealed in this epoch, which ends in {left}, or \
+                 half its stake is lost. Run: {command}"
+            ),
+            Ordering::Greater if self.is_kept_commit => format!(
+                "REVEAL MISSED: model {model} was to be revealed in epoch {reveal_epoch}. See: soma \
+                 model info {model}"
+            ),
+            Ordering::Greater => format!(
+                "REVEAL MISSED: model {model} was to be revealed in epoch {reveal_epoch}. See: soma \
+                 model info {model}; forget it with: {command} --abandon"
+            ),
+        }
+    }
+}
+
+/// The command that goes on with a publication.
+pub(super) fn again(context: &Context, folder: &Path, publication: &Publication) -> String {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let folder = quoted(&folder.display().to_string());
+    let start = match (publication.model, publication.create) {
+        (Some(model), None) => format!("soma model update {model} --state {folder}"),
+        _ => format!("soma model publish --state {folder}"),
+    };
+    with_options(context, start, publication.owner)
+}
+
+/// The command with what this one was given that it would need, too.
+fn with_options(context: &Context, mut command: String, owner: Address) -> String {
+    let options = &context.options;
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    for (name, value) in [
+        ("--sender", Some(owner.to_string())),
+        ("--env", options.env.clone()),
+        ("--rpc-url", options.rpc_url.clone()),
+        ("--client.config", path(&options.client_config)),
+        ("--password-file", path(&options.password_file)),
+    ] {
+        if let Some(value) = value {
+            command.push_str(&format!(" {name} {}", quoted(&value)));
+        }
+    }
+    command
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@%+=,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// Commits of all chains that wait for their reveals, as far as this machine knows.
+fn known(context: &Context) -> Vec<Due> {
+    let mut due: Vec<Due> = folders(context)
+        .iter()
+        .filter_map(|folder| Due::in_folder(context, folder))
+        .collect();
+    let commits = commits::all(context);
+    due.extend(commits.iter().map(|commit| Due::of_commit(context, commit)));
+    due.sort_by_key(|due| (due.reveal_epoch, due.model));
+    due
+}
+
+/// Reveals that wait on the chain of `client`: those that it does not know to be done.
+pub(in crate::commands) async fn due(
+    context: &Context,
+    client: &Client,
+    chain_id: ChainId,
+) -> Vec<Due> {
+    let mut due = Vec::new();
+    for one in known(context) {
+        if one.chain_id != chain_id {
+            continue;
+        }
+        match is_revealed(client, &one).await {
+            true if one.is_kept_commit => commits::forget(context, one.model),
+            true => {}
+            false => due.push(one),
+        }
+    }
+    due
+}
+
+/// True where the chain has the weights: they were revealed in another way.
+async fn is_revealed(client: &Client, due: &Due) -> bool {
+    let model = client.model(&due.model, false).await;
+    model.is_ok_and(|model| model.weights.is_some_and(|weights| weights.key == due.key))
+}
+
+/// Warns of reveals that are due and that no program is at work on. A command that is about
+/// something else is not kept long by it, and does not fail for it.
+pub(in crate::commands) async fn warn(context: &Context) {
+    if context.options.json || known(context).iter().all(|due| due.in_progress) {
+        return;
+    }
+    let Ok(client) = context.client() else {
+        return;
+    };
+    let ask = async {
+        let status = client.status().await.ok()?;
+        let due = due(context, &client, status.chain_id).await;
+        Some((status, due))
+    };
+    match tokio::time::timeout(PATIENCE, ask).await {
+        Ok(Some((status, due))) => {
+            let left = status.epoch_end_ms.saturating_sub(status.time_ms);
+            for due in due.iter().filter(|due| !due.in_progress) {
+                context.say(&due.warning(status.epoch, left));
+                // It was said; nothing can be done about it any more.
+                if due.is_kept_commit && status.epoch > due.reveal_epoch {
+                    commits::forget(context, due.model);
+                }
+            }
+        }
+        _ => {
+            for due in known(context).iter().filter(|due| !due.in_progress) {
+                context.say(&format!(
+                    "REVEAL DUE: model {} must be revealed in epoch {}; the node does not say which \
+                     one this is. Run: {}",
+                    due.model, due.reveal_epoch, due.command
+                ));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_one_word_to_a_shell() {
+        assert_eq!(quoted("/a/b-c.d"), "/a/b-c.d");
+        assert_eq!(quoted("/my folder"), "'/my folder'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}
