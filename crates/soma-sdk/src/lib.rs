@@ -20,22 +20,36 @@
 //! - Every call has a deadline.
 //!
 //! # Example
-//! ```no_run
-//! # async fn example() -> Result<(), soma_sdk::SdkError> {
-//! use soma_sdk::{Client, SecretKey};
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let net = soma_node::Localnet::start(soma_node::LocalnetConfig::for_tests()).await?;
+//! # let (rpc, faucet) = (net.rpc_url(), net.faucet_url().unwrap());
+//! use soma_sdk::types::Address;
+//! use soma_sdk::{Client, EventRequest, SecretKey};
 //!
-//! let client = Client::builder().localnet().build()?;
+//! // `.localnet()` in place of the URLs for the usual ports of a network on this machine.
+//! let client = Client::builder().rpc_url(rpc).faucet_url(faucet).build()?;
 //! let account = client.account(SecretKey::generate());
 //! client.request_faucet(account.address()).await?;
-//! let receipt = account.transfer("0x11…".parse().unwrap(), "0.5".parse().unwrap()).await?;
-//! println!("executed in block {}", receipt.height);
+//!
+//! let mut events = client.events(EventRequest::default()).await?;
+//! let friend: Address = SecretKey::generate().address();
+//! let receipt = account.transfer(friend, "0.5".parse()?).await?;
+//! let seen = events.next().await?;
+//! assert!(seen.id.height <= receipt.height);
+//!
+//! // What a node says can be checked against a header, and that by `Client::follow`.
+//! let proven = client.verified_account(friend).await?;
+//! assert_eq!(proven.value.unwrap().balance, "0.5".parse()?);
+//! # net.shutdown().await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # Reading order
 //! [`config`], [`client`], [`reads`], [`submit`], [`account`], [`events`], [`proofs`],
-//! [`light`], [`snapshots`], [`services`], [`scorer`], `workflows`, [`error`].
+//! [`evidence`], [`light`], [`snapshots`], [`services`], [`scorer`], `workflows`, [`error`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -47,6 +61,7 @@ pub mod client;
 pub mod config;
 pub mod error;
 pub mod events;
+pub mod evidence;
 mod http;
 pub mod light;
 pub mod pages;
@@ -65,6 +80,7 @@ pub use client::Client;
 pub use config::{ClientBuilder, Service};
 pub use error::SdkError;
 pub use events::{EventRequest, EventStream};
+pub use evidence::{ProvenTarget, TargetEvidence};
 pub use light::{Follower, Trust};
 pub use pages::{AuditFilter, ModelFilter, ObjectFilter, PageRequest, TargetFilter};
 pub use proofs::{ProofKey, Verified};

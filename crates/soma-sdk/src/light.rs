@@ -1,15 +1,19 @@
 //! A light client: headers and state that the chain's committees have signed for, whatever node
 //! gives them.
 //!
-//! ```no_run
-//! # async fn example(genesis: soma_sdk::types::Genesis, me: soma_sdk::types::Address)
-//! # -> Result<(), soma_sdk::SdkError> {
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let net = soma_node::Localnet::start(soma_node::LocalnetConfig::for_tests()).await?;
+//! # let genesis = net.application().chain().genesis().clone();
+//! # let (rpc, me) = (net.rpc_url(), net.keys().accounts[0].address);
 //! use soma_sdk::{Client, ProofKey, Trust};
 //!
-//! let client = Client::builder().rpc_url("http://node.example:9000").build()?;
+//! let client = Client::builder().rpc_url(rpc).build()?;
 //! let mut chain = client.follow(Trust::Genesis(Box::new(genesis))).await?;
 //! let proven = chain.read(ProofKey::Account(me)).await?;
 //! println!("final at height {}: {:?}", proven.header.height, proven.value);
+//! # net.shutdown().await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -10,9 +10,9 @@ use soma_chain::{Key, ProofError, StateProof, header, verify_proof};
 use soma_crypto::consensus::verify_certificate;
 use soma_types::codec;
 use soma_types::{
-    Account, Address, Certificate, Committee, Digest, Epoch, EpochSummary, Header, Height, Model,
-    ModelId, PoolId, StakeId, StakePosition, StakingPool, Supply, SupplyCertificate, SystemState,
-    Target, TargetId, Validator,
+    Account, Address, Certificate, Checksum, Committee, DataRecord, Digest, Epoch, EpochSummary,
+    Header, Height, Model, ModelId, PoolId, StakeId, StakePosition, StakingPool, Supply,
+    SupplyCertificate, SystemState, Target, TargetId, Validator,
 };
 
 use crate::client::Client;
@@ -34,6 +34,10 @@ pub enum ProofKey {
     Model(ModelId),
     /// A target.
     Target(TargetId),
+    /// A target's direction.
+    TargetEmbedding(TargetId),
+    /// Who submitted data of this checksum first.
+    Data(Checksum),
     /// A stake position.
     Stake(StakeId),
     /// A staking pool.
@@ -56,6 +60,8 @@ impl ProofKey {
             Self::Account(id) => ("account", id.to_string()),
             Self::Model(id) => ("model", id.to_string()),
             Self::Target(id) => ("target", id.to_string()),
+            Self::TargetEmbedding(id) => ("target_embedding", id.to_string()),
+            Self::Data(checksum) => ("data", checksum.to_string()),
             Self::Stake(id) => ("stake", id.to_string()),
             Self::Pool(id) => ("pool", id.to_string()),
             Self::Validator(id) => ("validator", id.to_string()),
@@ -73,6 +79,8 @@ impl ProofKey {
             Self::Account(id) => Key::Account(id),
             Self::Model(id) => Key::Model(id),
             Self::Target(id) => Key::Target(id),
+            Self::TargetEmbedding(id) => Key::TargetEmbedding(id),
+            Self::Data(checksum) => Key::Data(checksum),
             Self::Stake(id) => Key::Stake(id),
             Self::Pool(id) => Key::Pool(id),
             Self::Validator(id) => Key::Validator(id),
@@ -195,6 +203,8 @@ verified_reads! {
     verified_model(id: ModelId) -> Model = ProofKey::Model(id);
     /// A target, proven.
     verified_target(id: TargetId) -> Target = ProofKey::Target(id);
+    /// Who submitted data of this checksum first, proven. None when nobody did.
+    verified_data(checksum: Checksum) -> DataRecord = ProofKey::Data(checksum);
     /// A stake position, proven.
     verified_stake(id: StakeId) -> StakePosition = ProofKey::Stake(id);
     /// A staking pool, proven.

@@ -1,15 +1,22 @@
 //! The scorer: what models say of data.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use reqwest::Response;
+use serde_json::Value;
 use soma_api::{
-    BatchScoreRequest, BatchScoreResponse, ErrorCode, ScoreRequest, ScoreResponse, ScorerInfo,
+    BatchScoreRequest, BatchScoreResponse, DownloadView, ErrorCode, ScoreRequest, ScoreResponse,
+    ScorerInfo,
 };
 use tokio::time::Instant;
 
 use crate::client::Client;
+use crate::config::Service;
 use crate::error::SdkError;
 use crate::http::{Query, Repeat};
+use crate::services::OPENAPI;
+use crate::sse::{Frame, Parser};
 
 /// Pause before a busy scorer is asked again.
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
@@ -74,5 +81,78 @@ impl Client {
     pub async fn scorer_health(&self) -> Result<bool, SdkError> {
         let text = self.http().get_text(self.scorer()?, "/health").await?;
         Ok(text.trim() == "ok")
+    }
+
+    /// The scorer's metrics in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// [`SdkError`].
+    pub async fn scorer_metrics(&self) -> Result<String, SdkError> {
+        self.http().get_text(self.scorer()?, "/metrics").await
+    }
+
+    /// The OpenAPI description of the scorer.
+    ///
+    /// # Errors
+    /// [`SdkError`].
+    pub async fn scorer_openapi(&self) -> Result<Value, SdkError> {
+        let scorer = self.scorer()?;
+        self.http().get(scorer, OPENAPI, &Query::new()).await
+    }
+
+    /// Progress of the scorer's downloads from now on.
+    ///
+    /// # Errors
+    /// [`SdkError`].
+    pub async fn scorer_downloads(&self) -> Result<DownloadStream, SdkError> {
+        let (scorer, none) = (self.scorer()?, Query::new());
+        let response = self.http().open(scorer, "/v1/downloads", &none, None);
+        Ok(DownloadStream {
+            response: response.await?,
+            parser: Parser::default(),
+            frames: VecDeque::new(),
+            url: scorer.url.clone(),
+        })
+    }
+}
+
+/// Progress of a scorer's downloads.
+#[derive(Debug)]
+pub struct DownloadStream {
+    response: Response,
+    parser: Parser,
+    frames: VecDeque<Frame>,
+    url: String,
+}
+
+impl DownloadStream {
+    /// How far a download is; none once the stream has ended. Waits for as long as it takes.
+    ///
+    /// # Errors
+    /// [`SdkError::Transport`] when the connection breaks; [`SdkError::UnexpectedAnswer`].
+    pub async fn next(&mut self) -> Result<Option<DownloadView>, SdkError> {
+        let service = Service::Scoring;
+        let lost = |reason: String| SdkError::Transport {
+            service,
+            url: self.url.clone(),
+            reason,
+        };
+        loop {
+            if let Some(frame) = self.frames.pop_front() {
+                let view = serde_json::from_str(&frame.data);
+                return view.map(Some).map_err(|error| SdkError::UnexpectedAnswer {
+                    service,
+                    url: self.url.clone(),
+                    reason: error.to_string(),
+                });
+            }
+            let chunk = self.response.chunk().await;
+            let Some(chunk) = chunk.map_err(|error| lost(error.to_string()))? else {
+                return Ok(None);
+            };
+            self.parser
+                .push(&chunk, &mut self.frames)
+                .map_err(|_| lost("an event of the stream does not end".to_owned()))?;
+        }
     }
 }

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use soma_api::{AdvanceEpochResponse, FaucetRequest, FaucetResponse};
 use soma_types::{Address, Epoch};
 use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::error::SdkError;
-use crate::http::Repeat;
+use crate::http::{Query, Repeat};
 
 /// The longest that the faucet and the admin routes may take beyond a plain request.
 const SLOW: Duration = Duration::from_secs(30);
+
+/// Where each service describes itself.
+pub(crate) const OPENAPI: &str = "/v1/openapi.json";
 
 /// Time between two looks at the epoch.
 const EPOCH_POLL: Duration = Duration::from_millis(250);
@@ -27,6 +30,33 @@ impl Client {
         self.http()
             .post(self.faucet()?, "/v1/faucet", &request, Repeat::Never, SLOW)
             .await
+    }
+
+    /// True while the faucet answers.
+    ///
+    /// # Errors
+    /// [`SdkError`] when it does not.
+    pub async fn faucet_health(&self) -> Result<bool, SdkError> {
+        let text = self.http().get_text(self.faucet()?, "/health").await?;
+        Ok(text.trim() == "ok")
+    }
+
+    /// The OpenAPI description of the faucet.
+    ///
+    /// # Errors
+    /// [`SdkError`].
+    pub async fn faucet_openapi(&self) -> Result<Value, SdkError> {
+        let faucet = self.faucet()?;
+        self.http().get(faucet, OPENAPI, &Query::new()).await
+    }
+
+    /// The OpenAPI description of the admin routes.
+    ///
+    /// # Errors
+    /// [`SdkError`].
+    pub async fn admin_openapi(&self) -> Result<Value, SdkError> {
+        let admin = self.admin()?;
+        self.http().get(admin, OPENAPI, &Query::new()).await
     }
 
     /// Ends the epoch of a localnet.

@@ -302,3 +302,188 @@ async fn a_node_that_is_not_there_is_said_so() {
     let faucet = client.request_faucet(Address([1; 32])).await.unwrap_err();
     assert!(matches!(faucet, SdkError::NotConfigured { .. }));
 }
+
+/// What is asked of each route, and by which method.
+const ROUTES: &[(&str, &str, &str)] = &[
+    (
+        "admin.json",
+        "/v1/admin/advance-epoch",
+        "Client::advance_epoch",
+    ),
+    ("admin.json", "/v1/openapi.json", "Client::admin_openapi"),
+    ("faucet.json", "/health", "Client::faucet_health"),
+    ("faucet.json", "/v1/faucet", "Client::request_faucet"),
+    ("faucet.json", "/v1/openapi.json", "Client::faucet_openapi"),
+    ("openapi.json", "/health", "Client::health"),
+    ("openapi.json", "/metrics", "Client::metrics"),
+    (
+        "openapi.json",
+        "/v1/accounts/{address}/balance",
+        "Client::balance",
+    ),
+    (
+        "openapi.json",
+        "/v1/accounts/{address}/earnings",
+        "Client::earnings",
+    ),
+    (
+        "openapi.json",
+        "/v1/accounts/{address}/objects",
+        "Client::objects",
+    ),
+    (
+        "openapi.json",
+        "/v1/accounts/{address}/stakes",
+        "Client::stakes",
+    ),
+    ("openapi.json", "/v1/audits", "Client::audits"),
+    ("openapi.json", "/v1/blocks/{block}", "Client::block"),
+    (
+        "openapi.json",
+        "/v1/blocks/{block}/certificate",
+        "Client::certificate",
+    ),
+    ("openapi.json", "/v1/chain", "Client::chain_info"),
+    ("openapi.json", "/v1/epochs/{epoch}", "Client::epoch"),
+    (
+        "openapi.json",
+        "/v1/epochs/{epoch}/handover",
+        "Client::handover",
+    ),
+    ("openapi.json", "/v1/events", "Client::events"),
+    ("openapi.json", "/v1/genesis", "Client::genesis"),
+    ("openapi.json", "/v1/mempool", "Client::mempool"),
+    ("openapi.json", "/v1/models", "Client::models"),
+    ("openapi.json", "/v1/models/{id}", "Client::model"),
+    (
+        "openapi.json",
+        "/v1/models/{id}/weights",
+        "Downloads::weights",
+    ),
+    ("openapi.json", "/v1/objects/{id}", "Client::object"),
+    ("openapi.json", "/v1/openapi.json", "Client::openapi"),
+    ("openapi.json", "/v1/parameters", "Client::parameters"),
+    ("openapi.json", "/v1/peers", "Client::peers"),
+    ("openapi.json", "/v1/proofs/{kind}", "Client::proof"),
+    ("openapi.json", "/v1/proofs/{kind}/{id}", "Client::proof"),
+    ("openapi.json", "/v1/snapshots", "Client::snapshots"),
+    ("openapi.json", "/v1/snapshots/{epoch}", "Client::snapshot"),
+    (
+        "openapi.json",
+        "/v1/snapshots/{epoch}/chunks/{index}",
+        "Client::snapshot_chunk",
+    ),
+    ("openapi.json", "/v1/status", "Client::status"),
+    ("openapi.json", "/v1/supply", "Client::supply"),
+    (
+        "openapi.json",
+        "/v1/supply/{epoch}",
+        "Client::supply_certificate",
+    ),
+    ("openapi.json", "/v1/system", "Client::system"),
+    ("openapi.json", "/v1/targets", "Client::targets"),
+    ("openapi.json", "/v1/targets/{id}", "Client::target"),
+    ("openapi.json", "/v1/targets/{id}/data", "Downloads::data"),
+    (
+        "openapi.json",
+        "/v1/targets/{id}/scorecard",
+        "Client::scorecard",
+    ),
+    (
+        "openapi.json",
+        "/v1/targets/{id}/weights/{model}",
+        "Downloads::pinned_weights",
+    ),
+    ("openapi.json", "/v1/transactions", "Client::submit"),
+    (
+        "openapi.json",
+        "/v1/transactions/simulate",
+        "Client::simulate",
+    ),
+    (
+        "openapi.json",
+        "/v1/transactions/{digest}",
+        "Client::transaction",
+    ),
+    (
+        "openapi.json",
+        "/v1/transactions/{digest}/receipt",
+        "Client::receipt",
+    ),
+    ("openapi.json", "/v1/validators", "Client::validators"),
+    (
+        "openapi.json",
+        "/v1/validators/{address}",
+        "Client::validator",
+    ),
+    ("scorer.json", "/health", "Client::scorer_health"),
+    ("scorer.json", "/metrics", "Client::scorer_metrics"),
+    ("scorer.json", "/v1/downloads", "Client::scorer_downloads"),
+    ("scorer.json", "/v1/info", "Client::scorer_info"),
+    ("scorer.json", "/v1/openapi.json", "Client::scorer_openapi"),
+    ("scorer.json", "/v1/score", "Client::score"),
+    ("scorer.json", "/v1/score/batch", "Client::score_batch"),
+];
+
+#[test]
+fn every_route_of_every_service_has_a_method() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api");
+    let mut served = Vec::new();
+    for file in ["admin.json", "faucet.json", "openapi.json", "scorer.json"] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        served.extend(paths.keys().map(|path| (file.to_owned(), path.clone())));
+    }
+    let mut known: Vec<_> = ROUTES
+        .iter()
+        .map(|(file, path, _)| ((*file).to_owned(), (*path).to_owned()))
+        .collect();
+    served.sort();
+    known.sort();
+    let missing: Vec<_> = served
+        .iter()
+        .filter(|route| !known.contains(route))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "without a method of the client: {missing:?}"
+    );
+    let gone: Vec<_> = known
+        .iter()
+        .filter(|route| !served.contains(route))
+        .collect();
+    assert!(gone.is_empty(), "served no more: {gone:?}");
+    // A method is only as good as its name here.
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut text = String::new();
+    let mut folders = vec![sources];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => text.push_str(&std::fs::read_to_string(path).unwrap()),
+            }
+        }
+    }
+    for (_, _, method) in ROUTES {
+        let (_, name) = method.split_once("::").unwrap();
+        // Some are made by a macro.
+        let is_there = [format!("fn {name}("), format!("    {name}(")];
+        assert!(
+            is_there.iter().any(|start| text.contains(start)),
+            "{method}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn faucet_and_admin_describe_themselves() {
+    let (net, client) = localnet().await;
+    assert!(client.faucet_health().await.unwrap());
+    for document in [client.faucet_openapi().await, client.admin_openapi().await] {
+        assert!(document.unwrap()["paths"].is_object());
+    }
+    net.shutdown().await.unwrap();
+}

@@ -50,7 +50,7 @@ impl ClaimReport {
             .sum()
     }
 
-    /// What the claimed targets were worth, all parties together.
+    /// What the claims cost in fees.
     pub fn fees(&self) -> Shannons {
         let fees = self
             .claimed

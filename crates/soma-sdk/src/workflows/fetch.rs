@@ -100,6 +100,45 @@ impl Downloads {
         opened.map(|()| weights)
     }
 
+    /// Downloads the weights of an assigned model as the fill of a target pinned them, sealed, into
+    /// the file `to`: what the submission is audited by, also after the model has revealed others.
+    /// Gives what opens them.
+    ///
+    /// # Errors
+    /// [`SdkError::InvalidArgument`] when the target is not filled, or its fill pinned no weights of
+    /// the model; [`SdkError::Blob`].
+    pub async fn pinned_weights(
+        &self,
+        target: &TargetId,
+        model: &ModelId,
+        to: &Path,
+    ) -> Result<WeightsView, SdkError> {
+        let card = self.client.scorecard(target).await?;
+        let mut pinned = card.pinned_weights.into_iter();
+        let weights = pinned
+            .find(|one| one.model == *model)
+            .and_then(|one| one.weights);
+        let weights = weights.ok_or_else(|| {
+            let text =
+                format!("the fill of target {target} has pinned no weights of model {model}");
+            SdkError::InvalidArgument(text)
+        })?;
+        let blob = BlobRef {
+            url: weights.url.clone(),
+            checksum: weights.checksum,
+            size: weights.size,
+        };
+        let part = beside(to);
+        self.fetch(
+            &blob,
+            &format!("/v1/targets/{target}/weights/{model}"),
+            &part,
+        )
+        .await?;
+        put(&part, to)?;
+        Ok(weights)
+    }
+
     async fn fetch_weights(&self, model: &ModelId, to: &Path) -> Result<WeightsView, SdkError> {
         let view = self.client.model(model, false).await?;
         let Some(weights) = view.weights else {

@@ -63,3 +63,22 @@ async fn data_of_a_filled_target_is_downloaded() {
     assert_eq!(std::fs::read(&to).unwrap(), b"some data");
     world.net.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn weights_whose_own_url_is_gone_are_had_from_the_node() {
+    let world = World::start().await;
+    let model = world.model(0, b"weights that somebody else keeps").await;
+    let at_node = format!("{}/v1/models/{model}/weights", world.net.rpc_url());
+    assert_eq!(reqwest::get(at_node).await.unwrap().status(), 200);
+    std::fs::remove_dir_all(world.folder.path().join("blobs")).unwrap();
+    let downloads = world.client.downloads(FetchConfig::local()).unwrap();
+    let to = world.folder.path().join("downloaded");
+    downloads.weights(&model, &to).await.unwrap();
+    let bytes = std::fs::read(&to).unwrap();
+    assert_eq!(bytes, b"weights that somebody else keeps");
+
+    // Who does not allow files gets them as well: the node is an address that the user chose.
+    let downloads = world.client.downloads(FetchConfig::default()).unwrap();
+    downloads.weights(&model, &to).await.unwrap();
+    world.net.shutdown().await.unwrap();
+}
