@@ -118,7 +118,8 @@ pub struct ScorecardView {
     pub claim: ClaimView,
     /// Weights of all assigned models as of the fill.
     pub pinned_weights: Vec<PinnedWeightsView>,
-    /// Reports of validators while the audit window is open.
+    /// Reports of validators while the audit window is open. They are all that the chain knows of
+    /// who audited: who finds nothing wrong sends nothing.
     pub reports: Vec<ReportView>,
     /// The challenge while the audit window is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]

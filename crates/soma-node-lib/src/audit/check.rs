@@ -61,6 +61,11 @@ pub(super) async fn submission(
     };
     // Before it is read: what cannot be scored now is needed again.
     blobs.hold(target, fill.epoch, blob.clone());
+    for pinned in fill.pinned_weights.iter() {
+        if let Some(weights) = &pinned.weights {
+            blobs.keep_weights(fill.epoch, BlobRef::from(weights));
+        }
+    }
     let data = match blob.size() {
         ..=INLINE => match blobs.read(&blob).await {
             Ok(bytes) => DataSource::Inline {

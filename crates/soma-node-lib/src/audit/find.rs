@@ -163,6 +163,10 @@ impl Finder {
         };
         let (epoch, checksum) = (facts.fill.epoch, facts.fill.data.checksum);
         self.blobs.hold_kept(*target, epoch, &checksum);
+        let pinned = facts.fill.pinned_weights.iter();
+        for weights in pinned.filter_map(|pinned| pinned.weights.as_ref()) {
+            self.blobs.hold_kept_weights(epoch, &weights.checksum);
+        }
         let again =
             is_contradicted(&job, facts.report.is_some()) || facts.is_challenged && !job.challenged;
         Ok(again.then_some(News::Again(job.id)))

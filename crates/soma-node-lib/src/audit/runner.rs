@@ -9,6 +9,7 @@ use soma_types::{Epoch, TimestampMs};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::facts::Clock;
 use super::find::{FindError, Finder, News};
 use super::job::{Job, Phase};
 use super::step::{Context, StepError};
@@ -58,6 +59,7 @@ impl Runner {
             () = self.work() => {}
         }
         self.tasks.shutdown().await;
+        self.context.blobs.stop_keeping().await;
         self.context.blocking.finish().await;
         tracing::info!(open = self.idle.len() + self.running.len(), "audit stopped");
     }
@@ -227,8 +229,11 @@ impl Runner {
             }
             Err(error) => {
                 let id = self.running.remove(&error.id());
-                tracing::error!(%error, audit = id, "an audit panicked");
-                // What is on disk is as good as it was; a restart tries again.
+                tracing::error!(%error, audit = id, "an audit panicked; it is taken up again");
+                // What is on disk is as good as it was.
+                if let Some(id) = id {
+                    self.take_up(id).await;
+                }
                 return;
             }
         };
@@ -245,6 +250,24 @@ impl Runner {
             return;
         }
         self.rest(job);
+    }
+
+    /// Goes on with an audit as it is on disk, after the longest pause: what panicked once may do so
+    /// again.
+    async fn take_up(&mut self, id: u64) {
+        self.again.remove(&id);
+        let journal = Arc::clone(&self.context.journal);
+        match self.context.blocking.run(move || journal.get(id)).await {
+            Ok(Ok(Some(mut job))) => {
+                let epoch_ms = Clock::of(&self.context.application).epoch_ms;
+                let pause = self.context.config.longest_pause(epoch_ms);
+                job.due_ms = wall_clock_ms().saturating_add(pause);
+                self.rest(job);
+            }
+            Ok(Ok(None)) => tracing::error!(audit = id, "an audit that panicked is not kept"),
+            Ok(Err(error)) => tracing::error!(audit = id, %error, "an audit cannot be read"),
+            Err(error) => tracing::error!(audit = id, %error, "an audit cannot be read"),
+        }
     }
 
     /// Lets a job wait until it is due; one that is over is let go.

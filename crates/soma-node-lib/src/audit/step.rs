@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use soma_audit::{Failure, Finding, Verdict, judge, judge_weights};
+use soma_blobs::BlobRef;
 use soma_chain::{ChainError, Reader, StoreError};
 use thiserror::Error;
 
@@ -149,6 +150,7 @@ impl Context {
             (Facts::Model(_), Subject::Weights { model, weights }) => {
                 let (model, weights) = (*model, weights.clone());
                 let (blobs, scorers) = (&self.blobs, &self.scorers);
+                blobs.keep_weights(job.epoch, BlobRef::from(&*weights));
                 let found = check::weights(blobs, scorers, model, &weights, clock.dim).await;
                 let lasted = count(job, found.result.err());
                 let verdict = judge_weights(&found.result, &lasted);

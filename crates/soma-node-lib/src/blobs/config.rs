@@ -10,7 +10,9 @@ use soma_blobs::FetchConfig;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BlobsConfig {
-    /// Gives revealed weights and submitted data to whoever asks. Default false.
+    /// Gives revealed weights and submitted data to whoever asks, at `/v1/models/{id}/weights`,
+    /// `/v1/targets/{id}/data` and `/v1/targets/{id}/weights/{model}`; also `--serve-blobs`. A
+    /// validator keeps what is under audit in any case. Default false.
     pub serve: bool,
     /// Where blobs are kept. Default `blob-cache` in the data folder; a temporary folder when
     /// there is none.

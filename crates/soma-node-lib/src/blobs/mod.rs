@@ -1,4 +1,5 @@
-//! The blobs that this node downloads: data under audit, and what it passes on to others.
+//! The blobs that this node downloads: data and weights under audit, and what it passes on to
+//! others.
 //!
 //! One cache for both: what a validator audits it can also give, and what it gave it need not
 //! download for the audit. A blob is fetched from its own URL on first use, once however many ask,
@@ -15,9 +16,10 @@ use soma_blobs::{BlobError, BlobRef, Cache, CacheConfig, CachedBlob, Fetcher, ch
 use soma_types::{Checksum, Epoch, TargetId};
 use tempfile::TempDir;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 
 pub use config::BlobsConfig;
-use pins::Pins;
+use pins::{Pinned, Pins};
 
 /// Blobs larger than this are read through once, when they are first passed on, and not at each
 /// request: weights have gigabytes, and whoever gets them checks them anyway.
@@ -37,6 +39,10 @@ struct Shared {
     pins: Mutex<Pins>,
     /// Large blobs that were read through since the node started.
     verified: Mutex<HashSet<Checksum>>,
+    /// Weights that are being downloaded to be kept.
+    fetching: Mutex<HashSet<Checksum>>,
+    /// The tasks that do so.
+    keeping: Mutex<JoinSet<()>>,
     _temporary: Option<TempDir>,
 }
 
@@ -62,6 +68,8 @@ impl Blobs {
                 // The rest is for what is being downloaded and passed on.
                 pins: Mutex::new(Pins::new(config.max_bytes / 2)),
                 verified: Mutex::new(HashSet::new()),
+                fetching: Mutex::new(HashSet::new()),
+                keeping: Mutex::new(JoinSet::new()),
                 _temporary: temporary,
             }),
         })
@@ -144,7 +152,31 @@ impl Blobs {
 
     /// Keeps the data of `target`, filled in `epoch`, until it can be claimed.
     pub(crate) fn hold(&self, target: TargetId, epoch: Epoch, blob: CachedBlob) {
-        self.pins().hold(target, epoch, blob);
+        self.pins().hold(Pinned::Data(target), epoch, blob);
+    }
+
+    /// Keeps sealed weights that a fill or reveal of `epoch` is about until the audit of it is over.
+    /// They are downloaded meanwhile: a validator's scorer has a cache of its own, and whoever wants
+    /// to check the audit later may find their URL gone.
+    pub(crate) fn keep_weights(&self, epoch: Epoch, weights: BlobRef) {
+        let of = Pinned::Weights(weights.checksum);
+        if self.pins().extend(of, epoch) || !self.fetching().insert(weights.checksum) {
+            return;
+        }
+        let blobs = self.clone();
+        let mut keeping = self.keeping();
+        while keeping.try_join_next().is_some() {}
+        keeping.spawn(async move {
+            match blobs.get(&weights).await {
+                Ok(blob) => blobs.pins().hold(of, epoch, blob),
+                // The next audit that is about them tries again.
+                Err(error) => tracing::warn!(
+                    checksum = %weights.checksum, %error,
+                    "weights under audit cannot be kept"
+                ),
+            }
+            blobs.fetching().remove(&weights.checksum);
+        });
     }
 
     /// As [`Blobs::hold`], when the data is here: after a restart.
@@ -154,7 +186,20 @@ impl Blobs {
         }
     }
 
-    /// Lets go of data that can be claimed in epoch `now`.
+    /// Ends downloads that are under way to be kept: the folder is free for the next start.
+    pub(crate) async fn stop_keeping(&self) {
+        let mut keeping = std::mem::take(&mut *self.keeping());
+        keeping.shutdown().await;
+    }
+
+    /// Holds weights that are here for a fill of `epoch`: after a restart.
+    pub(crate) fn hold_kept_weights(&self, epoch: Epoch, checksum: &Checksum) {
+        if let Some(blob) = self.shared.cache.kept(checksum) {
+            self.pins().hold(Pinned::Weights(*checksum), epoch, blob);
+        }
+    }
+
+    /// Lets go of what is audited no more in epoch `now`.
     pub(crate) fn release(&self, now: Epoch) {
         self.pins().release(now);
     }
@@ -162,6 +207,16 @@ impl Blobs {
     fn pins(&self) -> MutexGuard<'_, Pins> {
         let pins = &self.shared.pins;
         pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keeping(&self) -> MutexGuard<'_, JoinSet<()>> {
+        let keeping = &self.shared.keeping;
+        keeping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fetching(&self) -> MutexGuard<'_, HashSet<Checksum>> {
+        let fetching = &self.shared.fetching;
+        fetching.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn verified(&self) -> MutexGuard<'_, HashSet<Checksum>> {

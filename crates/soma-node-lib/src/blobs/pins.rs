@@ -1,9 +1,9 @@
-//! Data under audit, which stays in the cache until its claim is possible.
+//! Data and weights under audit, which stay in the cache until the claim is possible.
 
 use std::collections::{BTreeMap, HashMap};
 
 use soma_blobs::CachedBlob;
-use soma_types::{Epoch, TargetId};
+use soma_types::{Checksum, Epoch, TargetId};
 
 /// Blobs that are held in use, so that the cache does not remove them. At most `max_bytes`: beyond
 /// that the oldest are let go, since a full cache could take nothing new.
@@ -13,12 +13,21 @@ pub(super) struct Pins {
     count: u64,
     /// In the order in which they came.
     held: BTreeMap<u64, Pin>,
-    places: HashMap<TargetId, u64>,
+    places: HashMap<Pinned, u64>,
+}
+
+/// What a blob is held for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Pinned {
+    /// The data of this target.
+    Data(TargetId),
+    /// Weights of this checksum: many fills pin the same.
+    Weights(Checksum),
 }
 
 struct Pin {
-    target: TargetId,
-    /// The epoch of the fill.
+    of: Pinned,
+    /// The epoch of the fill; of weights that of the latest fill or reveal.
     epoch: Epoch,
     blob: CachedBlob,
 }
@@ -34,25 +43,33 @@ impl Pins {
         }
     }
 
-    /// Holds the data of `target`, filled in `epoch`.
-    pub(super) fn hold(&mut self, target: TargetId, epoch: Epoch, blob: CachedBlob) {
-        if self.places.contains_key(&target) || blob.size() > self.max_bytes {
+    /// Holds a blob for what happened in `epoch`.
+    pub(super) fn hold(&mut self, of: Pinned, epoch: Epoch, blob: CachedBlob) {
+        if self.extend(of, epoch) || blob.size() > self.max_bytes {
             return;
         }
         self.bytes = self.bytes.saturating_add(blob.size());
         self.count += 1;
-        self.places.insert(target, self.count);
-        let pin = Pin {
-            target,
-            epoch,
-            blob,
-        };
+        self.places.insert(of, self.count);
+        let pin = Pin { of, epoch, blob };
         self.held.insert(self.count, pin);
         while self.bytes > self.max_bytes {
             let Some((_, oldest)) = self.held.pop_first() else {
                 break;
             };
             self.forget(&oldest);
+        }
+    }
+
+    /// Holds what is held already for `epoch`, too; false when it is not held.
+    pub(super) fn extend(&mut self, of: Pinned, epoch: Epoch) -> bool {
+        let pin = self.places.get(&of).and_then(|at| self.held.get_mut(at));
+        match pin {
+            Some(pin) => {
+                pin.epoch = pin.epoch.max(epoch);
+                true
+            }
+            None => false,
         }
     }
 
@@ -73,12 +90,12 @@ impl Pins {
 
     fn forget(&mut self, pin: &Pin) {
         self.bytes = self.bytes.saturating_sub(pin.blob.size());
-        self.places.remove(&pin.target);
+        self.places.remove(&pin.of);
     }
 
     #[cfg(test)]
-    fn targets(&self) -> Vec<TargetId> {
-        self.held.values().map(|pin| pin.target).collect()
+    fn all(&self) -> Vec<Pinned> {
+        self.held.values().map(|pin| pin.of).collect()
     }
 }
 
@@ -87,6 +104,10 @@ mod tests {
     use soma_blobs::{BlobRef, Cache, CacheConfig, FetchConfig, Fetcher};
 
     use super::*;
+
+    fn data(byte: u8) -> Pinned {
+        Pinned::Data(TargetId([byte; 32]))
+    }
 
     async fn blob(cache: &Cache, folder: &std::path::Path, byte: u8) -> CachedBlob {
         let bytes = vec![byte; 100];
@@ -109,12 +130,31 @@ mod tests {
         let mut pins = Pins::new(250);
         for (byte, epoch) in [(1, 5), (2, 5), (3, 4)] {
             let blob = blob(&cache, folder.path(), byte).await;
-            pins.hold(TargetId([byte; 32]), Epoch(epoch), blob);
+            pins.hold(data(byte), Epoch(epoch), blob);
         }
-        assert_eq!(pins.targets(), [TargetId([2; 32]), TargetId([3; 32])]);
+        assert_eq!(pins.all(), [data(2), data(3)]);
         pins.release(Epoch(6));
-        assert_eq!(pins.targets(), [TargetId([2; 32])]);
+        assert_eq!(pins.all(), [data(2)]);
         pins.release(Epoch(7));
-        assert_eq!((pins.targets().len(), pins.bytes), (0, 0));
+        assert_eq!((pins.all().len(), pins.bytes), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn weights_are_held_once_and_until_the_last_fill_that_pins_them_can_be_claimed() {
+        let folder = tempfile::tempdir().unwrap();
+        let fetcher = Fetcher::new(FetchConfig::local()).unwrap();
+        let config = CacheConfig::new(folder.path().join("cache"));
+        let cache = Cache::open(config, fetcher).unwrap();
+        let mut pins = Pins::new(250);
+        let blob = blob(&cache, folder.path(), 1).await;
+        let weights = Pinned::Weights(blob.checksum());
+        for epoch in [5, 7, 6] {
+            pins.hold(weights, Epoch(epoch), blob.clone());
+        }
+        assert_eq!((pins.all().len(), pins.bytes), (1, 100));
+        pins.release(Epoch(8));
+        assert_eq!(pins.all(), [weights]);
+        pins.release(Epoch(9));
+        assert_eq!((pins.all().len(), pins.bytes), (0, 0));
     }
 }

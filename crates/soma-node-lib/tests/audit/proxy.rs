@@ -41,6 +41,43 @@ async fn data_and_weights_are_passed_on_also_when_their_url_is_gone() {
 }
 
 #[tokio::test]
+async fn weights_under_audit_are_kept_and_given_though_nobody_asked_before() {
+    let world = World::start().await;
+    let targets = world.open_targets().await;
+    let target = &targets[0];
+    let claim = world.honest(target, &text(1, 5_000)).await;
+    world.submit(3, target, &claim).await;
+    world.audit(&target.id, |audit| audit.state == "done").await;
+    let pinned = world.target(&target.id).fill().unwrap().clone();
+    assert_eq!(pinned.pinned_weights.iter().count(), 3);
+    let cache = world.config.data_dir.as_ref().unwrap();
+    let cache = cache.join("blob-cache").join("blobs");
+    for pinned in pinned.pinned_weights.iter() {
+        let weights = pinned.weights.as_ref().unwrap();
+        let name = weights.checksum.0.iter().map(|byte| format!("{byte:02x}"));
+        let kept = cache.join(name.collect::<String>());
+        world
+            .until("weights in the cache", async || kept.exists().then_some(()))
+            .await;
+        std::fs::remove_file(world.blobs().join(weights.checksum.to_string())).unwrap();
+        let path = format!("/v1/targets/{}/weights/{}", target.id, pinned.model);
+        let response = world.response(&path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        let bytes = response.bytes().await.unwrap();
+        assert_eq!(soma_crypto::checksum(&bytes), weights.checksum);
+    }
+    let (open, other) = (targets[1].id, soma_types::ModelId([9; 32]));
+    for path in [
+        format!("/v1/targets/{open}/weights/{other}"),
+        format!("/v1/targets/{}/weights/{other}", target.id),
+    ] {
+        let (status, body) = world.refusal(&path).await;
+        assert_eq!((status, body["code"].as_str()), (404, Some("NotFound")));
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_passed_on_is_answered_by_name() {
     let world = World::start().await;
     let targets = world.open_targets().await;
