@@ -12,8 +12,8 @@ use crate::start::{interrupt, start};
 /// A network with all services, and a wallet with its first two accounts.
 pub(crate) struct World {
     pub(crate) soma: Soma,
-    network: Option<Network>,
-    runtime: Runtime,
+    pub(crate) network: Option<Network>,
+    pub(crate) runtime: Runtime,
     client: Client,
 }
 
@@ -53,6 +53,12 @@ impl World {
         }
     }
 
+    fn genesis(&self) -> soma_sdk::types::Genesis {
+        let network = self.network.as_ref().unwrap();
+        let chain = network.node().application().chain();
+        chain.genesis().clone()
+    }
+
     pub(crate) fn advance(&self) {
         self.runtime.block_on(self.client.advance_epoch()).unwrap();
     }
@@ -75,9 +81,13 @@ fn a_model_is_published_data_submitted_and_the_reward_claimed() {
     let weights = weights.display();
     soma.ok(&format!("model init-weights {weights} --model-size small"));
 
+    let public = soma.dir().join("public");
+
     // Committed, and not yet revealed: the next command that looks says what is due.
     let line = format!(
-        "model publish --weights {weights} --embedding {EMBEDDING} --no-wait --sender alice"
+        "model publish --weights {weights} --embedding {EMBEDDING} --no-wait --sender alice \
+         --storage {}",
+        public.display()
     );
     let committed = soma.json(&line);
     assert_eq!(committed["status"], "committed");
@@ -96,7 +106,7 @@ fn a_model_is_published_data_submitted_and_the_reward_claimed() {
     assert!(soma.run("status").err.contains("REVEAL NOW"));
     let again = committed["reveal_command"].as_str().unwrap();
     let again = again.strip_prefix("soma ").unwrap();
-    let revealed = soma.json(&format!("{again} --sender alice"));
+    let revealed = soma.json(again);
     assert_eq!(revealed["model_id"], model.as_str());
     assert_eq!(soma.json("status")["reveals_due"], serde_json::json!([]));
     world.advance();
@@ -119,8 +129,9 @@ fn a_model_is_published_data_submitted_and_the_reward_claimed() {
     std::fs::write(&data, b"words that a model can score").unwrap();
     let submit = |target: &str| {
         format!(
-            "target submit {target} --data-file {} --sender bob",
-            data.display()
+            "target submit {target} --data-file {} --sender bob --storage {}",
+            data.display(),
+            public.display()
         )
     };
     let hit = targets
@@ -146,15 +157,67 @@ fn a_model_is_published_data_submitted_and_the_reward_claimed() {
         "target verify {hit} --scorecard {} --rpc-url http://127.0.0.1:1",
         card.display()
     );
-    assert_eq!(soma.json(&offline)["holds"], true);
-    changed["scorecard"]["claim"]["loss"] = 0.5.into();
-    std::fs::write(&card, changed.to_string()).unwrap();
-    let refused = soma.fails(&offline);
+    // A committee signed for it; with the genesis, it is known to be the chain's.
+    let proven = |line: &str| {
+        let verified = soma.json(line);
+        assert_eq!(verified["holds"], true, "{verified}");
+        let proven = &verified["proven"];
+        (proven["claim"] == true, proven["chain"] == true)
+    };
+    assert_eq!(proven(&offline), (true, false));
+    let genesis = |name: &str, change: &dyn Fn(&mut soma_sdk::types::Genesis)| {
+        let path = soma.dir().join(name);
+        let mut genesis = world.genesis();
+        change(&mut genesis);
+        std::fs::write(&path, serde_json::to_string(&genesis).unwrap()).unwrap();
+        format!("{offline} --genesis {}", path.display())
+    };
+    assert_eq!(proven(&genesis("genesis.json", &|_| {})), (true, true));
+    let other = genesis("other.json", &|genesis| genesis.time_ms += 1);
+    let refused = soma.fails(&other);
     assert!(
-        refused["message"]
-            .as_str()
-            .unwrap()
-            .contains("does not hold")
+        refused["message"].as_str().unwrap().contains("chain"),
+        "{refused}"
+    );
+    // Whoever changes the card must forge the evidence, too.
+    let refused = |card_of: &serde_json::Value| {
+        std::fs::write(&card, card_of.to_string()).unwrap();
+        let refused = soma.fails(&offline);
+        refused["message"].as_str().unwrap().to_owned()
+    };
+    let whole = changed.clone();
+    changed["scorecard"]["claim"]["loss"] = 0.5.into();
+    let message = refused(&changed);
+    assert!(message.contains("claimed loss"), "{message}");
+    let mut forged = whole.clone();
+    let time = forged["evidence"]["target"]["header"]["time_ms"].as_u64();
+    for proof in ["target", "direction", "committee"] {
+        forged["evidence"][proof]["header"]["time_ms"] = (time.unwrap() + 1).into();
+    }
+    let message = refused(&forged);
+    assert!(message.contains("certificate"), "{message}");
+    // Without evidence it is the word of a node, and that is said.
+    let mut told = whole;
+    told.as_object_mut().unwrap().remove("evidence");
+    std::fs::write(&card, told.to_string()).unwrap();
+    assert_eq!(proven(&offline), (false, false));
+    assert!(soma.run(&offline).err.contains("Not proven"));
+
+    // Weights and data whose own URLs are gone are had from the node. A cache elsewhere has neither.
+    let rpc = soma.json("status")["rpc_url"].as_str().unwrap().to_owned();
+    for path in ["data".to_owned(), format!("weights/{model}")] {
+        let url = format!("{rpc}/v1/targets/{hit}/{path}");
+        let answer = world.runtime.block_on(reqwest::get(url)).unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+    std::fs::remove_dir_all(&public).unwrap();
+    std::fs::remove_dir_all(soma.dir().join("blobs")).unwrap();
+    let verified = soma.run(&format!("target verify {hit}"));
+    assert_eq!(verified.code, 0, "{}", verified.err);
+    assert!(
+        verified.err.contains("the node is asked"),
+        "{}",
+        verified.err
     );
 
     assert_eq!(

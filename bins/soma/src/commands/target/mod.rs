@@ -1,6 +1,7 @@
 //! `soma target`.
 
 mod audit;
+mod card;
 mod claim;
 mod download;
 mod show;
@@ -84,7 +85,7 @@ pub enum TargetCommand {
     Download(Download),
     /// Show why the submission on a target won: claim, weights as of the fill, what the node measured
     Scorecard(Scorecard),
-    /// Score the submission on a target anew, and compare with its claim
+    /// Score the submission on a target anew, compare with its claim, and say what of it is proven
     Verify(Verify),
     /// As a validator, report the submission that filled a target, or take the report back
     Report(Report),

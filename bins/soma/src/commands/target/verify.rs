@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use soma_audit::{Claim, Finding, Measured, compare};
-use soma_blobs::{BlobRef, Cache, CacheConfig, Fetcher};
+use soma_audit::{Finding, Measured, compare};
+use soma_blobs::Fetcher;
+use soma_blobs::{AddressPolicy, BlobError, BlobRef, Cache, CacheConfig, CachedBlob, FetchConfig};
 use soma_scoring::{Device, ModelConfig, ModelSource, Scorer, ScorerConfig, SealedWeights};
-use soma_sdk::api::ScorecardView;
-use soma_sdk::types::{Distance, Embedding, ModelId};
+use soma_sdk::types::{Distance, Embedding, Genesis, ModelId, TargetId};
 
 use super::TargetArgument;
+use super::card::{Card, Facts};
 use crate::commands::model::fetch_config;
 use crate::context::Context;
 use crate::error::CliError;
@@ -25,15 +25,18 @@ pub struct Scorecard {
     pub target: TargetArgument,
 }
 
-/// Score the submission on a target anew, and compare with its claim
+/// Score the submission on a target anew, compare with its claim, and say what of it is proven
 #[derive(Clone, Debug, Args)]
 pub struct Verify {
     /// Which.
     #[command(flatten)]
     pub target: TargetArgument,
-    /// A scorecard that `soma target scorecard --json` printed, so that no node is asked
+    /// A scorecard that `soma target scorecard --json` printed, so that no node is believed
     #[arg(long, value_name = "FILE")]
     pub scorecard: Option<PathBuf>,
+    /// The genesis document of the chain: shows that the submission is of that chain
+    #[arg(long, value_name = "FILE")]
+    pub genesis: Option<PathBuf>,
     /// Where models run: cpu, wgpu, wgpu:N, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: Device,
@@ -42,31 +45,9 @@ pub struct Verify {
     pub allow_private_addresses: bool,
 }
 
-/// All that a submission is verified by.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Card {
-    scorecard: ScorecardView,
-    /// The target's direction.
-    target_embedding: Vec<f32>,
-}
-
-impl Card {
-    async fn ask(context: &Context, target: &TargetArgument) -> Result<Self, CliError> {
-        let (client, target) = (context.client()?, target.clone().value()?);
-        Ok(Self {
-            scorecard: client.scorecard(&target).await?,
-            target_embedding: client
-                .target(&target, true)
-                .await?
-                .embedding
-                .unwrap_or_default(),
-        })
-    }
-}
-
 impl Scorecard {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
-        let card = Card::ask(context, &self.target).await?;
+        let card = Card::ask(context, self.target.value()?).await?;
         let view = &card.scorecard;
         let fields = Fields::new()
             .with("Target", view.target)
@@ -78,6 +59,7 @@ impl Scorecard {
             .with("Claimed loss", format!("{:.6}", view.claim.loss))
             .with("Distance", format!("{:.6}", view.claim.distance))
             .with("Threshold", format!("{:.6}", view.distance_threshold))
+            .with("Reports", reports(&card))
             .maybe("Audited by", view.auditor);
         let mut text = fields.text();
         if let Some(audit) = &view.audit {
@@ -94,6 +76,22 @@ impl Scorecard {
     }
 }
 
+/// What validators told the chain, which is all that it knows of who audited: who found nothing wrong
+/// is silent.
+fn reports(card: &Card) -> String {
+    let view = &card.scorecard;
+    let names = view
+        .reports
+        .iter()
+        .map(|report| format!("{} ({:?})", report.validator, report.reason));
+    let names = names.collect::<Vec<_>>().join(", ");
+    match (names.is_empty(), view.status.as_str()) {
+        (false, _) => names,
+        (true, "filled") => "none yet".to_owned(),
+        (true, _) => "none kept: the audit window is over".to_owned(),
+    }
+}
+
 fn row(model: &ModelId, loss: Option<f64>, distance: Option<f64>) -> [String; 3] {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.6}"));
     [model.to_string(), number(loss), number(distance)]
@@ -101,28 +99,27 @@ fn row(model: &ModelId, loss: Option<f64>, distance: Option<f64>) -> [String; 3]
 
 impl Verify {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
-        let card = match &self.scorecard {
-            Some(path) => {
-                let text = std::fs::read(path).map_err(CliError::file(path))?;
-                serde_json::from_slice(&text).map_err(|error| CliError::File {
-                    path: path.clone(),
-                    reason: format!("no scorecard: {error}"),
-                })?
-            }
-            None => Card::ask(context, &self.target).await?,
-        };
         let id = self.target.clone().value()?;
+        let card: Card = match &self.scorecard {
+            Some(path) => read_json(path, "scorecard")?,
+            None => Card::ask(context, id).await?,
+        };
         if card.scorecard.target != id {
             let got = card.scorecard.target;
             return Err(CliError::Usage(format!(
                 "the scorecard is of {got}, not of {id}"
             )));
         }
-        let (data, models) = self.download(context, &card).await?;
-        let target = Embedding::from_f32(&card.target_embedding)
-            .map_err(|error| CliError::Invalid(format!("the target's direction: {error}")))?;
+        let genesis = self.genesis.as_ref();
+        let genesis: Option<Genesis> = genesis
+            .map(|path| read_json(path, "genesis document"))
+            .transpose()?;
+        let facts = card.facts(genesis.as_ref())?;
+        context.say(facts.proven.text().trim_end());
+        let (data, models) = self.download(context, id, &facts).await?;
+        let target = facts.direction.clone();
         let size = ModelConfig::presets()
-            .find(|(_, size)| size.embedding_dim == card.target_embedding.len())
+            .find(|(_, size)| size.embedding_dim == target.to_f32().len())
             .ok_or_else(|| CliError::Invalid("no size of models has such embeddings".to_owned()))?
             .1;
         context.say("Scoring.");
@@ -131,34 +128,28 @@ impl Verify {
         let measured = scored
             .await
             .map_err(|error| CliError::Invalid(format!("scoring stopped: {error}")))??;
-        let claim = &card.scorecard.claim;
-        let claim = Claim {
-            winner: claim.winner,
-            loss: claim.loss,
-            distance: claim.distance,
-        };
-        let finding = compare(&claim, &measured);
-        report(context, &card, &measured, &finding)
+        let finding = compare(&facts.claim, &measured);
+        report(context, id, &facts, &measured, &finding)
     }
 
     /// Data and weights as of the fill, from the cache where they are there.
     async fn download(
         &self,
         context: &Context,
-        card: &Card,
+        target: TargetId,
+        facts: &Facts,
     ) -> Result<(Vec<u8>, Vec<(ModelId, SealedWeights)>), CliError> {
-        let fetch = fetch_config(context, self.allow_private_addresses)?;
-        let folder = context.dir.dir().join("blobs");
-        let cache = Cache::open(CacheConfig::new(folder), Fetcher::new(fetch)?)?;
-        let data = &card.scorecard.data;
+        let blobs = Blobs::open(context, self.allow_private_addresses)?;
+        let data = &facts.data;
         let data = BlobRef {
             url: data.url.clone(),
             checksum: data.checksum,
             size: data.size,
         };
-        let data = cache.get(&data).await?.read()?;
+        let at_node = format!("/v1/targets/{target}/data");
+        let data = blobs.get(context, &data, &at_node).await?.read()?;
         let mut models = Vec::new();
-        for pinned in &card.scorecard.pinned_weights {
+        for pinned in &facts.pinned_weights {
             // A model that had ended before the fill could not win.
             let Some(weights) = &pinned.weights else {
                 continue;
@@ -169,8 +160,9 @@ impl Verify {
                 checksum: weights.checksum,
                 size: weights.size,
             };
+            let at_node = format!("/v1/targets/{target}/weights/{}", pinned.model);
             let source = SealedWeights {
-                blob: cache.get(&blob).await?,
+                blob: blobs.get(context, &blob, &at_node).await?,
                 key: weights.key,
                 plaintext_checksum: Some(weights.plaintext_checksum),
             };
@@ -178,6 +170,68 @@ impl Verify {
         }
         Ok((data, models))
     }
+}
+
+/// Blobs by their own URL, and by the node where that fails: whoever gives them, their checksum must
+/// match.
+struct Blobs {
+    own: Cache,
+    /// The node is an address that the user chose, private or not.
+    of_node: Cache,
+    node: String,
+}
+
+impl Blobs {
+    fn open(context: &Context, allow_private: bool) -> Result<Self, CliError> {
+        let open = |name: &str, fetch: FetchConfig| {
+            let folder = context.dir.dir().join(name);
+            Cache::open(CacheConfig::new(folder), Fetcher::new(fetch)?)
+        };
+        let own = fetch_config(context, allow_private)?;
+        let of_node = FetchConfig {
+            policy: AddressPolicy::anywhere(),
+            tries: 1,
+            ..own.clone()
+        };
+        Ok(Self {
+            own: open("blobs", own)?,
+            of_node: open("blobs-of-nodes", of_node)?,
+            node: context.env()?.rpc.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    async fn get(
+        &self,
+        context: &Context,
+        blob: &BlobRef,
+        at_node: &str,
+    ) -> Result<CachedBlob, BlobError> {
+        if let Some(kept) = self.of_node.kept(&blob.checksum) {
+            return Ok(kept);
+        }
+        let error = match self.own.get(blob).await {
+            Err(error) => error,
+            kept => return kept,
+        };
+        context.say(&format!("{error}; the node is asked."));
+        let at_node = BlobRef {
+            url: format!("{}{at_node}", self.node),
+            ..blob.clone()
+        };
+        // What is wrong with the blob itself says more than that the node has no copy.
+        self.of_node.get(&at_node).await.map_err(|_| error)
+    }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(
+    path: &std::path::Path,
+    what: &str,
+) -> Result<T, CliError> {
+    let text = std::fs::read(path).map_err(CliError::file(path))?;
+    serde_json::from_slice(&text).map_err(|error| CliError::File {
+        path: path.to_owned(),
+        reason: format!("no {what}: {error}"),
+    })
 }
 
 fn measure(
@@ -205,7 +259,8 @@ fn measure(
 
 fn report(
     context: &Context,
-    card: &Card,
+    target: TargetId,
+    facts: &Facts,
     measured: &[Measured],
     finding: &Finding,
 ) -> Result<Output, CliError> {
@@ -217,17 +272,24 @@ fn report(
         })
         .collect();
     let mut text = table(["MODEL", "LOSS", "DISTANCE"], &rows);
-    let claim = &card.scorecard.claim;
+    let (claim, threshold) = (&facts.claim, facts.threshold);
     text.push_str(&format!(
-        "Claimed: {} with loss {:.6} at distance {:.6}\n",
+        "Claimed: {} with loss {:.6} at distance {:.6}, where {threshold:.6} is allowed\n",
         claim.winner, claim.loss, claim.distance
     ));
+    if claim.distance > threshold {
+        context.say(&text);
+        let text = "the claim does not hold: its distance is more than the target allows";
+        return Err(CliError::Invalid(text.to_owned()));
+    }
     let json = json!({
-        "target_id": card.scorecard.target,
+        "target_id": target,
         "claim": claim,
+        "distance_threshold": threshold,
         "measured": measured,
         "finding": finding,
         "holds": *finding == Finding::Consistent,
+        "proven": facts.proven,
     });
     match finding {
         Finding::Consistent => {
