@@ -59,7 +59,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             if let (Some(receipt), true) = (error.failed_receipt(), json) {
                 print(&transaction::executed(receipt, Vec::new()).render(true));
             }
-            if let CliError::Unhealthy { output, .. } | CliError::DemoFailed { output } = &error {
+            if let Some(output) = error.output() {
                 print(&output.render(json));
             }
             error.print(json);

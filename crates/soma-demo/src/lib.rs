@@ -26,6 +26,6 @@ mod watch;
 pub use config::DemoConfig;
 pub use domains::DomainConfig;
 pub use error::DemoError;
-pub use outcome::Outcome;
+pub use outcome::{Check, Outcome};
 pub use run::run;
 pub use watch::Watch;

@@ -130,6 +130,8 @@ pub struct CheatOutcome {
     pub kind: String,
     /// Who tried.
     pub address: Address,
+    /// What had to become of it: `refused: NAME` or `slashed: REASON`.
+    pub expected: String,
     /// What became of it: `refused: NAME`, `slashed: REASON` or `undetected`.
     pub result: String,
     /// Money lost, fees not counted.

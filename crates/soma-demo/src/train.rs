@@ -111,7 +111,7 @@ fn train_one(
     let model = read(config, &weights)?;
     stream.seek(0);
     let mut sequences: Vec<Sequence> = Vec::new();
-    while sequences.len() < embedding::SEQUENCES.min(64) {
+    while sequences.len() < embedding::SEQUENCES {
         match SequenceSource::next(&mut stream).map_err(DemoError::step(step()))? {
             Some(sequence) => sequences.push(sequence),
             None => break,

@@ -1,11 +1,12 @@
 //! `soma demo`.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
-use soma_demo::{DemoConfig, DomainConfig, Watch, report};
+use soma_demo::{DemoConfig, DomainConfig, Outcome, Watch, report};
 use soma_progress::Progress;
 
 use super::start::own_program;
@@ -80,23 +81,19 @@ impl FromStr for Domain {
 
 impl Demo {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
-        let watch = Arc::new(Shown::default());
-        let outcome = soma_demo::run(self.config()?, watch.clone()).await;
-        watch.end();
-        let outcome = outcome?;
-        std::fs::write(&self.report, report::html(&outcome))
+        let config = self.config()?;
+        // Minutes before there is something to write.
+        File::options()
+            .append(true)
+            .create(true)
+            .open(&self.report)
             .map_err(CliError::file(&self.report))?;
+        let watch = Arc::new(Shown::default());
+        let outcome = soma_demo::run(config, watch.clone()).await;
+        watch.end();
+        let output = finish(&outcome?, &self.report)?;
         context.say(&format!("Report: {}", self.report.display()));
-        let passed = outcome.passed();
-        let mut output = Output::new(&outcome, report::text(&outcome));
-        output.json["passed"] = passed.into();
-        output.json["report"] = self.report.display().to_string().into();
-        match passed {
-            true => Ok(output),
-            false => Err(CliError::DemoFailed {
-                output: Box::new(output),
-            }),
-        }
+        Ok(output)
     }
 
     fn config(&self) -> Result<DemoConfig, CliError> {
@@ -123,6 +120,28 @@ impl Demo {
             folder: self.folder.clone(),
             ..base
         })
+    }
+}
+
+/// Writes the report. The table is shown whatever went wrong.
+fn finish(outcome: &Outcome, report: &Path) -> Result<Output, CliError> {
+    let written = std::fs::write(report, report::html(outcome));
+    let passed = outcome.passed();
+    let mut output = Output::new(outcome, report::text(outcome));
+    output.json["passed"] = passed.into();
+    output.json["report"] = match &written {
+        Ok(()) => report.display().to_string().into(),
+        Err(_) => serde_json::Value::Null,
+    };
+    let output = Box::new(output);
+    match (passed, written) {
+        (true, Ok(())) => Ok(*output),
+        (false, _) => Err(CliError::DemoFailed { output }),
+        (true, Err(error)) => Err(CliError::NoReport {
+            path: report.to_owned(),
+            reason: error.to_string(),
+            output,
+        }),
     }
 }
 
@@ -160,6 +179,8 @@ impl Watch for Shown {
 
 #[cfg(test)]
 mod tests {
+    use soma_demo::Check;
+
     use super::*;
 
     #[test]
@@ -169,6 +190,40 @@ mod tests {
         assert_eq!(domain.0.paths, [PathBuf::from("/a"), PathBuf::from("/b c")]);
         for bad in ["poems", "=/a", "poems=", "a/b=/c", "poems=,"] {
             assert!(bad.parse::<Domain>().is_err(), "{bad}");
+        }
+    }
+
+    fn outcome(holds: bool) -> Outcome {
+        Outcome {
+            checks: vec![Check {
+                name: "supply".to_owned(),
+                holds,
+                detail: "all <SOMA> counted".to_owned(),
+            }],
+            ..Outcome::default()
+        }
+    }
+
+    #[test]
+    fn the_table_is_not_lost_whatever_goes_wrong_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.html");
+        let output = finish(&outcome(true), &path).unwrap();
+        assert_eq!(output.json["passed"], true);
+        assert!(output.text.contains("supply"), "{}", output.text);
+        let page = std::fs::read_to_string(&path).unwrap();
+        assert!(page.contains("all &lt;SOMA&gt; counted"), "{page}");
+
+        let error = finish(&outcome(false), &path).unwrap_err();
+        assert_eq!((error.code(), error.exit_code()), ("DemoFailed", 1));
+        assert!(error.output().unwrap().text.contains("supply"));
+        let nowhere = folder.path().join("no").join("report.html");
+        for (holds, code) in [(true, "File"), (false, "DemoFailed")] {
+            let error = finish(&outcome(holds), &nowhere).unwrap_err();
+            assert_eq!((error.code(), error.exit_code()), (code, 1));
+            let output = error.output().unwrap();
+            assert!(output.text.contains("supply"));
+            assert!(output.json["report"].is_null());
         }
     }
 }

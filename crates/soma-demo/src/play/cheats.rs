@@ -47,6 +47,17 @@ impl Lie {
             Self::WrongWinner => "another model named the winner",
         }
     }
+
+    /// What the audit must find.
+    fn expected(self) -> &'static str {
+        match self {
+            Self::WrongData => "slashed: data_mismatch",
+            Self::MissingData => "slashed: data_unavailable",
+            Self::FalseLoss => "slashed: wrong_loss",
+            Self::FalseEmbedding => "slashed: wrong_embedding",
+            Self::WrongWinner => "slashed: wrong_winner",
+        }
+    }
 }
 
 /// A submission that lies, once it is in a block.
@@ -150,6 +161,7 @@ pub(super) async fn results(
         all.push(CheatOutcome {
             kind: fill.lie.text().to_owned(),
             address: fill.cheater,
+            expected: fill.lie.expected().to_owned(),
             result,
             lost: if caught { fill.bond } else { Shannons(0) },
             caught,
@@ -162,6 +174,8 @@ pub(super) async fn results(
 #[derive(Clone, Debug)]
 pub(super) struct CheatingModel {
     pub(super) kind: &'static str,
+    /// What must become of it.
+    expected: &'static str,
     pub(super) id: ModelId,
     pub(super) owner: Address,
     key: WeightsKey,
@@ -219,6 +233,11 @@ pub(super) async fn commit(
             Weights::Undecryptable => "weights that no key opens",
             Weights::WrongEmbedding => "embedding of another length",
         },
+        expected: match how {
+            Weights::Copied => "refused: WeightsAlreadyRevealed",
+            Weights::Undecryptable => "slashed: undecryptable",
+            Weights::WrongEmbedding => "refused: EmbeddingDimensionMismatch",
+        },
         id,
         owner: account.address(),
         key,
@@ -274,14 +293,22 @@ pub(super) async fn result(
     let left = view.pool.map_or(Shannons(0), |pool| pool.stake);
     let lost = Shannons(stake.0.saturating_sub(left.0));
     let ended = view.status == "inactive";
-    let result = match refused {
-        Some(name) => format!("refused: {name}"),
-        None if ended && lost.0 > 0 => "slashed".to_owned(),
-        None => format!("undetected: model is {}", view.status),
+    let audits = AuditFilter {
+        model: Some(model.id),
+        ..AuditFilter::default()
+    };
+    let audits = client.audits(&audits, &PageRequest::default()).await?;
+    let reason = audits.items.first().and_then(|audit| audit.reason.clone());
+    let result = match (refused, reason) {
+        (Some(name), _) => format!("refused: {name}"),
+        (None, Some(reason)) if ended && lost.0 > 0 => format!("slashed: {reason}"),
+        (None, None) if ended && lost.0 > 0 => "slashed".to_owned(),
+        (None, _) => format!("undetected: model is {}", view.status),
     };
     Ok(CheatOutcome {
         kind: model.kind.to_owned(),
         address: model.owner,
+        expected: model.expected.to_owned(),
         caught: !result.starts_with("undetected"),
         result,
         lost,

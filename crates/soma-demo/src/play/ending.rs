@@ -163,12 +163,21 @@ fn check(outcome: &mut Outcome) {
         .filter(|cheat| !cheat.caught)
         .map(|cheat| cheat.kind.clone())
         .collect();
+    // Somebody who is punished for something else was not found out.
+    let mistaken: Vec<String> = outcome
+        .cheats
+        .iter()
+        .filter(|cheat| cheat.caught && cheat.result != cheat.expected)
+        .map(|cheat| format!("{}: {}, not {}", cheat.kind, cheat.result, cheat.expected))
+        .collect();
     let tried = outcome.cheats.len();
-    let detail = match undetected.is_empty() {
-        true => format!("all {tried} cheats were refused or slashed"),
-        false => format!("undetected: {}", undetected.join(", ")),
+    let detail = match (undetected.is_empty(), mistaken.is_empty()) {
+        (true, true) => format!("all {tried} cheats were refused or slashed for what they did"),
+        (false, _) => format!("undetected: {}", undetected.join(", ")),
+        (true, false) => mistaken.join("; "),
     };
-    outcome.check("fraud", undetected.is_empty() && tried >= 8, detail);
+    let holds = undetected.is_empty() && mistaken.is_empty() && tried >= 8;
+    outcome.check("fraud", holds, detail);
 
     let filled_by_honest: u64 = outcome.submitters.iter().map(|one| one.filled).sum();
     let detail = format!("{filled_by_honest} honest submissions, {claimed} of them paid");
@@ -200,5 +209,51 @@ impl From<&crate::domains::Domain> for DomainOutcome {
             training_bytes: domain.training_bytes,
             held_out_files: domain.held_out.len(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::CheatOutcome;
+
+    fn fraud_of(cheats: Vec<CheatOutcome>) -> (bool, String) {
+        let mut outcome = Outcome {
+            cheats,
+            ..Outcome::default()
+        };
+        check(&mut outcome);
+        let fraud = outcome.checks.iter().find(|check| check.name == "fraud");
+        let fraud = fraud.unwrap();
+        (fraud.holds, fraud.detail.clone())
+    }
+
+    fn cheat(number: u8, result: &str) -> CheatOutcome {
+        CheatOutcome {
+            kind: format!("kind {number}"),
+            address: Address([number; 32]),
+            expected: "slashed: wrong_loss".to_owned(),
+            result: result.to_owned(),
+            lost: Shannons(1),
+            caught: !result.starts_with("undetected"),
+        }
+    }
+
+    #[test]
+    fn a_cheat_that_is_punished_for_something_else_was_not_found_out() {
+        let all = |last: &str| {
+            let mut cheats: Vec<_> = (0..7).map(|n| cheat(n, "slashed: wrong_loss")).collect();
+            cheats.push(cheat(7, last));
+            cheats
+        };
+        assert!(fraud_of(all("slashed: wrong_loss")).0);
+        for other in ["slashed: data_unavailable", "slashed", "undetected: filled"] {
+            let (holds, detail) = fraud_of(all(other));
+            assert!(!holds && detail.contains("kind 7"), "{detail}");
+        }
+        // A kind that was not tried is not shown to be caught.
+        let mut seven = all("slashed: wrong_loss");
+        seven.pop();
+        assert!(!fraud_of(seven).0);
     }
 }
