@@ -78,7 +78,7 @@ impl Game {
             scorer: None,
             trainer: None,
             submitter: None,
-            random: 1,
+            random: seed(),
         }
     }
 
@@ -227,6 +227,18 @@ impl Game {
             .wrapping_add(1_013_904_223);
         (self.random >> 8) % end
     }
+}
+
+/// Where kills fall: another place in each run, or where `SOMA_TEST_SEED` says.
+fn seed() -> u32 {
+    let named = std::env::var("SOMA_TEST_SEED").ok();
+    let seed = named.map(|seed| seed.parse().expect("SOMA_TEST_SEED is a number"));
+    let seed = seed.unwrap_or_else(|| {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        now.subsec_nanos()
+    });
+    eprintln!("again with: SOMA_TEST_SEED={seed}");
+    seed
 }
 
 impl Drop for Game {

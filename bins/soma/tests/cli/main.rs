@@ -2,7 +2,9 @@
 
 mod arguments;
 mod ceremony;
+mod client;
 mod crashes;
+mod demo;
 mod help;
 mod journey;
 mod localnet;

@@ -9,7 +9,7 @@ use crate::journey::{EMBEDDING, World};
 use crate::start::{interrupt, start};
 
 /// A world with an active model, and some texts.
-fn world() -> (World, PathBuf) {
+pub(crate) fn world() -> (World, PathBuf) {
     let world = World::new();
     let soma = &world.soma;
     let weights = soma.dir().join("weights.safetensors");
@@ -22,7 +22,7 @@ fn world() -> (World, PathBuf) {
     world.advance();
     let again = committed["reveal_command"].as_str().unwrap();
     let again = again.strip_prefix("soma ").unwrap();
-    soma.ok(&format!("{again} --sender alice"));
+    soma.ok(again);
     world.advance();
     let texts = soma.dir().join("texts");
     std::fs::create_dir(&texts).unwrap();

@@ -125,8 +125,8 @@ fn print_text(text: &str) {
 
 fn sums(stats: &Stats) -> String {
     let mut text = format!(
-        "{} hits, {} filled, {} claimed, bonds {}, rewards {}",
-        stats.hits, stats.filled, stats.claimed, stats.bonds_out, stats.rewards
+        "{} hits, {} misses, {} filled, {} claimed, bonds {}, rewards {}",
+        stats.hits, stats.misses, stats.filled, stats.claimed, stats.bonds_out, stats.rewards
     );
     if stats.lost_races > 0 {
         text.push_str(&format!(", {} races lost", stats.lost_races));
