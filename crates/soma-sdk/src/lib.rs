@@ -25,7 +25,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let net = soma_node::Localnet::start(soma_node::LocalnetConfig::for_tests()).await?;
 //! # let (rpc, faucet) = (net.rpc_url(), net.faucet_url().unwrap());
-//! use soma_sdk::types::Address;
+//! use soma_sdk::types::Shannons;
 //! use soma_sdk::{Client, EventRequest, SecretKey};
 //!
 //! // `.localnet()` in place of the URLs for the usual ports of a network on this machine.
@@ -34,14 +34,14 @@
 //! client.request_faucet(account.address()).await?;
 //!
 //! let mut events = client.events(EventRequest::default()).await?;
-//! let friend: Address = SecretKey::generate().address();
-//! let receipt = account.transfer(friend, "0.5".parse()?).await?;
+//! let (friend, half) = (SecretKey::generate().address(), "0.5".parse::<Shannons>()?);
+//! let receipt = account.transfer(friend, half).await?;
 //! let seen = events.next().await?;
 //! assert!(seen.id.height <= receipt.height);
 //!
 //! // What a node says can be checked against a header, and that by `Client::follow`.
 //! let proven = client.verified_account(friend).await?;
-//! assert_eq!(proven.value.unwrap().balance, "0.5".parse()?);
+//! assert_eq!(proven.value.unwrap().balance, half);
 //! # net.shutdown().await?;
 //! # Ok(())
 //! # }
