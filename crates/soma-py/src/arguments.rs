@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use soma_blobs::check_published;
 use soma_types::codec;
 use soma_types::{Embedding, Url};
 
@@ -22,8 +23,10 @@ pub(crate) fn embedding(name: &str, values: &[f32]) -> Result<(), Failure> {
         .map_err(|error| Failure::argument(name, error))
 }
 
-/// Checks that a text can be a URL on chain.
+/// Checks that a text can be a URL on chain, which others can open.
 pub(crate) fn url(name: &str, text: &str) -> Result<(), Failure> {
+    // Whether files can be opened depends on the network; the client knows that.
+    check_published(text, true).map_err(|error| Failure::argument(name, error))?;
     Url::new(text)
         .map(|_| ())
         .map_err(|error| Failure::argument(name, error))

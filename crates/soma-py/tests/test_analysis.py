@@ -70,7 +70,9 @@ def test_coverage_follows_place_and_stake():
         assert one.expected == pytest.approx(one.share / 3)
     rich = [model("a", *np.eye(6)[0], stake=100.0), *models[1:]]
     assert analysis.coverage(snapshot(models=rich))[0].model == "a"
-    with_one_more = analysis.coverage(snapshot(models=models), newcomer=np.eye(6)[5], newcomer_stake=9)
+    with_one_more = analysis.coverage(
+        snapshot(models=models), newcomer=np.eye(6)[5], newcomer_stake=9
+    )
     assert with_one_more[0].model is None and with_one_more[0].share > 0.8
     for wrong in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="newcomer_stake"):
@@ -116,15 +118,19 @@ def test_an_epoch_is_reviewed_by_who_won_what():
 
 async def test_a_real_network_is_analysed(client, funded, market, files, tmp_path):
     submitter = await funded(20)
+    # Targets of a fresh epoch are assigned to the models and stakes of now.
+    await client.advance_epoch()
     hit = await find_hit(client, files, seed=40)
     await client.submit_data(submitter, **hit.arguments())
     found = await analysis.take_snapshot(client)
     state = await client.get_latest_system_state()
     assert found.epoch == state.epoch and found.dim == 16
-    assert {one.id for one in found.models} == {m.model_id for m in await client.get_active_models()}
+    assert {one.id for one in found.models} == {
+        m.model_id for m in await client.get_active_models()
+    }
     for one in found.models:
         assert np.linalg.norm(one.embedding) == pytest.approx(1)
-    assert {one.id for one in found.open_targets} == {t.id for t in await targets_of(client)}
+    assert {one.id for one in found.open_targets} <= {t.id for t in await targets_of(client)}
     filled = next(one for one in found.targets if one.id == hit.target.id)
     assert filled.submitter == submitter.address() and filled.winner == hit.model_id
     # The network assigned the very models that this package would.

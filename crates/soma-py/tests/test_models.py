@@ -68,7 +68,9 @@ async def test_the_first_stake_is_the_minimum_unless_given(client, funded, files
 async def test_a_key_that_was_not_committed_does_not_reveal(client, funded, files):
     owner, weights = await funded(5), make_weights(79, files)
     model = await client.create_model(owner, 0)
-    await client.commit_model(owner, model, weights.url, weights.sealed, weights.key, weights.embedding)
+    await client.commit_model(
+        owner, model, weights.url, weights.sealed, weights.key, weights.embedding
+    )
     await client.advance_epoch()
     other = SomaClient.encrypt_weights(b"")[1]
     with pytest.raises(RuntimeError) as failed:
@@ -79,7 +81,9 @@ async def test_a_key_that_was_not_committed_does_not_reveal(client, funded, file
 async def test_only_the_owner_may_change_a_model(client, funded, market):
     stranger = await funded(5)
     with pytest.raises(RuntimeError) as failed:
-        await client.set_model_commission_rate(signer=stranger, model_id=market.models[0], new_rate=1)
+        await client.set_model_commission_rate(
+            signer=stranger, model_id=market.models[0], new_rate=1
+        )
     assert "Transaction failed" in str(failed.value)
     with pytest.raises(RuntimeError):
         await client.deactivate_model(signer=stranger, model_id=market.models[0])

@@ -74,7 +74,9 @@ def test_transfers(network):
     output = run(network, "transfers")
     assert "alice: 3.5" in output and "carol: 2.0" in output and "alice has 1 coin(s)" in output
     assert "bob: 4.7" in output
-    assert re.search(r"As expected: Transaction failed: .*Failure \{ error: InsufficientCoinBalance", output)
+    assert re.search(
+        r"As expected: Transaction failed: .*Failure \{ error: InsufficientCoinBalance", output
+    )
 
 
 def test_staking(network):

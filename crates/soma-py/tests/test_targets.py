@@ -164,7 +164,9 @@ async def test_a_loss_may_be_a_list_or_a_number(client, funded, market, files):
     assert len(await client.get_targets(status="filled", submitter=submitter.address())) == 2
 
 
-async def test_validators_report_a_submission_and_take_it_back(client, localnet, funded, market, files):
+async def test_validators_report_a_submission_and_take_it_back(
+    client, localnet, funded, market, files
+):
     submitter = await funded(20)
     hit = await find_hit(client, files, seed=5)
     await client.submit_data(submitter, **hit.arguments())

@@ -1,6 +1,7 @@
 """Arguments, checked. What is wrong raises `ValueError` with the argument's name."""
 
 import os
+import re
 
 from soma_sdk import _native
 from soma_sdk._numbers import _shown
@@ -13,18 +14,24 @@ def text(name, value):
     return value
 
 
+_ID = re.compile(r"(0[xX])?[0-9a-fA-F]{64}")
+
+
 def object_id(name, value):
     """An id or address: a text, or an object that has an `id`."""
     if not isinstance(value, str) and isinstance(getattr(value, "id", None), str):
         value = value.id
-    return text(name, value)
+    value = text(name, value).strip()
+    if not _ID.fullmatch(value):
+        raise ValueError(f"{name}: must be 64 hex digits, with or without 0x, got {_shown(value)}")
+    return value
 
 
 def address(name, value):
     """An address: a text, or a `Keypair`."""
     if isinstance(value, _native.Keypair):
         return value.address()
-    return text(name, value)
+    return object_id(name, value)
 
 
 def keypair(name, value):

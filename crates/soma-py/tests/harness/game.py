@@ -90,6 +90,8 @@ async def open_market(client: Any, localnet: Localnet, files: FileServer) -> Mar
     await client.pay_coins(localnet.account(1), addresses, [1_000.0] * MODELS)
     weights = [make_weights(seed, files) for seed in range(MODELS)]
     models = await publish(client, owners, weights)
+    # In an epoch of which all of them are part from the start, every target has three.
+    await client.advance_epoch()
     await targets_of(client)
     return Market(owners, models, weights)
 

@@ -48,8 +48,12 @@ async def main():
     print(f"Distance: {result.distance[0]:.4f}")
     print(f"Embedding: {len(result.embedding)}")
     again = await client.score(
-        data_url, manifests, [1.0] + [0.0] * (dim - 1), None,
-        SomaClient.commitment(data), len(data),
+        data_url,
+        manifests,
+        [1.0] + [0.0] * (dim - 1),
+        None,
+        SomaClient.commitment(data),
+        len(data),
     )
     print(f"Same: {abs(again.distance - result.distance) < 1e-5}")
 

@@ -9,6 +9,7 @@ from soma_sdk._views.shapes import Records
 def validator(view):
     """A validator."""
     metadata = view["metadata"]
+    following = view.get("next_metadata") or {}
     return SimpleNamespace(
         metadata=SimpleNamespace(
             soma_address=view["address"],
@@ -22,13 +23,13 @@ def validator(view):
             primary_address=metadata["p2p_address"],
             proxy_address=metadata["proxy_address"],
             proof_of_possession=None,
-            next_epoch_protocol_pubkey=None,
-            next_epoch_network_pubkey=None,
-            next_epoch_worker_pubkey=None,
-            next_epoch_net_address=None,
-            next_epoch_p2p_address=None,
-            next_epoch_primary_address=None,
-            next_epoch_proxy_address=None,
+            next_epoch_protocol_pubkey=following.get("consensus_key"),
+            next_epoch_network_pubkey=following.get("consensus_key"),
+            next_epoch_worker_pubkey=following.get("consensus_key"),
+            next_epoch_net_address=following.get("rpc_address"),
+            next_epoch_p2p_address=following.get("p2p_address"),
+            next_epoch_primary_address=following.get("p2p_address"),
+            next_epoch_proxy_address=following.get("proxy_address"),
             next_epoch_proof_of_possession=None,
         ),
         status=view["status"],

@@ -41,9 +41,7 @@ class Coverage:
     expected: float
 
 
-def find_gaps(
-    snapshot: Snapshot, count: int = 10, samples: int = 4096, seed: int = 0
-) -> list[Gap]:
+def find_gaps(snapshot: Snapshot, count: int = 10, samples: int = 4096, seed: int = 0) -> list[Gap]:
     """The emptiest places among open targets and `samples` random directions, emptiest first.
 
     A gap is filled by training on data that lies there: the embedding of a model is the mean of

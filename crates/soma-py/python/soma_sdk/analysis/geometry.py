@@ -26,7 +26,8 @@ class Map:
     def place(self, embeddings: npt.ArrayLike) -> Floats:
         """Where further `embeddings`, one a row, lie on this map."""
         rows = np.atleast_2d(np.asarray(embeddings, dtype=np.float64))
-        return (rows - self.center) @ self.axes.T
+        placed: Floats = (rows - self.center) @ self.axes.T
+        return placed
 
 
 def distances(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
@@ -40,7 +41,7 @@ def distances(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     lengths = [np.linalg.norm(rows, axis=1, keepdims=True) for rows in (left, right)]
     if any(not np.all(np.isfinite(length) & (length > 0)) for length in lengths):
         raise ValueError("an embedding of length zero, or not finite, has no direction")
-    cosines = (left / lengths[0]) @ (right / lengths[1]).T
+    cosines: Floats = (left / lengths[0]) @ (right / lengths[1]).T
     return np.clip(1 - cosines, 0, 2)
 
 
@@ -67,4 +68,5 @@ def project(embeddings: npt.ArrayLike, dimensions: int = 2) -> Map:
 def random_directions(count: int, dim: int, seed: int) -> Floats:
     """Directions drawn as the network draws targets: uniform on the sphere. One a row."""
     rows = np.random.default_rng(seed).standard_normal((count, dim))
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    directions: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return directions

@@ -82,9 +82,8 @@ class Snapshot:
     @property
     def dim(self) -> int:
         """Numbers of an embedding; 0 when there is neither a model nor a target."""
-        for one in (*self.models, *self.targets):
-            return len(one.embedding)
-        return 0
+        rows = [one.embedding for one in self.models] + [one.embedding for one in self.targets]
+        return len(rows[0]) if rows else 0
 
     def model(self, id: str) -> Model:
         """The model with this id.
