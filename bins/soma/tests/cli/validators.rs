@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::localnet::Bench;
-use crate::program::{Soma, masked};
+use crate::program::Soma;
 
 /// A bench whose wallet also acts as the validator.
 fn bench() -> Bench {
@@ -86,7 +86,9 @@ fn versions_are_announced_and_counted() {
     assert_eq!(shown["needed_power"], 8_334);
     let next = serde_json::json!([{ "version": 2, "power": 10_000, "takes_effect": true }]);
     assert_eq!(shown["next"], next);
-    insta::assert_snapshot!(masked(&soma.ok("validator versions"), &[]), @"");
+    let text = soma.ok("validator versions");
+    let line = "Power for 2: 10000 of 10000: takes effect with the next epoch";
+    assert!(text.contains(line), "{text}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::transaction::{TransactionOptions, process};
 #[derive(Clone, Debug, Args)]
 pub struct AnnounceVersion {
     /// The version
-    #[arg(value_name = "VERSION", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(id = "protocol_version", value_name = "VERSION", value_parser = clap::value_parser!(u64).range(1..))]
     pub version: u64,
     /// Also one that this program does not know: a node without it stops when it takes effect
     #[arg(long)]
