@@ -39,7 +39,7 @@ def plot_map(snapshot: Snapshot, path: Path | None = None) -> Figure:
         x, y = places[chosen].T
         axes.scatter(x, y, s=14, color=colour, alpha=0.6, label=f"targets, {label}: {len(x)}")
     stakes = np.array([model.stake for model in snapshot.models])
-    size = 60 + 240 * np.sqrt(stakes / stakes.max()) if len(stakes) else stakes
+    size = 40 + 160 * np.sqrt(stakes / stakes.max()) if len(stakes) else stakes
     x, y = both.points[: len(models)].T
     axes.scatter(x, y, s=size, color=ORANGE, marker="^", label=f"models: {len(x)}")
     for model, place in zip(snapshot.models, both.points):
@@ -48,7 +48,7 @@ def plot_map(snapshot: Snapshot, path: Path | None = None) -> Figure:
     axes.set_xlabel(f"first component ({shown[0]:.0%} of the spread)")
     axes.set_ylabel(f"second component ({shown[1]:.0%})")
     axes.set_title(f"Models and targets in epoch {snapshot.epoch}")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, markerscale=0.7, labelspacing=0.8)
     return _finished(figure, path)
 
 
