@@ -1,190 +1,10 @@
 //! A network from its genesis ceremony to a validator that joins, changes its key, leaves and gets
 //! its stake back: all by this program, each node a process of its own.
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
+use crate::nodes::{Node, World, only_its_owner_reads, text, wait};
 use crate::program::Soma;
-
-/// What waits so long never comes.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// Short enough for a test, long enough for a busy machine to do something in it.
-const EPOCH_MS: u64 = 4_000;
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    let text = value[name].as_str();
-    text.unwrap_or_else(|| panic!("no `{name}` in {value:#}"))
-}
-
-/// Looks until there is something.
-fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begin.elapsed() < PATIENCE, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// A validator's folder and the process of its node.
-struct Node {
-    dir: PathBuf,
-    p2p_port: u16,
-    rpc_port: u16,
-    child: Option<Child>,
-}
-
-impl Node {
-    fn new(dir: PathBuf) -> Self {
-        // Held together, so that they differ.
-        let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [p2p_port, rpc_port] = held.map(|socket| socket.local_addr().unwrap().port());
-        Self {
-            dir,
-            p2p_port,
-            rpc_port,
-            child: None,
-        }
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.rpc_port)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.dir.join(name).display().to_string()
-    }
-
-    fn make_info(&self, soma: &Soma, more: &str) -> Value {
-        soma.json(&format!(
-            "validator make-info 127.0.0.1 --dir {} --p2p-port {} --rpc-port {} {more}",
-            self.dir.display(),
-            self.p2p_port,
-            self.rpc_port
-        ))
-    }
-
-    /// Starts the node, and waits until it answers.
-    fn start(&mut self, soma: &Soma) {
-        let line = format!(
-            "start validator --config {} --log warn",
-            self.file("node.toml")
-        );
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.dir.join("log"))
-            .unwrap();
-        let mut command = soma.command(&line);
-        command.stdout(Stdio::null()).stderr(log);
-        self.child = Some(command.spawn().unwrap());
-        wait("a node", || self.status(soma));
-    }
-
-    fn status(&mut self, soma: &Soma) -> Option<Value> {
-        if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
-            let log = std::fs::read_to_string(self.dir.join("log")).unwrap();
-            panic!("a node ended with {status}: {log}");
-        }
-        let status = soma.json(&format!("status --rpc-url {}", self.url()));
-        (status["server_reachable"] == true).then_some(status)
-    }
-
-    /// As a crash does.
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-/// The coordinator of the ceremony, who also has the money, and the nodes.
-struct World {
-    soma: Soma,
-    path: String,
-    nodes: Vec<Node>,
-}
-
-impl World {
-    /// A ceremony of `count` validators up to the listed validators.
-    fn begin(count: usize) -> Self {
-        let soma = Soma::new();
-        let rich = soma.json("wallet new --alias rich --unencrypted");
-        let path = soma.dir().join("ceremony").display().to_string();
-        soma.ok(&format!(
-            "genesis init testnet --path {path} --epoch-duration-ms {EPOCH_MS} --account {}=100000 \
-             --parameter target_embedding_dim=16",
-            text(&rich, "address")
-        ));
-        let mut nodes = Vec::new();
-        for number in 1..=count {
-            let node = Node::new(soma.dir().join(format!("node-{number}")));
-            let made = node.make_info(&soma, &format!("--genesis testnet --name node-{number}"));
-            for file in ["account.key", "consensus.key", "network.key"] {
-                only_its_owner_reads(&node.dir.join(file));
-            }
-            let info = text(&made, "info");
-            soma.ok(&format!(
-                "genesis add-validator {info} --path {path} --stake 20000"
-            ));
-            nodes.push(node);
-        }
-        Self { soma, path, nodes }
-    }
-
-    fn genesis(&self, step: &str) -> Value {
-        self.soma
-            .json(&format!("genesis {step} --path {}", self.path))
-    }
-
-    fn sign(&self, node: &Node) -> Value {
-        self.genesis(&format!("sign --key-file {}", node.file("consensus.key")))
-    }
-
-    /// Builds, signs, finishes and installs the genesis, and starts the nodes.
-    fn finish_and_start(&mut self) -> Value {
-        let built = self.genesis("build");
-        for node in &self.nodes {
-            assert_eq!(self.sign(node)["chain_id"], built["chain_id"]);
-        }
-        let finished = self.genesis("finalize");
-        assert_eq!(finished["chain_id"], built["chain_id"]);
-        for node in &self.nodes {
-            let installed = self.genesis(&format!("install {}", node.dir.display()));
-            let peers = installed["persistent_peers"].as_array().unwrap().len();
-            assert_eq!(peers, self.nodes.len() - 1);
-        }
-        for node in &mut self.nodes {
-            node.start(&self.soma);
-        }
-        finished
-    }
-
-    /// A transaction that needs a quorum of the committee.
-    fn needs_quorum(&self, node: &Node) {
-        let line = format!("send 1 --to rich --rpc-url {}", node.url());
-        assert_eq!(self.soma.json(&line)["status"], "success");
-    }
-}
-
-fn only_its_owner_reads(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode, 0o600, "{}", path.display());
-}
 
 #[test]
 fn a_genesis_is_agreed_on_by_commands() {
@@ -255,7 +75,8 @@ fn a_genesis_is_agreed_on_by_commands() {
 #[test]
 fn a_validator_joins_by_stake_validates_changes_its_key_leaves_and_gets_its_stake_back() {
     let mut world = World::begin(3);
-    let finished = world.finish_and_start();
+    let finished = world.finish();
+    world.start();
     let soma = Soma::new();
     let first = world.nodes[0].url();
     let four = soma.json("wallet new --alias four --unencrypted");
@@ -301,10 +122,7 @@ fn a_validator_joins_by_stake_validates_changes_its_key_leaves_and_gets_its_stak
     let next = node.file("next.key");
     let key = soma.json(&format!("validator make-key {next}"));
     only_its_owner_reads(&node.dir.join("next.key"));
-    let settings = std::fs::read_to_string(node.dir.join("node.toml")).unwrap();
-    let with_next = format!("[validator]\nnext_consensus_keys = [\"{next}\"]");
-    let changed = settings.replace("[validator]", &with_next);
-    std::fs::write(node.dir.join("node.toml"), changed).unwrap();
+    node.configure(|config| config.validator.next_consensus_keys = vec![next.clone().into()]);
     node.kill();
     node.start(&soma);
     soma.ok(&format!("validator update-metadata consensus-key {next}"));
@@ -338,4 +156,42 @@ fn a_validator_joins_by_stake_validates_changes_its_key_leaves_and_gets_its_stak
     // The others go on without it.
     node.kill();
     world.needs_quorum(&world.nodes[0]);
+}
+
+#[test]
+fn a_validator_behind_a_full_node_votes_and_is_connected_with_nobody_else() {
+    let mut world = World::begin(4);
+    world.finish();
+    let addresses: Vec<String> = world.nodes.iter().map(Node::peer_address).collect();
+    let hidden = &addresses[3];
+    // The full node in front is made as any other; it has no keys.
+    let front = Node::new(world.soma.dir().join("front"));
+    world.genesis(&format!("install {}", front.dir.display()));
+    front.configure(|config| {
+        config.rpc.address = front.url()[7..].parse().unwrap();
+        config.consensus.listen = front.peer_address();
+        config.consensus.max_connections_per_ip = 256;
+    });
+    for node in &world.nodes[..3] {
+        node.configure(|config| {
+            config
+                .consensus
+                .persistent_peers
+                .retain(|peer| peer != hidden)
+        });
+    }
+    world.nodes[3].configure(|config| {
+        config.consensus.persistent_peers = vec![front.peer_address()];
+        config.consensus.persistent_peers_only = true;
+        config.consensus.discovery = false;
+    });
+    world.nodes.push(front);
+    world.start();
+    world.needs_quorum(&world.nodes[4]);
+    // One of the others stops: there is a quorum with the hidden one only.
+    world.nodes[0].kill();
+    world.needs_quorum(&world.nodes[4]);
+    let status = wait("its status", || world.nodes[3].status(&world.soma));
+    assert_eq!(status["consensus"]["is_voting"], true, "{status}");
+    assert_eq!(status["consensus"]["peers"], 1, "{status}");
 }

@@ -8,6 +8,7 @@ mod demo;
 mod help;
 mod journey;
 mod localnet;
+mod nodes;
 mod program;
 mod publishing;
 mod score;
