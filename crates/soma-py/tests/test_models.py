@@ -1,5 +1,6 @@
 """Models: created, committed, revealed, fetched, ended."""
 
+import numpy as np
 import pytest
 import soma_sdk
 from harness.game import make_weights
@@ -119,13 +120,29 @@ async def test_only_validators_report_models(client, funded, market):
     assert isinstance(failed.value, soma_sdk.SomaError)
 
 
-async def test_embeddings_may_be_arrays(client, funded, files):
-    numpy = pytest.importorskip("numpy")
-    owner, weights = await funded(5), make_weights(80, files)
+async def publish_and_end(client, owner, weights, embedding):
     model = await client.create_model(owner, 0)
-    embedding = numpy.array(weights.embedding, dtype=numpy.float32)
     await client.commit_model(owner, model, weights.url, weights.sealed, weights.key, embedding)
     await client.advance_epoch()
     await client.reveal_model(owner, model, weights.key, embedding)
     # It ends again: other tests count on targets whose weights stay where they are.
     await client.deactivate_model(owner, model)
+
+
+async def test_embeddings_may_be_arrays(client, funded, files):
+    weights = make_weights(80, files)
+    embedding = np.array(weights.embedding, dtype=np.float32)
+    await publish_and_end(client, await funded(5), weights, embedding)
+    with pytest.raises(ValueError, match="embedding"):
+        await publish_and_end(client, await funded(5), weights, np.zeros((2, 16)))
+
+
+@pytest.mark.torch
+async def test_embeddings_may_be_tensors(client, funded, files):
+    import torch
+
+    weights = make_weights(81, files)
+    embedding = torch.tensor(weights.embedding, requires_grad=True)
+    await publish_and_end(client, await funded(5), weights, embedding)
+    score = soma_sdk.score_locally(weights.plain, b"text " * 99, target_embedding=embedding)
+    assert 0 <= score.distance <= 2

@@ -229,6 +229,10 @@ async def test_targets_of_an_epoch_that_is_over_have_expired(client, market, fun
     while target.id not in {t.id for t in await client.get_targets(status="expired")}:
         assert time.monotonic() < deadline, "an open target does not expire"
         await asyncio.sleep(0.2)
+    # More than the node gives in one page, each once.
+    expired = [target.id for target in await client.get_targets(status="expired")]
+    assert len(expired) == len(set(expired)) > 100
+    assert len(await client.get_targets(status="expired", limit=101)) == 101
     with pytest.raises((soma_sdk.TargetExpired, soma_sdk.TargetNotOpen)):
         await client.submit_data(
             await funded(1),
