@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use futures::FutureExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
 use serde::Serialize;
 use serde_json::Value;
@@ -92,7 +93,8 @@ static BRIDGE: Mutex<Option<Bridge>> = Mutex::new(None);
 
 /// The bridge of this process: after a fork the child makes its own, for it has no threads.
 fn bridge(py: Python<'_>) -> PyResult<(Handle, Sender<Message>)> {
-    let mut bridge = BRIDGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let bridge = BRIDGE.lock_py_attached(py);
+    let mut bridge = bridge.unwrap_or_else(PoisonError::into_inner);
     let process = std::process::id();
     match bridge.as_ref() {
         Some(bridge) if bridge.process == process && bridge.thread.is_none() => {
@@ -133,7 +135,8 @@ fn bridge(py: Python<'_>) -> PyResult<(Handle, Sender<Message>)> {
 #[pyfunction]
 fn stop_threads(py: Python<'_>) {
     let thread = {
-        let mut bridge = BRIDGE.lock().unwrap_or_else(PoisonError::into_inner);
+        let bridge = BRIDGE.lock_py_attached(py);
+        let mut bridge = bridge.unwrap_or_else(PoisonError::into_inner);
         // A forked child has a copy of its parent's, without the thread.
         let own = bridge.as_mut();
         let own = own.filter(|bridge| bridge.process == std::process::id());
