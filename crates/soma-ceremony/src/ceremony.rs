@@ -189,8 +189,7 @@ impl Ceremony {
     /// # Errors
     /// A file that is no model, weights that are listed already.
     pub fn add_model(&self, path: &Path) -> Result<Model, CeremonyError> {
-        let missing = || CeremonyError::file(path)(std::io::ErrorKind::NotFound.into());
-        let model: Model = files::read(path)?.ok_or_else(missing)?;
+        let model: Model = files::read_named(path)?;
         let name = format!("{}.toml", model.weights.plaintext_checksum);
         let listed = self.folder.join("models").join(name);
         if listed.exists() {

@@ -21,6 +21,12 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Ceremo
         .map_err(|error| CeremonyError::content(path, error.to_string().trim_end()))
 }
 
+/// Reads a TOML file that has to be there.
+pub(crate) fn read_named<T: DeserializeOwned>(path: &Path) -> Result<T, CeremonyError> {
+    let missing = || std::io::Error::new(ErrorKind::NotFound, "there is no such file");
+    read(path)?.ok_or_else(|| CeremonyError::file(path)(missing()))
+}
+
 /// Writes a TOML file with `head` as its first lines.
 pub(crate) fn write<T: Serialize>(path: &Path, head: &str, value: &T) -> Result<(), CeremonyError> {
     let text = toml::to_string(value).map_err(|error| CeremonyError::content(path, error))?;

@@ -219,8 +219,7 @@ impl ValidatorInfo {
     /// # Errors
     /// A file that cannot be read, or is none.
     pub fn read(path: &Path) -> Result<Self, CeremonyError> {
-        let missing = || CeremonyError::file(path)(std::io::ErrorKind::NotFound.into());
-        files::read(path)?.ok_or_else(missing)
+        files::read_named(path)
     }
 
     /// Writes the file, in the place of an older one.

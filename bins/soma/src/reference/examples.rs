@@ -136,7 +136,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     example("validator versions", "soma validator versions",
         r#"{ "protocol_version": 1, "newest_known": 2, "needed_power": 8334, "next": [{ "version": 2, "power": 5000, "takes_effect": false }], "validators": [{ "address": "0x5a77…", "name": "…", "voting_power": 2500, "announced_version": 2 }] }"#),
     example("genesis init", "soma genesis init testnet --path ceremony --accounts accounts.txt --time-ms 1800000000000\nsoma genesis init testnet --account 0x7ce8…=300000 --epoch-duration-ms 60000 --parameter target_embedding_dim=16",
-        r#"{ "chain": "testnet", "time_ms": 1800000000000, "protocol_version": 1, "emission_per_epoch": "1370", "allow_forced_epochs": false, "full_emission_on_forced_epochs": false, "parameters": {}, "accounts": { "0x7ce8…": "300000" } }"#),
+        r#"{ "chain": "testnet", "time_ms": 1800000000000, "protocol_version": 1, "emission_per_epoch": 1370000000000, "allow_forced_epochs": false, "parameters": {}, "accounts": { "0x7ce8…": 300000000000000 } }"#),
     example("genesis add-account", "soma genesis add-account 0x7ce8… 300000",
         r#"{ "address": "0x7ce8…", "balance": 300000000000000 }"#),
     example("genesis add-validator", "soma genesis add-validator validator.info --stake 20000",

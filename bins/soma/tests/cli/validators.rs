@@ -58,7 +58,7 @@ fn metadata_is_staged_shown_and_takes_effect_with_the_next_epoch() {
     assert_eq!(shown["next_metadata"], Value::Null);
 
     for (line, code) in [
-        ("p2p-address nowhere", "Node"),
+        ("p2p-address nowhere", "Usage"),
         ("rpc-address nowhere", "Usage"),
     ] {
         let ran = soma.run(&format!("validator update-metadata {line} --json"));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use serde_json::json;
 use soma_ceremony::{Ceremony, Draft, Soma};
 use soma_sdk::types::genesis::ChainName;
 use soma_sdk::types::{Address, Shannons};
@@ -92,7 +93,18 @@ impl Init {
                     draft.chain
                 ),
             );
-        Ok(Output::new(draft, fields.text()))
+        let accounts = draft.accounts.iter();
+        let accounts: BTreeMap<_, _> = accounts.map(|(who, Soma(amount))| (who, amount)).collect();
+        let json = json!({
+            "chain": draft.chain,
+            "time_ms": draft.time_ms,
+            "protocol_version": draft.protocol_version,
+            "emission_per_epoch": draft.emission_per_epoch.0,
+            "allow_forced_epochs": draft.allow_forced_epochs,
+            "parameters": draft.parameters,
+            "accounts": accounts,
+        });
+        Ok(Output::new(&json, fields.text()))
     }
 
     fn all_accounts(&self) -> Result<BTreeMap<Address, Soma>, CliError> {

@@ -51,7 +51,7 @@ impl Install {
             .with("Chain", format!("{} {}", summary.chain, summary.chain_id))
             .with("Written", written.display())
             .with(if changed { "Changed" } else { "Kept" }, file.display())
-            .with("Peers", peers.join(" "))
+            .maybe("Peers", (!peers.is_empty()).then(|| peers.join(" ")))
             .with(
                 "Next",
                 format!("`soma start validator --config {}`", file.display()),

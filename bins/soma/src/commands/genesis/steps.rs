@@ -226,9 +226,8 @@ fn finalize(ceremony: &Ceremony) -> Result<Output, CliError> {
     output.json["path"] = genesis.display().to_string().into();
     output.json["signatures"] = signatures.display().to_string().into();
     output.text.push_str(&format!(
-        "Signed: by all {} validators\nWritten: {}\nWritten: {}\nNext: on each node \
+        "Signed: by all validators\nWritten: {}\nWritten: {}\nNext: on each node \
          `soma genesis install NODE_DIR`, then `soma start validator --config NODE_DIR/node.toml`\n",
-        summary.validators.len(),
         genesis.display(),
         signatures.display(),
     ));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use soma_ceremony::{Approvals, Summary, read_genesis};
+use soma_sdk::types::{Shannons, Supply};
 
 use crate::error::CliError;
 use crate::output::{Fields, Output, duration, percent, table};
@@ -25,11 +26,8 @@ impl Inspect {
         let mut output = summary(&Summary::of(&genesis)?);
         if let Some(path) = &self.signatures {
             approvals(path)?.check(&genesis)?;
-            let count = genesis.validators.len();
             output.json["signed"] = true.into();
-            output
-                .text
-                .push_str(&format!("Signed: by all {count} validators\n"));
+            output.text.push_str("Signed: by all validators\n");
         }
         Ok(output)
     }
@@ -42,6 +40,16 @@ pub(super) fn approvals(path: &Path) -> Result<Approvals, CliError> {
         path: path.to_owned(),
         reason: format!("not the signatures of a genesis: {error}"),
     })
+}
+
+/// Released already: what validators and targets are paid from at the end of the first epoch.
+fn budget(supply: &Supply) -> Shannons {
+    let parts = [
+        supply.validator_pot,
+        supply.target_pot,
+        supply.target_rewards,
+    ];
+    Shannons::sum(parts).unwrap_or_default()
 }
 
 pub(super) fn summary(summary: &Summary) -> Output {
@@ -64,6 +72,7 @@ pub(super) fn summary(summary: &Summary) -> Output {
     fields = fields
         .with("Accounts", accounts)
         .with("Staked", supply.staked)
+        .with("For epoch 0", budget(supply))
         .with("Emission pool", supply.emission_pool)
         .with("Total", summary.total)
         .with("Models", summary.models.len());

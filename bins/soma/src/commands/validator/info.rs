@@ -9,13 +9,13 @@ use soma_ceremony::{ValidatorInfo, genesis_json};
 use soma_crypto::key_file;
 use soma_crypto::keystore::KeyIdentity;
 use soma_node::NodeConfig;
-use soma_node::node::{check_peer_address, network_id};
+use soma_node::node::network_id;
 use soma_sdk::SecretKey;
 use soma_sdk::types::genesis::ChainName;
 use soma_sdk::types::validator::MetadataText;
 use soma_sdk::types::{Address, Bps, ChainId, PublicKey, ValidatorMetadata};
 
-use super::metadata::check_url;
+use super::metadata::{check_peer, check_url};
 use super::show;
 use crate::commands::node_file;
 use crate::context::Context;
@@ -95,6 +95,7 @@ impl MakeInfo {
         std::fs::create_dir_all(&dir).map_err(CliError::file(&dir))?;
         let account = self.account(context, &dir)?;
         let (consensus, new_consensus) = key_file::read_or_create(&dir.join("consensus.key"))?;
+        let new_network = !dir.join("network.key").exists();
         let peer_id = network_id(&dir)?;
         let info = match (running.chain_id, &self.genesis) {
             (Some(chain), _) => {
@@ -123,6 +124,7 @@ impl MakeInfo {
         let made = [
             ("account.key", new_account),
             ("consensus.key", new_consensus),
+            ("network.key", new_network),
             ("node.toml", new_config),
         ];
         Ok(self.output(&dir, &info, &peer_id, &made))
@@ -255,10 +257,14 @@ impl MakeInfo {
                 false => fields,
             };
         }
+        let import = match &self.account {
+            Some(_) => String::new(),
+            None => format!("`soma wallet import - < {}`; ", file("account.key")),
+        };
         let next = match &self.genesis {
             Some(_) => format!("give {info_file} to the coordinator of the genesis"),
             None => format!(
-                "start the node with `soma start validator --config {}`; once it has caught up, \
+                "{import}start the node with `soma start validator --config {}`; once it has caught up, \
                  apply with `soma validator join {info_file} --stake AMOUNT`",
                 file("node.toml")
             ),
@@ -278,7 +284,7 @@ fn peer_address(host: &str, port: u16) -> Result<String, CliError> {
             return Err(CliError::Usage(text));
         }
     };
-    check_peer_address(&address).map_err(soma_node::NodeError::from)?;
+    check_peer(&address)?;
     Ok(address)
 }
 

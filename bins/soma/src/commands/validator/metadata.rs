@@ -66,7 +66,7 @@ impl UpdateMetadata {
                 change.options
             }
             MetadataCommand::P2pAddress(change) => {
-                check_peer_address(change.value.as_str()).map_err(soma_node::NodeError::from)?;
+                check_peer(change.value.as_str())?;
                 update.p2p_address = Some(change.value);
                 change.options
             }
@@ -92,6 +92,16 @@ impl UpdateMetadata {
         let kind = TransactionKind::UpdateValidatorMetadata(Box::new(update));
         process(context, &options, kind).await
     }
+}
+
+/// Refuses what other nodes cannot connect to.
+pub(super) fn check_peer(text: &str) -> Result<(), CliError> {
+    check_peer_address(text).map_err(|_| {
+        CliError::Usage(format!(
+            "`{text}` is no address for peers; give a multiaddress such as \
+             /dns4/node.example/tcp/8084"
+        ))
+    })
 }
 
 /// Refuses what is no URL for clients; an empty one shows none.
