@@ -63,7 +63,7 @@ impl Keypair {
                 false => from_hex(&text),
             }
         } else {
-            match secret_key.extract::<Zeroizing1>() {
+            match secret_key.extract::<SecretBytes>() {
                 Ok(bytes) => from_bytes(&bytes.0),
                 Err(_) => Err(Failure::argument(
                     "secret_key",
@@ -164,9 +164,9 @@ impl Keypair {
 }
 
 /// Bytes from Python, overwritten when dropped.
-struct Zeroizing1(Zeroizing<Vec<u8>>);
+struct SecretBytes(Zeroizing<Vec<u8>>);
 
-impl<'a, 'py> FromPyObject<'a, 'py> for Zeroizing1 {
+impl<'a, 'py> FromPyObject<'a, 'py> for SecretBytes {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {

@@ -52,20 +52,20 @@ impl Client {
         })
     }
 
-    /// Sends money.
+    /// Sends money; `as_object` when it is the whole coin of the signer.
     fn transfer<'py>(
         &self,
         py: Python<'py>,
         signer: &Keypair,
         recipient: &str,
         amount: u64,
-        label: &str,
+        as_object: bool,
     ) -> Called<'py> {
         let recipient = checked(py, parse("recipient", recipient))?;
         let amount = Shannons(amount);
-        let label = match label {
-            "TransferObjects" => "TransferObjects",
-            _ => "TransferCoin",
+        let label = match as_object {
+            true => "TransferObjects",
+            false => "TransferCoin",
         };
         let kind = TransactionKind::Transfer { recipient, amount };
         self.execute(py, signer, label, kind)

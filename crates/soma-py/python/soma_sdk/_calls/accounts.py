@@ -52,7 +52,7 @@ class AccountCalls(Calls):
         arguments.keypair("signer", signer)
         recipient = arguments.address("recipient", recipient)
         amount = numbers.positive_shannons("amount", amount)
-        return views.effects(await self._native.transfer(signer, recipient, amount, "TransferCoin"))
+        return views.effects(await self._native.transfer(signer, recipient, amount, False))
 
     async def transfer_objects(self, signer, recipient, object_ids):
         """Sends objects. Here only coins can be sent, and an address has one: its whole balance."""
@@ -72,9 +72,7 @@ class AccountCalls(Calls):
                     f"signer ({own}) can, stake and models stay with their owner"
                 )
         amount = await self._everything(own, writes=2, divisor=1, later=0)
-        return views.effects(
-            await self._native.transfer(signer, recipient, amount, "TransferObjects")
-        )
+        return views.effects(await self._native.transfer(signer, recipient, amount, True))
 
     async def pay_coins(self, signer, recipients, amounts):
         """Sends amounts of SOMA to as many recipients, all or none."""
