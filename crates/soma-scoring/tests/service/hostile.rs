@@ -184,7 +184,7 @@ async fn a_redirect_to_an_address_inside_is_refused() {
 #[tokio::test]
 async fn a_server_that_breaks_off_and_knows_no_ranges_is_read_again_from_the_start() {
     let world = World::new().await;
-    let content = text(400_000);
+    let content = text(40_000);
     let (checksum, size) = (soma_crypto::checksum(&content), content.len() as u64);
     let expected = world
         .score(&inline(content.clone()), &[world.model(1).await])
@@ -194,7 +194,7 @@ async fn a_server_that_breaks_off_and_knows_no_ranges_is_read_again_from_the_sta
         async move {
             declare(&mut stream, content.len()).await?;
             // All of it only at the second time, whatever range is asked for.
-            let sent = if number == 0 { 300_000 } else { content.len() };
+            let sent = if number == 0 { 30_000 } else { content.len() };
             stream.write_all(&content[..sent]).await
         }
     })
@@ -214,7 +214,7 @@ async fn a_server_that_breaks_off_and_knows_no_ranges_is_read_again_from_the_sta
 #[tokio::test]
 async fn a_full_disk_is_the_scorers_own_trouble_and_shows_in_its_health() {
     let world = World::new().await;
-    let (data, model) = (world.data(&text(300_000)).await, world.model(1).await);
+    let (data, model) = (world.data(&text(30_000)).await, world.model(1).await);
     // Writing to this device fails as on a full disk.
     let parts = world.folder.path().join("cache/parts");
     let DataSource::Url(view) = &data else {

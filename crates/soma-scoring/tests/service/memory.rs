@@ -27,7 +27,7 @@ async fn hostile_requests_take_no_more_memory_than_they_may() {
     let model = world.model(1).await;
     let large = world.data(&text(1 << 20)).await;
     let one = [model.clone()];
-    world.score(&large, &one).await;
+    world.score(&world.data(&text(64 << 10)).await, &one).await;
     let before = status("VmRSS:");
 
     // A server that never ends, for a blob that is said to be small.

@@ -1,10 +1,13 @@
 //! What good requests give.
 
 use serde_json::json;
-use soma_api::{Base64, BatchScoreResponse, DataSource, PieceView, ScoreResponse};
+use soma_api::{Base64, BatchScoreResponse, DataSource, DownloadView, PieceView, ScoreResponse};
 use soma_model::{Cpu, EvaluateOptions, ModelConfig, weights};
 use soma_types::Embedding;
 
+use tokio::io::AsyncWriteExt as _;
+
+use crate::web::{Web, declare};
 use crate::world::{World, request, text};
 
 #[tokio::test]
@@ -171,4 +174,39 @@ async fn progress_of_downloads_is_a_stream() {
     }
     assert!(text.contains("event: download"), "{text}");
     world.service.shutdown().await;
+}
+
+#[tokio::test]
+async fn progress_is_told_while_a_download_runs_and_when_it_is_given_up() {
+    let world = World::new().await;
+    // Half of it, and then nothing.
+    let web = Web::at([127, 0, 0, 1], async |mut stream, _| {
+        declare(&mut stream, 12 << 20).await?;
+        stream.write_all(&vec![0; 6 << 20]).await?;
+        std::future::pending().await
+    })
+    .await;
+    let mut model = world.model(1).await;
+    (model.url, model.size) = (web.url(), 12 << 20);
+    model.checksum = soma_crypto::checksum(b"never");
+    let url = world.url("/v1/downloads");
+    let mut stream = world.client.get(url).send().await.unwrap();
+    let data = world.data(b"data").await;
+    let waiting = world.send("/v1/score", request(&data, &[model.clone()]));
+    let mut text = String::new();
+    let mut until = async |is: fn(&DownloadView) -> bool| loop {
+        let seen = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        let mut seen = seen.filter_map(|line| serde_json::from_str::<DownloadView>(line).ok());
+        if let Some(found) = seen.find(|view| view.checksum == model.checksum && is(view)) {
+            return found;
+        }
+        let chunk = stream.chunk().await.unwrap().expect("goes on");
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    };
+    let running = until(|view| view.state == "running" && view.bytes > 0).await;
+    assert!((4 << 20..=6 << 20).contains(&running.bytes), "{running:?}");
+    assert_eq!(running.total, 12 << 20);
+    waiting.abort();
+    until(|view| view.state == "failed").await;
+    world.works().await;
 }

@@ -1,13 +1,16 @@
 //! The end of the service: what runs is answered, what waits is sent away.
 
-use crate::world::{World, request};
+use crate::world::{World, request, text};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_on_the_device_is_answered_and_what_waits_is_refused() {
     let world = World::new().await;
-    let (first, other) = (world.long_batch(4).await, world.model(2).await);
-    let small = world.data(b"small").await;
-    let running = world.send("/v1/score/batch", first);
+    let (model, other) = (world.model(1).await, world.model(2).await);
+    let (large, small) = (
+        world.data(&text(128 << 10)).await,
+        world.data(b"small").await,
+    );
+    let running = world.send("/v1/score", request(&large, &[model]));
     world.until_metric("soma_scorer_sequences_total", 1).await;
     let waiting = world.send("/v1/score", request(&small, &[other]));
     while world.service.info().queue < 2 {
@@ -21,7 +24,7 @@ async fn what_is_on_the_device_is_answered_and_what_waits_is_refused() {
     );
     let (status, answer) = running.await.unwrap();
     assert_eq!(status, 200, "{answer}");
-    assert_eq!(answer["results"].as_array().unwrap().len(), 4);
+    assert_eq!(answer["winner"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
