@@ -54,10 +54,19 @@ pub fn router(config: BlobServerConfig) -> std::io::Result<Router> {
     let guard = config.guard.clone();
     let routes = Router::new()
         .route("/blobs/{checksum}", get(give).put(take))
+        .route("/health", get(health))
         .with_state(Arc::new(config));
     // Bodies are streamed to disk and counted there.
     let routes = guarded(routes, &guard, None);
     Ok(routes.layer(DefaultBodyLimit::disable()))
+}
+
+/// 200 when blobs can be put here.
+async fn health(State(config): State<Arc<BlobServerConfig>>) -> Result<&'static str, ApiError> {
+    let folder = config.folder.clone();
+    let probe = tokio::task::spawn_blocking(move || tempfile::tempfile_in(folder).map(drop)).await;
+    probe.map_err(ApiError::internal)?.map_err(storage)?;
+    Ok("ok")
 }
 
 async fn give(

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use soma_model::{Cpu, ModelConfig, weights};
 
-use crate::localnet::Bench;
-use crate::program::Soma;
+use crate::localnet::{Bench, direction_of};
+use crate::program::{Ran, Soma};
 use crate::start::{interrupt, start};
 
 /// Weights of the small model in a file.
@@ -93,6 +93,38 @@ fn what_cannot_be_scored_is_named() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_too_large_is_not_read() {
+    let soma = Soma::new();
+    let weights = weights_file(&soma, "weights.safetensors", 1);
+    let folder = soma.dir().join("data");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["a", "c"] {
+        std::fs::write(folder.join(name), name).unwrap();
+    }
+    // More than any memory; it takes no room on the disk.
+    let huge = std::fs::File::create(folder.join("b")).unwrap();
+    huge.set_len(1 << 43).unwrap();
+    let line = format!("score {} --weights {}", folder.display(), weights.display());
+    let scored = soma.json(&line);
+    let files = scored["files"].as_array().unwrap();
+    assert_eq!(files[1]["error"]["code"], "DataTooLarge", "{scored}");
+    assert_eq!(files[1]["size"], 1_u64 << 43);
+    assert!(files[1]["checksum"].is_null());
+    for (at, name) in [(0, "a"), (2, "c")] {
+        let alone = format!(
+            "score {} --weights {}",
+            folder.join(name).display(),
+            weights.display()
+        );
+        let alone = soma.json(&alone);
+        assert_eq!(files[at]["checksum"], alone["files"][0]["checksum"]);
+        let difference = loss(&files[at]["scores"][0]) - loss(&alone["files"][0]["scores"][0]);
+        assert!(difference.abs() < 1e-6);
+    }
+}
+
 #[test]
 fn a_submission_is_judged_before_money_moves() {
     let bench = Bench::new();
@@ -148,11 +180,74 @@ fn a_submission_is_judged_before_money_moves() {
             break;
         }
     }
+    // Data that was submitted before is refused, and so is a model that is no longer active.
     let id = targets["targets"][0]["id"].as_str().unwrap();
-    bench.advance_epoch();
     let line = format!("score {data} --target {id} --dry-run --allow-private-addresses");
-    let late = soma.json(&line);
-    assert_eq!(late["files"][0]["dry_run"]["reasons"][0], "TargetExpired");
+    let reasons = |scored: &Value| scored["files"][0]["dry_run"]["reasons"].to_string();
+    assert!(!reasons(&soma.json(&line)).contains("DuplicateData"));
+    let other = targets["targets"][1]["id"].as_str().unwrap();
+    let direction = direction_of(&bench, other);
+    soma.ok(&format!(
+        "target submit --target-id {other} --data-file {data} --data-url file://{data} \
+         --model-id {model} --embedding {direction} --loss-score 1"
+    ));
+    assert!(
+        !reasons(&soma.json(&line)).contains("DuplicateData"),
+        "one's own, in this epoch"
+    );
+    soma.ok(&format!("model deactivate {model}"));
+    bench.advance_epoch();
+    let late = reasons(&soma.json(&line));
+    for reason in ["TargetExpired", "ModelNotActive", "DuplicateData"] {
+        assert!(late.contains(reason), "{late}");
+    }
+}
+
+/// The state and the fix of a check of the doctor.
+fn check(ran: &Ran, name: &str) -> (String, String) {
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let found = checks.iter().find(|check| check["name"] == name);
+    let found = found.unwrap_or_else(|| panic!("no {name} in {report}"));
+    let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
+    (text("state"), text("fix"))
+}
+
+#[test]
+fn the_doctor_names_what_fails_with_its_fix() {
+    let soma = Soma::new();
+    let dead = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    soma.ok(&format!(
+        "env new nowhere --offline --rpc {dead} --faucet {dead} --scorer {dead} --blobs {dead} \
+         --admin {dead}"
+    ));
+    soma.ok("env switch nowhere");
+    let ran = soma.run(
+        "doctor --device cuda:9 --model-size v1 --storage s3://nobody --s3-endpoint ftp://a --json",
+    );
+    assert_eq!(ran.code, 1);
+    for (name, fix) in [
+        ("device", "cuda"),
+        ("node", "soma start localnet"),
+        ("faucet", "soma env new"),
+        ("scorer", "soma start scoring"),
+        ("blobs", "soma start blobs"),
+        ("admin", "--admin"),
+        ("storage", "--storage"),
+    ] {
+        let (state, said) = check(&ran, name);
+        assert_eq!(state, "failed", "{name}: {}", ran.out);
+        assert!(said.contains(fix), "{name}: {said}");
+    }
+    assert_eq!(check(&ran, "clock").0, "skipped");
+    let text = soma.run("doctor --device cuda:9 --model-size v1").out;
+    assert!(
+        text.contains("Fix device: ") && text.contains("Fix node: "),
+        "{text}"
+    );
 }
 
 #[test]
@@ -166,7 +261,9 @@ fn a_scoring_service_runs_until_it_is_stopped_and_the_doctor_sees_it() {
     let ready: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(ready["info"]["model_size"], "small");
     let url = ready["url"].as_str().unwrap();
-    let healthy = soma.json(&format!("doctor --scorer {url}"));
+    let store = soma.dir().join("store");
+    let line = format!("doctor --scorer {url} --storage {}", store.display());
+    let healthy = soma.json(&line);
     assert_eq!(healthy["ok"], true, "{healthy}");
     assert_eq!(interrupt(child), Some(0));
     let ran = soma.run(&format!("doctor --scorer {url}"));

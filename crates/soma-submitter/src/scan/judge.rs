@@ -56,11 +56,13 @@ impl Terms {
         let checks = [
             (claim.status == "open" || !is_current, "TargetNotOpen"),
             (is_current, "TargetExpired"),
+            (claim.winner_is_active, "ModelNotActive"),
             (claim.has_winner, "InvalidLoss"),
             (claim.distance.is_some(), "InvalidEmbedding"),
             (is_near, "DistanceExceedsThreshold"),
             (claim.size <= self.max_bytes, "DataExceedsMaxSize"),
             (claim.size > 0, "EmptyData"),
+            (claim.data_is_free, "DuplicateData"),
             // The fees come on top.
             (
                 balance.is_none_or(|balance| balance > bond),
@@ -83,6 +85,11 @@ pub struct Claim<'a> {
     pub threshold: Distance,
     /// True when some assigned model has a finite loss.
     pub has_winner: bool,
+    /// False when the winner's model is inactive now; true without a winner.
+    pub winner_is_active: bool,
+    /// False when somebody else submitted the same data before, or the submitter did so in an
+    /// earlier epoch.
+    pub data_is_free: bool,
     /// Distance of the winner's embedding; none when it is no direction.
     pub distance: Option<Distance>,
     /// Bytes of data.
@@ -187,5 +194,49 @@ pub fn judge(
             distance,
             threshold: target.threshold,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_of_the_chain_has_its_name() {
+        let terms = Terms {
+            bond_per_byte: 65,
+            max_bytes: 100,
+            submitter_bps: 5_000,
+            epoch: Epoch(3),
+        };
+        let good = Claim {
+            status: "open",
+            epoch: Epoch(3),
+            threshold: Distance(10),
+            has_winner: true,
+            winner_is_active: true,
+            data_is_free: true,
+            distance: Some(Distance(10)),
+            size: 100,
+        };
+        let balance = Some(Shannons(6_501));
+        assert!(terms.failing(&good, balance).is_empty());
+        assert!(terms.failing(&good, None).is_empty());
+        let failing = |change: fn(&mut Claim<'_>)| {
+            let mut claim = good;
+            change(&mut claim);
+            terms.failing(&claim, balance)
+        };
+        assert_eq!(failing(|c| c.status = "filled"), ["TargetNotOpen"]);
+        assert_eq!(failing(|c| c.epoch = Epoch(2)), ["TargetExpired"]);
+        assert_eq!(failing(|c| c.winner_is_active = false), ["ModelNotActive"]);
+        assert_eq!(failing(|c| c.has_winner = false), ["InvalidLoss"]);
+        assert_eq!(failing(|c| c.distance = None), ["InvalidEmbedding"]);
+        let far = |c: &mut Claim<'_>| c.distance = Some(Distance(11));
+        assert_eq!(failing(far), ["DistanceExceedsThreshold"]);
+        assert_eq!(failing(|c| c.size = 0), ["EmptyData"]);
+        assert_eq!(failing(|c| c.data_is_free = false), ["DuplicateData"]);
+        let large = |c: &mut Claim<'_>| c.size = 101;
+        assert_eq!(failing(large), ["DataExceedsMaxSize", "InsufficientBond"]);
     }
 }

@@ -1,5 +1,7 @@
 //! The files to score.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use soma_scoring::scores::DataName;
@@ -11,8 +13,27 @@ use crate::error::CliError;
 #[derive(Clone, Debug)]
 pub(super) struct DataFile {
     pub(super) path: PathBuf,
-    /// Known once it was read.
+    /// Its checksum is known once it was read.
     pub(super) name: DataName,
+    /// True once it was read: files that are too large are not.
+    pub(super) is_read: bool,
+}
+
+impl DataFile {
+    /// Reads the file; at most one byte more than `max`, so that no file fills the memory.
+    pub(super) fn read(&mut self, max: u64) -> Result<Vec<u8>, CliError> {
+        let fail = || CliError::file(&self.path);
+        let file = File::open(&self.path).map_err(fail())?;
+        let mut bytes = Vec::new();
+        let limit = max.saturating_add(1);
+        file.take(limit).read_to_end(&mut bytes).map_err(fail())?;
+        self.name = DataName {
+            checksum: soma_crypto::checksum(&bytes),
+            size: bytes.len() as u64,
+        };
+        self.is_read = true;
+        Ok(bytes)
+    }
 }
 
 /// All files that `paths` name: files themselves, and those in folders, in order of their names.
@@ -49,6 +70,7 @@ fn add(path: &Path, found: &mut Vec<DataFile>) -> Result<(), CliError> {
             checksum: Checksum([0; 32]),
             size: metadata.len(),
         },
+        is_read: false,
     });
     Ok(())
 }

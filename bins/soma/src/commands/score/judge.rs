@@ -1,9 +1,13 @@
 //! Would a submission hit the target? The chain's checks, before money moves.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 use soma_scoring::PieceScores;
 use soma_sdk::api::TargetView;
-use soma_sdk::types::{Distance, Embedding, Shannons, TargetId};
+use soma_sdk::types::{
+    Address, Checksum, DataRecord, Distance, Embedding, ModelId, Shannons, TargetId,
+};
 use soma_submitter::scan::{Claim, Terms};
 
 use super::files::DataFile;
@@ -15,8 +19,12 @@ pub(super) struct Judge {
     pub(super) target: TargetView,
     pub(super) embedding: Embedding,
     terms: Terms,
-    /// Balance of the active account, when there is one.
-    balance: Option<Shannons>,
+    /// The active account with its balance, when there is one.
+    submitter: Option<(Address, Shannons)>,
+    /// Models of the target that are active.
+    active: Vec<ModelId>,
+    /// Data that was submitted before.
+    known: HashMap<Checksum, DataRecord>,
 }
 
 /// What a submission would come to.
@@ -37,21 +45,67 @@ impl Judge {
         let numbers = target.embedding.clone().unwrap_or_default();
         let embedding = Embedding::from_f32(&numbers)
             .map_err(|error| CliError::Invalid(format!("the node's target: {error}")))?;
-        let balance = match context.config()?.active_address {
-            Some(address) => Some(client.balance(&address).await?.balance),
+        let submitter = match context.config()?.active_address {
+            Some(address) => Some((address, client.balance(&address).await?.balance)),
             None => None,
         };
+        let mut active = Vec::new();
+        for id in &target.models {
+            if client.model(id, false).await?.status == "active" {
+                active.push(*id);
+            }
+        }
         Ok(Self {
             target,
             embedding,
             terms: Terms::new(&client.parameters().await?, client.status().await?.epoch),
-            balance,
+            submitter,
+            active,
+            known: HashMap::new(),
         })
     }
 
-    /// What a submission of `file` would come to.
-    pub(super) fn verdict(&self, file: &DataFile, scores: &PieceScores) -> Verdict {
-        let winner = scores.winner().map(|place| &scores.0[place]);
+    /// The largest data that the network takes, in bytes.
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.terms.max_bytes
+    }
+
+    /// Asks the chain who submitted such data before.
+    pub(super) async fn look_up(
+        &mut self,
+        context: &Context,
+        checksums: impl Iterator<Item = Checksum>,
+    ) -> Result<(), CliError> {
+        let client = context.client()?;
+        for checksum in checksums {
+            if let Some(record) = client.verified_data(checksum).await?.value {
+                self.known.insert(checksum, record);
+            }
+        }
+        Ok(())
+    }
+
+    /// True when the submitter may submit the data: nobody did, or itself in this epoch.
+    fn is_free(&self, checksum: &Checksum) -> bool {
+        self.known.get(checksum).is_none_or(|record| {
+            let own = self
+                .submitter
+                .is_some_and(|(address, _)| address == record.submitter);
+            own && record.epoch == self.terms.epoch
+        })
+    }
+
+    /// What a submission of `file` would come to, scored by the models with these `names`.
+    pub(super) fn verdict(
+        &self,
+        file: &DataFile,
+        scores: &PieceScores,
+        names: &[String],
+    ) -> Verdict {
+        let place = scores.winner();
+        let name = place.and_then(|place| names.get(place));
+        let is_active = |name: &String| self.active.iter().any(|id| id.to_string() == *name);
+        let winner = place.map(|place| &scores.0[place]);
         let distance = winner.and_then(|winner| winner.distance_to(&self.embedding));
         let threshold = Distance(self.target.distance_threshold_fixed);
         let claim = Claim {
@@ -59,11 +113,15 @@ impl Judge {
             epoch: self.target.epoch,
             threshold,
             has_winner: winner.is_some(),
+            winner_is_active: name.is_none_or(is_active),
+            data_is_free: self.is_free(&file.name.checksum),
             distance,
             size: file.name.size,
         };
         Verdict {
-            reasons: self.terms.failing(&claim, self.balance),
+            reasons: self
+                .terms
+                .failing(&claim, self.submitter.map(|(_, balance)| balance)),
             bond: self.terms.bond(file.name.size),
             reward: self.terms.submitters_part(self.target.reward),
             distance: distance.map(Distance::to_f64),

@@ -10,8 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use soma_scoring::scores::DataName;
-use soma_scoring::{ModelSource, PieceScores, Scorer, ScorerConfig, ScoringError};
+use soma_scoring::{ModelSource, PieceScores, Scorer, ScorerConfig, ScoringError, TokenizedData};
 use soma_sdk::types::{Embedding, ModelId, TargetId};
 
 use crate::context::Context;
@@ -61,12 +60,15 @@ impl Score {
             return Err(CliError::Usage(text.to_owned()));
         }
         let files = files::find(&self.paths)?;
-        let judge = match self.target {
+        let mut judge = match self.target {
             Some(id) => Some(Judge::of(context, id).await?),
             None => None,
         };
         let models = Models::find(context, &self, judge.as_ref()).await?;
-        let config = ScorerConfig::new(models.size, self.device);
+        let mut config = ScorerConfig::new(models.size, self.device);
+        if let Some(judge) = &judge {
+            config.max_data_bytes = judge.max_bytes();
+        }
         let scored = tokio::task::spawn_blocking(move || {
             let scorer = Scorer::new(config)?;
             score_all(&scorer, &files, &models, self.seed)
@@ -74,6 +76,11 @@ impl Score {
         let scored = scored.await;
         let (scored, names) =
             scored.map_err(|error| CliError::Invalid(format!("scoring stopped: {error}")))??;
+        if let (Some(judge), true) = (&mut judge, self.dry_run) {
+            let read = scored.iter().filter(|one| one.file.is_read);
+            let checksums = read.map(|one| one.file.name.checksum);
+            judge.look_up(context, checksums).await?;
+        }
         Ok(report(&scored, &names, judge.as_ref(), self.dry_run))
     }
 }
@@ -84,7 +91,10 @@ struct Scored {
     result: Result<PieceScores, ScoringError>,
 }
 
-/// Scores every file, with a bar where somebody watches.
+/// Sequences that go through a model before the next file is read.
+const SEQUENCES: usize = 64;
+
+/// Scores every file, small ones together, with a bar where somebody watches.
 fn score_all(
     scorer: &Scorer,
     files: &[DataFile],
@@ -94,27 +104,60 @@ fn score_all(
     let sources: Vec<&dyn ModelSource> = models.all.iter().map(|(_, model)| &**model).collect();
     let bar = progress(files.len());
     let mut scored = Vec::new();
-    for file in files {
-        bar.set_message(file.path.display().to_string());
-        let bytes = std::fs::read(&file.path).map_err(CliError::file(&file.path))?;
-        let result = scorer.score(&bytes, &sources, seed);
-        // Data can be at fault for itself alone; a model is needed for all.
-        if let Err(ScoringError::Model { model, error }) = result {
-            return Err(ScoringError::Model { model, error }.into());
+    let mut files = files.iter().peekable();
+    while let Some(first) = files.peek() {
+        bar.set_message(first.path.display().to_string());
+        let (mut group, mut sequences) = (Vec::new(), 0);
+        while sequences < SEQUENCES
+            && let Some(file) = files.next()
+        {
+            let (file, tokens) = tokenize(scorer, file.clone())?;
+            sequences += tokens.as_ref().map_or(0, TokenizedData::sequences);
+            group.push((file, tokens));
         }
-        let file = DataFile {
-            name: DataName {
-                checksum: soma_crypto::checksum(&bytes),
-                size: bytes.len() as u64,
-            },
-            ..file.clone()
-        };
-        scored.push(Scored { file, result });
-        bar.inc(1);
+        bar.inc(group.len() as u64);
+        scored.extend(score_group(scorer, group, &sources, seed)?);
     }
     bar.finish_and_clear();
     let names = models.all.iter().map(|(name, _)| name.clone()).collect();
     Ok((scored, names))
+}
+
+/// A file's data, or why it cannot be scored.
+type Tokens = Result<TokenizedData, ScoringError>;
+
+fn tokenize(scorer: &Scorer, mut file: DataFile) -> Result<(DataFile, Tokens), CliError> {
+    let (size, max) = (file.name.size, scorer.config().max_data_bytes);
+    if size > max {
+        return Ok((file, Err(ScoringError::DataTooLarge { size, max })));
+    }
+    let bytes = file.read(max)?;
+    let tokens = scorer.tokenize(&bytes);
+    Ok((file, tokens))
+}
+
+/// Data can be at fault for itself alone; a model is needed for all.
+fn score_group(
+    scorer: &Scorer,
+    group: Vec<(DataFile, Tokens)>,
+    sources: &[&dyn ModelSource],
+    seed: u64,
+) -> Result<Vec<Scored>, ScoringError> {
+    let tokens = group.iter().filter_map(|(_, tokens)| tokens.as_ref().ok());
+    let pieces: Vec<&TokenizedData> = tokens.collect();
+    let scores = match pieces.is_empty() {
+        true => Vec::new(),
+        false => scorer.score_many(&pieces, sources, seed)?,
+    };
+    let mut scores = scores.into_iter();
+    let scored = group.into_iter().map(|(file, tokens)| {
+        let result = match tokens {
+            Ok(_) => scores.next().ok_or(ScoringError::EmptyData),
+            Err(error) => Err(error),
+        };
+        Scored { file, result }
+    });
+    Ok(scored.collect())
 }
 
 fn progress(files: usize) -> ProgressBar {
@@ -139,8 +182,10 @@ fn report(scored: &[Scored], names: &[String], judge: Option<&Judge>, dry_run: b
         let mut entry = json!({
             "path": path,
             "size": one.file.name.size,
-            "checksum": one.file.name.checksum,
         });
+        if one.file.is_read {
+            entry["checksum"] = json!(one.file.name.checksum);
+        }
         match &one.result {
             Err(error) => {
                 rows.push([
@@ -159,7 +204,7 @@ fn report(scored: &[Scored], names: &[String], judge: Option<&Judge>, dry_run: b
                 entry["scores"] = json!(views(scores, names, target));
                 entry["winner"] = json!(scores.winner().map(|place| &names[place]));
                 if let (Some(judge), true) = (judge, dry_run) {
-                    let verdict = judge.verdict(&one.file, scores);
+                    let verdict = judge.verdict(&one.file, scores, names);
                     notes.push(format!("{path}: {}", verdict.text()));
                     entry["dry_run"] = verdict.json();
                 }

@@ -29,7 +29,7 @@ struct ProofQuery {
 }
 
 const KINDS: &str = "account, model, model_embedding, target, target_embedding, fill_embedding, \
-                     stake, pool, validator, committee, epoch, supply_certificate, or without an \
+                     data, stake, pool, validator, committee, epoch, supply_certificate, or without an \
                      id system, supply";
 
 fn unknown(kind: &str) -> ApiError {
@@ -45,6 +45,7 @@ fn key(kind: &str, id: &str) -> Result<Key, ApiError> {
         "target" => Key::Target(parse("id", id)?),
         "target_embedding" => Key::TargetEmbedding(parse("id", id)?),
         "fill_embedding" => Key::FillEmbedding(parse("id", id)?),
+        "data" => Key::Data(parse("id", id)?),
         "stake" => Key::Stake(parse("id", id)?),
         "pool" => Key::Pool(parse("id", id)?),
         "validator" => Key::Validator(parse("id", id)?),
@@ -98,9 +99,9 @@ async fn proof_of_one(
 /// Proves that an entry is, or is not, part of the state.
 #[utoipa::path(get, path = "/v1/proofs/{kind}/{id}", tag = "chain",
     params(("kind" = String, Path, description = "Kind of the entry: account, model, \
-        model_embedding, target, target_embedding, fill_embedding, stake, pool, validator, \
+        model_embedding, target, target_embedding, fill_embedding, data, stake, pool, validator, \
         committee, epoch or supply_certificate"),
-    ("id" = String, Path, description = "Id, address or epoch of the entry"), ProofQuery), responses(
+    ("id" = String, Path, description = "Id, address, checksum or epoch of the entry"), ProofQuery), responses(
     (status = 200, body = ProofView), (status = "default", body = ErrorBody)))]
 async fn proof(
     State(rpc): State<Rpc>,
