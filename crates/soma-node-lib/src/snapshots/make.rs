@@ -1,13 +1,13 @@
 //! Making snapshots while the node goes on.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use soma_api::{SNAPSHOT_FORMAT, SnapshotManifest};
 use soma_chain::{ChainError, Export, header};
 use soma_types::{Epoch, Height};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -33,15 +33,13 @@ pub(super) enum MakeError {
 
 /// Takes hold of the state at the end of an epoch in the moment when the next one begins: a moment
 /// later it may be gone.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct EpochEnds {
-    wanted: OnceLock<Wanted>,
-}
-
-#[derive(Debug)]
-struct Wanted {
-    every: u64,
-    exports: mpsc::Sender<StateExport>,
+    /// Every so manieth; none while nobody makes snapshots.
+    every: OnceLock<u64>,
+    /// What waits for the snapshot that is being made now. A newer state takes its place.
+    waiting: Mutex<Option<StateExport>>,
+    news: Notify,
 }
 
 fn is_wanted(every: u64, epoch: Epoch) -> bool {
@@ -51,21 +49,38 @@ fn is_wanted(every: u64, epoch: Epoch) -> bool {
 impl EpochEnds {
     /// An epoch has ended with the block at `height`, the chain's head. Waits for nothing.
     pub(crate) fn on_end(&self, chain: &Arc<NodeChain>, epoch: Epoch, height: Height) {
-        let Some(wanted) = self.wanted.get() else {
-            return;
-        };
-        if !is_wanted(wanted.every, epoch) {
+        if !self
+            .every
+            .get()
+            .is_some_and(|every| is_wanted(*every, epoch))
+        {
             return;
         }
-        let Ok(place) = wanted.exports.try_reserve() else {
-            let epoch = epoch.0;
-            tracing::warn!(epoch, "no snapshot: those before are still being made");
-            return;
+        let export = match Export::begin(Arc::clone(chain), height) {
+            Ok(export) => export,
+            Err(error) => {
+                tracing::warn!(epoch = epoch.0, %error, "no snapshot");
+                return;
+            }
         };
-        match Export::begin(Arc::clone(chain), height) {
-            Ok(export) => place.send(export),
-            Err(error) => tracing::warn!(epoch = epoch.0, %error, "no snapshot"),
+        if let Some(older) = self.lock().replace(export) {
+            let height = older.height();
+            tracing::warn!(height, "no snapshot: one before took longer than an epoch");
         }
+        self.news.notify_one();
+    }
+
+    async fn next(&self) -> StateExport {
+        loop {
+            if let Some(export) = self.lock().take() {
+                return export;
+            }
+            self.news.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<StateExport>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,29 +92,20 @@ impl Snapshots {
         application: Arc<Application>,
         stop: CancellationToken,
     ) -> JoinHandle<()> {
-        // One more can wait while one is made.
-        let (sender, mut exports) = mpsc::channel(1);
-        let every = self.shared.config.every_epochs;
-        let wanted = Wanted {
-            every,
-            exports: sender,
-        };
         // Set once: a node has one store of snapshots.
-        let _ = application.epoch_ends().wanted.set(wanted);
+        let every = self.shared.config.every_epochs;
+        let _ = application.epoch_ends().every.set(every);
         tokio::spawn(async move {
             let (snapshots, missing) = (self.clone(), Arc::clone(&application));
             let missing = tokio::task::spawn_blocking(move || snapshots.missing(&missing));
             let mut next = missing.await.ok().flatten();
             loop {
                 let export = match next.take() {
-                    Some(export) => Some(export),
+                    Some(export) => export,
                     None => tokio::select! {
-                        () = stop.cancelled() => None,
-                        export = exports.recv() => export,
+                        () = stop.cancelled() => return,
+                        export = application.epoch_ends().next() => export,
                     },
-                };
-                let Some(export) = export else {
-                    return;
                 };
                 let (snapshots, stop) = (self.clone(), stop.clone());
                 // It ends with an error only when the runtime does.

@@ -5,12 +5,13 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use soma_api::{SnapshotChunk, SnapshotManifest};
-use soma_blobs::{AddressPolicy, BlobRef, FetchConfig, Fetcher};
+use soma_blobs::{AddressPolicy, BlobError, BlobRef, FetchConfig, Fetcher};
 
 use super::error::{BootstrapError, SourceError, TryError};
 use super::source::Source;
@@ -23,6 +24,9 @@ pub(super) struct Downloads {
     folder: PathBuf,
     fetcher: Fetcher,
     parallel: usize,
+    /// Names of the chunks of all snapshots that were tried: a break is no reason to download one
+    /// again.
+    tried: Mutex<HashSet<String>>,
 }
 
 impl Downloads {
@@ -37,6 +41,7 @@ impl Downloads {
             folder,
             fetcher: Fetcher::new(config).map_err(BootstrapError::Download)?,
             parallel: parallel.max(1),
+            tried: Mutex::default(),
         })
     }
 
@@ -46,7 +51,7 @@ impl Downloads {
     }
 
     /// Downloads all chunks of `manifest` that are not here yet; gives the bytes that were
-    /// downloaded. Files of other snapshots are removed.
+    /// downloaded.
     pub(super) async fn get(
         &self,
         manifest: &SnapshotManifest,
@@ -54,14 +59,17 @@ impl Downloads {
     ) -> Result<u64, TryError> {
         self.clear(manifest)?;
         let all = manifest.size();
+        // Who has given something else than it named is not asked again.
+        let liars: Vec<_> = sources.iter().map(|_| AtomicBool::new(false)).collect();
         let progress = Progress {
             all,
             chunks: manifest.chunks.len(),
             done: AtomicU64::new(0),
             downloaded: AtomicU64::new(0),
-            reported: std::sync::Mutex::new(Instant::now()),
+            reported: Mutex::new(Instant::now()),
         };
-        let one = |(index, chunk)| self.chunk(manifest, index, chunk, sources, &progress);
+        let one =
+            |(index, chunk)| self.chunk(manifest, (index, chunk), (sources, &liars), &progress);
         futures::stream::iter(manifest.chunks.iter().enumerate())
             .map(one)
             .buffer_unordered(self.parallel)
@@ -73,9 +81,8 @@ impl Downloads {
     async fn chunk(
         &self,
         manifest: &SnapshotManifest,
-        index: usize,
-        chunk: &SnapshotChunk,
-        sources: &[&Source],
+        (index, chunk): (usize, &SnapshotChunk),
+        (sources, liars): (&[&Source], &[AtomicBool]),
         progress: &Progress,
     ) -> Result<(), TryError> {
         let file = self.file(chunk);
@@ -83,7 +90,12 @@ impl Downloads {
         let mut reasons = Vec::new();
         for place in 0..sources.len() {
             // Each source its share.
-            let source = sources[(index + place) % sources.len()];
+            let place = (index + place) % sources.len();
+            let (source, lies) = (sources[place], &liars[place]);
+            if lies.load(Ordering::Relaxed) {
+                reasons.push(format!("{} gave a wrong chunk before", source.url));
+                continue;
+            }
             let blob = BlobRef {
                 url: source.chunk_url(manifest.epoch, index),
                 checksum: chunk.checksum,
@@ -95,28 +107,44 @@ impl Downloads {
                     return Ok(());
                 }
                 Err(error) if error.is_own() => return Err(error.into()),
-                Err(error) => reasons.push(error.to_string()),
+                Err(error) => {
+                    let is_lie = matches!(
+                        error,
+                        BlobError::ChecksumMismatch { .. } | BlobError::SizeMismatch { .. }
+                    );
+                    lies.fetch_or(is_lie, Ordering::Relaxed);
+                    reasons.push(error.to_string());
+                }
             }
         }
         let reason = reasons.join("; ");
         Err(SourceError::Chunk { index, reason }.into())
     }
 
-    /// Makes the folder, and removes what is not of `manifest`.
+    /// Makes the folder, and removes what is of no snapshot that was tried in this run.
     fn clear(&self, manifest: &SnapshotManifest) -> Result<(), BootstrapError> {
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         let chunks = manifest.chunks.iter();
-        let wanted: HashSet<_> = chunks.map(|chunk| chunk.checksum.to_string()).collect();
+        tried.extend(chunks.map(|chunk| chunk.checksum.to_string()));
         let clear = || -> std::io::Result<()> {
             std::fs::create_dir_all(&self.folder)?;
             for entry in std::fs::read_dir(&self.folder)? {
                 let entry = entry?;
-                if !wanted.contains(&*entry.file_name().to_string_lossy()) {
+                if !tried.contains(&*entry.file_name().to_string_lossy()) {
                     std::fs::remove_file(entry.path())?;
                 }
             }
             Ok(())
         };
         clear().map_err(file(&self.folder))
+    }
+
+    /// Removes the chunks of a snapshot that is not what it says.
+    pub(super) fn remove(&self, manifest: &SnapshotManifest) {
+        for chunk in &manifest.chunks {
+            // What stays is removed by the next start.
+            let _ = std::fs::remove_file(self.file(chunk));
+        }
     }
 }
 
@@ -132,7 +160,7 @@ struct Progress {
     chunks: usize,
     done: AtomicU64,
     downloaded: AtomicU64,
-    reported: std::sync::Mutex<Instant>,
+    reported: Mutex<Instant>,
 }
 
 impl Progress {

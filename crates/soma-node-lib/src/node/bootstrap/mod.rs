@@ -30,8 +30,8 @@ use path::Path;
 use source::Source;
 pub use trusted::TrustedBlock;
 
-/// The most snapshots that are tried.
-const MAX_TRIES: usize = 16;
+/// The most epochs whose snapshots are tried.
+const MAX_TRIES: usize = 4;
 
 /// Starts the chain of `genesis` from a snapshot, when `config` names sources and there is no
 /// chain yet. Nothing happens when all sources answer that they have none: the network is young,
@@ -168,7 +168,7 @@ impl Start<'_> {
     ) -> Vec<(SnapshotManifest, Vec<&'s Source>)> {
         let max_bytes = self.config.snapshots.max_bytes;
         let get = |source: &'s Source| source.manifest(handover, max_bytes);
-        let found = futures::future::join_all(sources.iter().map(|source| get(source))).await;
+        let found = futures::future::join_all(sources.iter().copied().map(get)).await;
         let mut groups: Vec<(SnapshotManifest, Vec<&'s Source>)> = Vec::new();
         for (source, manifest) in sources.into_iter().zip(found) {
             match manifest {
@@ -217,7 +217,11 @@ impl Start<'_> {
                 .collect(),
         };
         let imported = tokio::task::spawn_blocking(move || job.run()).await;
-        imported.map_err(|_| BootstrapError::Panicked)??;
+        let imported = imported.map_err(|_| BootstrapError::Panicked)?;
+        if let Err(TryError::Source(_)) = &imported {
+            self.downloads.remove(manifest);
+        }
+        imported?;
         let seconds = since.elapsed().as_secs_f64();
         tracing::info!(
             height = header.height,
