@@ -8,8 +8,10 @@ mod nearest;
 mod network;
 mod peer;
 mod python;
+mod relay;
 mod scoring;
 mod side;
+mod sync;
 mod training;
 mod transfers;
 
@@ -39,6 +41,8 @@ enum Suite {
     Scoring(scoring::Scoring),
     /// Validators in processes of their own: finality, throughput, idle processor and memory.
     Network(network::Network),
+    /// A node that joins late, by blocks and by a snapshot: time and bytes.
+    Sync(sync::Sync),
     /// A step of training against the published Python package: speed, memory, agreement.
     Training(training::Training),
     /// The Python package against the Rust it calls, and how long its calls hold the event loop.
@@ -111,6 +115,7 @@ impl Bench {
             Suite::Targets(t) => (nearest::measure(t.threads, t.models, t.dim)?, t.json),
             Suite::Scoring(scoring) => (scoring.measure()?, scoring.json),
             Suite::Network(network) => (network.measure()?, network.json),
+            Suite::Sync(sync) => (sync.measure()?, sync.json),
             Suite::Training(training) => (training.measure()?, training.json),
             Suite::Python(python) => (python.measure()?, python.json),
         };
