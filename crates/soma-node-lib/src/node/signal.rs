@@ -30,12 +30,18 @@ pub async fn run(
     logging::init(&config.log)?;
     // Before anything answers, so that the node stops cleanly from the start.
     let mut told = tokio::spawn(stop_signal());
-    let node = Node::start(config).await?;
+    let mut ended = std::pin::pin!(stdin_ends(until));
+    // A start from a snapshot may take long. Given up, it goes on where it was the next time.
+    let node = tokio::select! {
+        node = Node::start(config) => node?,
+        _ = &mut told => return Ok(()),
+        () = &mut ended => return Ok(()),
+    };
     ready(&node);
     let stop = node.stop().clone();
     tokio::select! {
         _ = &mut told => tracing::info!("stopping"),
-        () = stdin_ends(until) => tracing::info!("standard input ended; stopping"),
+        () = &mut ended => tracing::info!("standard input ended; stopping"),
         () = stop.cancelled() => {}
     }
     node.shutdown().await
