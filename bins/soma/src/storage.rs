@@ -110,7 +110,7 @@ impl StorageOptions {
 }
 
 /// True for services under a loopback address.
-fn is_on_this_machine(url: &str) -> bool {
+pub(crate) fn is_on_this_machine(url: &str) -> bool {
     ["127.", "localhost", "[::1]"].iter().any(|host| {
         let rest = url.split_once("://").map(|(_, rest)| rest);
         rest.is_some_and(|rest| rest.starts_with(host))

@@ -225,9 +225,8 @@ fn the_doctor_names_what_fails_with_its_fix() {
          --admin {dead}"
     ));
     soma.ok("env switch nowhere");
-    let ran = soma.run(
-        "doctor --device cuda:9 --model-size v1 --storage s3://nobody --s3-endpoint ftp://a --json",
-    );
+    let line = format!("doctor --device cuda:9 --model-size v1 --storage {dead} --json");
+    let ran = soma.run(&line);
     assert_eq!(ran.code, 1);
     for (name, fix) in [
         ("device", "cuda"),

@@ -10,6 +10,7 @@ use crate::commands::model::fetch_config;
 use crate::config::Env;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::storage::is_on_this_machine;
 
 /// How far this clock may be from a node's, in seconds.
 const CLOCK_TOLERANCE_S: u64 = 10;
@@ -102,7 +103,8 @@ impl Doctor {
         blob: &soma_blobs::BlobRef,
     ) -> Result<(), CliError> {
         let folder = tempfile::tempdir().map_err(CliError::file(&std::env::temp_dir()))?;
-        let fetch = fetch_config(context, false)?;
+        // Who shares this machine with the network may put things on its disk.
+        let fetch = fetch_config(context, is_on_this_machine(&context.env()?.rpc))?;
         let to = folder.path().join("blob");
         Ok(Fetcher::new(fetch)?.fetch(blob, &to, &|_| {}).await?)
     }
