@@ -91,6 +91,26 @@ struct Bridge {
 
 static BRIDGE: Mutex<Option<Bridge>> = Mutex::new(None);
 
+/// Ends the thread that hands over results: before the interpreter goes down.
+pub(crate) fn stop(py: Python<'_>) {
+    let thread = {
+        let bridge = BRIDGE.lock_py_attached(py);
+        let mut bridge = bridge.unwrap_or_else(PoisonError::into_inner);
+        // A forked child has a copy of its parent's, without the thread.
+        let own = bridge.as_mut();
+        let own = own.filter(|bridge| bridge.process == std::process::id());
+        own.and_then(|bridge| {
+            // Fails when the thread has ended.
+            let _ = bridge.messages.send(Message::Stop);
+            bridge.thread.take()
+        })
+    };
+    if let Some(thread) = thread {
+        // It does not panic.
+        let _ = py.detach(|| thread.join());
+    }
+}
+
 /// The bridge of this process: after a fork the child makes its own, for it has no threads.
 fn bridge(py: Python<'_>) -> PyResult<(Handle, Sender<Message>)> {
     let bridge = BRIDGE.lock_py_attached(py);
@@ -114,8 +134,6 @@ fn bridge(py: Python<'_>) -> PyResult<(Handle, Sender<Message>)> {
         .enable_all()
         .build()
         .map_err(failed)?;
-    let stop = pyo3::wrap_pyfunction!(stop_threads, py)?;
-    py.import("atexit")?.call_method1("register", (stop,))?;
     let (messages, waiting) = channel();
     let thread = std::thread::Builder::new().name("soma_sdk results".to_owned());
     let thread = thread.spawn(move || deliver(&waiting)).map_err(failed)?;
@@ -128,28 +146,6 @@ fn bridge(py: Python<'_>) -> PyResult<(Handle, Sender<Message>)> {
         thread: Some(thread),
     });
     Ok((runtime.handle().clone(), messages))
-}
-
-/// Before the interpreter goes down: ends the one thread that uses it. A thread that waits for the
-/// interpreter at that moment is killed by it, which Rust does not survive.
-#[pyfunction]
-fn stop_threads(py: Python<'_>) {
-    let thread = {
-        let bridge = BRIDGE.lock_py_attached(py);
-        let mut bridge = bridge.unwrap_or_else(PoisonError::into_inner);
-        // A forked child has a copy of its parent's, without the thread.
-        let own = bridge.as_mut();
-        let own = own.filter(|bridge| bridge.process == std::process::id());
-        own.and_then(|bridge| {
-            // Fails when the thread has ended.
-            let _ = bridge.messages.send(Message::Stop);
-            bridge.thread.take()
-        })
-    };
-    if let Some(thread) = thread {
-        // It does not panic.
-        let _ = py.detach(|| thread.join());
-    }
 }
 
 /// Hands results to their loops until it is stopped.
@@ -251,16 +247,6 @@ pub(crate) fn start<'py>(
     let stop = Bound::new(py, StopWork(task.abort_handle()))?;
     future.call_method1("add_done_callback", (stop,))?;
     Ok(future)
-}
-
-/// Computes with the interpreter left to other threads; a panic becomes an exception.
-pub(crate) fn compute<T: Send>(
-    py: Python<'_>,
-    work: impl FnOnce() -> Result<T, Failure> + Send,
-) -> PyResult<T> {
-    let result = py.detach(|| std::panic::catch_unwind(AssertUnwindSafe(work)));
-    let result = result.unwrap_or_else(|panic| Err(Failure::panicked(&*panic)));
-    result.map_err(|failure| failure.raise(py))
 }
 
 /// Blocking work of a call, off the runtime's own threads.

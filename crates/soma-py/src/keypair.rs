@@ -11,8 +11,8 @@ use soma_types::{Transaction, codec};
 use zeroize::Zeroizing;
 
 use crate::arguments::decode;
-use crate::bridge::compute;
 use crate::errors::Failure;
+use crate::exit::compute;
 
 /// Prefix of an encoded key.
 const PREFIX: Hrp = Hrp::parse_unchecked("somaprivkey");

@@ -18,7 +18,7 @@
 //! - Large inputs are read where Python keeps them, outputs are written where Python reads them.
 //!
 //! # Reading order
-//! `errors`, `bridge`, `convert`, `arguments`, `keypair`, `client`, `sealing`, `scoring`,
+//! `errors`, `bridge`, `exit`, `convert`, `arguments`, `keypair`, `client`, `sealing`, `scoring`,
 //! `settings`.
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -31,6 +31,7 @@ mod bridge;
 mod client;
 mod convert;
 mod errors;
+mod exit;
 mod keypair;
 mod scoring;
 mod sealing;
@@ -68,6 +69,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::exit::register(module.py())?;
         crate::errors::register(module)
     }
 }

@@ -16,9 +16,9 @@ use soma_scoring::{ModelKey, ModelSource, Scorer, ScorerConfig, ScoringError};
 use soma_types::{Embedding, WeightsKey};
 
 use crate::arguments::parse;
-use crate::bridge::compute;
 use crate::convert::to_python;
 use crate::errors::Failure;
+use crate::exit::compute;
 use crate::sealing::{Place, plain_len};
 
 /// The most numbers of noise in one call: 1 GiB of them.

@@ -11,8 +11,8 @@ use soma_crypto::sealed::{self, HEADER_BYTES, SEGMENT_BYTES, SealError, SealRepo
 use soma_types::{Checksum, WeightsKey};
 
 use crate::arguments::parse;
-use crate::bridge::compute;
 use crate::errors::Failure;
+use crate::exit::compute;
 
 /// Bytes read from or written to a file at a time.
 const PART: usize = 1 << 20;
