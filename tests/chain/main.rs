@@ -4,6 +4,7 @@ mod blocks;
 mod commits;
 mod defects;
 mod genesis;
+mod minority;
 mod proofs;
 mod properties;
 mod replay;

@@ -28,6 +28,9 @@ const CHECKED_PER_RESTART: usize = 200;
 /// How often to kill.
 #[derive(Args)]
 pub(crate) struct Crash {
+    /// Validators, each in a process of its own; all are killed at once.
+    #[arg(long, default_value_t = 1)]
+    validators: usize,
     /// Kills by SIGKILL.
     #[arg(long, default_value_t = 100)]
     kills: usize,
@@ -41,6 +44,10 @@ type Acknowledged = Arc<Mutex<Vec<Digest>>>;
 impl Crash {
     /// Kills and checks.
     pub(crate) fn run(self) -> Result<()> {
+        ensure!(self.validators > 0, "--validators must be at least 1");
+        if self.validators > 1 {
+            return crate::cluster::run(self.validators, self.kills, self.json);
+        }
         crate::process::build()?;
         let runtime = Runtime::new()?;
         let folder = tempfile::tempdir()?;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod cluster;
 mod command;
 mod crash;
 mod full_size;
@@ -57,7 +58,8 @@ enum Task {
     /// Simulate networks of nodes with crashes, partitions and byzantine validators, and check what
     /// must always hold.
     Sim(sim::Sim),
-    /// Kill a node at random moments under load and check that nothing acknowledged is lost.
+    /// Kill a node, or all validators at once, at random moments under load and check that nothing
+    /// acknowledged is lost.
     Crash(crash::Crash),
     /// Replay recorded blocks with other build profiles, thread counts and CPU features.
     Replay,

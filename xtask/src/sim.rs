@@ -137,12 +137,16 @@ impl Sim {
             evidence_seen,
             evidence_named,
             synced,
+            forced,
+            bans,
         } = total;
         println!("{count} seeds, {} broken", broken.len());
         println!("{blocks} blocks, {epochs} epochs, {transactions} transactions, {events} events");
+        println!("{forced} wishes to end an epoch early");
         println!("{crashes} crashes, {partitions} partitions, {lost} lost messages");
         println!(
-            "{byzantine_acts} byzantine acts, {evidence_seen} seen, {evidence_named} named in blocks"
+            "{byzantine_acts} byzantine acts, {evidence_seen} seen, {evidence_named} named in blocks, \
+             {bans} bans"
         );
         println!("{synced} blocks taken from other nodes' stores");
         Ok(())
