@@ -1,10 +1,11 @@
 //! The client: calls of `soma-sdk` as futures of asyncio.
 //!
-//! Every method checks its arguments at once and gives a future. `reads` ask the node, `writes` and
-//! `validators` sign and send, `services` are scorer, faucet, admin, downloads.
+//! Every method checks its arguments at once and gives a future. `reads` ask the node; `writes`,
+//! `submissions` and `validators` sign and send; `services` are scorer, faucet, admin, downloads.
 
 mod reads;
 mod services;
+mod submissions;
 mod validators;
 mod writes;
 

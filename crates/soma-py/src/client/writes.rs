@@ -1,16 +1,14 @@
-//! Transactions of accounts, model owners and submitters.
+//! Transactions of accounts and model owners.
 
 use std::io;
 
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use serde_json::json;
 use soma_crypto::sealed::{self, SealError};
+use soma_sdk::CommitModel;
 use soma_sdk::account::{pay_many, raw_embedding};
-use soma_sdk::{CommitModel, SubmitData};
-use soma_types::target::SubmissionFault;
 use soma_types::{
-    Loss, ModelId, Payment, Shannons, SignedTransaction, Transaction, TransactionKind, WeightsKey,
+    ModelId, Payment, Shannons, SignedTransaction, Transaction, TransactionKind, WeightsKey,
 };
 
 use super::{Called, Client, checked, failed};
@@ -238,87 +236,5 @@ impl Client {
         let model = checked(py, parse("model_id", model_id))?;
         let kind = TransactionKind::DeactivateModel { model };
         self.execute(py, signer, "DeactivateModel", kind)
-    }
-
-    /// Seals a submission, and opens it at least one block later.
-    #[expect(clippy::too_many_arguments, reason = "those of the transaction")]
-    fn submit_data<'py>(
-        &self,
-        py: Python<'py>,
-        signer: &Keypair,
-        target_id: &str,
-        data: PyBackedBytes,
-        data_url: String,
-        model_id: &str,
-        embedding: Vec<f32>,
-        loss: f64,
-    ) -> Called<'py> {
-        let target = checked(py, parse("target_id", target_id))?;
-        let model = checked(py, parse("model_id", model_id))?;
-        checked(py, check_url("data_url", &data_url))?;
-        checked(py, check_embedding("embedding", &embedding))?;
-        if Loss::from_f64(loss).is_none() {
-            let text = format!("{loss} is not a number from 0 to 2^20");
-            return Err(Failure::argument("loss_score", text).raise(py));
-        }
-        let key = signer.key.clone();
-        self.call(py, move |sdk| async move {
-            let size = data.len() as u64;
-            let checksum = blocking(move || Ok(soma_crypto::checksum(&data[..]))).await?;
-            let submit = SubmitData {
-                target,
-                url: &data_url,
-                checksum,
-                size,
-                model,
-                embedding: &embedding,
-                loss,
-            };
-            let receipt = sdk.account(key).submit_data(&submit).await;
-            Reply::json(&receipt.map_err(|error| failed("SubmitData", error))?)
-        })
-    }
-
-    /// Pays out a filled target.
-    fn claim_rewards<'py>(
-        &self,
-        py: Python<'py>,
-        signer: &Keypair,
-        target_id: &str,
-    ) -> Called<'py> {
-        let target = checked(py, parse("target_id", target_id))?;
-        let kind = TransactionKind::ClaimRewards { target };
-        self.execute(py, signer, "ClaimRewards", kind)
-    }
-
-    /// Asks every validator for a full audit of a submission, with a bond.
-    fn challenge_submission<'py>(
-        &self,
-        py: Python<'py>,
-        signer: &Keypair,
-        target_id: &str,
-    ) -> Called<'py> {
-        let target = checked(py, parse("target_id", target_id))?;
-        let kind = TransactionKind::ChallengeSubmission { target };
-        self.execute(py, signer, "ChallengeSubmission", kind)
-    }
-
-    /// Reports a submission, or takes the report back when there is no reason.
-    #[pyo3(signature = (signer, target_id, reason = None))]
-    fn report_submission<'py>(
-        &self,
-        py: Python<'py>,
-        signer: &Keypair,
-        target_id: &str,
-        reason: Option<&str>,
-    ) -> Called<'py> {
-        let target = checked(py, parse("target_id", target_id))?;
-        let Some(reason) = reason else {
-            let kind = TransactionKind::UndoReportSubmission { target };
-            return self.execute(py, signer, "UndoReportSubmission", kind);
-        };
-        let reason: SubmissionFault = checked(py, super::validators::fault(reason))?;
-        let kind = TransactionKind::ReportSubmission { target, reason };
-        self.execute(py, signer, "ReportSubmission", kind)
     }
 }
