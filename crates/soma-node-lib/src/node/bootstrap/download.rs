@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,13 @@ use super::source::Source;
 
 /// How often progress is logged.
 const REPORT: Duration = Duration::from_secs(5);
+
+/// A source that has done no wrong.
+const GOOD: u8 = 0;
+/// One that is slow, or gone: it is asked after the others.
+const FAILS: u8 = 1;
+/// One that gave something else than it named: it is not asked again.
+const LIES: u8 = 2;
 
 /// Where chunks are downloaded to.
 pub(super) struct Downloads {
@@ -59,8 +66,7 @@ impl Downloads {
     ) -> Result<u64, TryError> {
         self.clear(manifest)?;
         let all = manifest.size();
-        // Who has given something else than it named is not asked again.
-        let liars: Vec<_> = sources.iter().map(|_| AtomicBool::new(false)).collect();
+        let standing: Vec<_> = sources.iter().map(|_| AtomicU8::new(GOOD)).collect();
         let progress = Progress {
             all,
             chunks: manifest.chunks.len(),
@@ -69,7 +75,7 @@ impl Downloads {
             reported: Mutex::new(Instant::now()),
         };
         let one =
-            |(index, chunk)| self.chunk(manifest, (index, chunk), (sources, &liars), &progress);
+            |(index, chunk)| self.chunk(manifest, (index, chunk), (sources, &standing), &progress);
         futures::stream::iter(manifest.chunks.iter().enumerate())
             .map(one)
             .buffer_unordered(self.parallel)
@@ -82,17 +88,19 @@ impl Downloads {
         &self,
         manifest: &SnapshotManifest,
         (index, chunk): (usize, &SnapshotChunk),
-        (sources, liars): (&[&Source], &[AtomicBool]),
+        (sources, standing): (&[&Source], &[AtomicU8]),
         progress: &Progress,
     ) -> Result<(), TryError> {
         let file = self.file(chunk);
         let here = std::fs::metadata(&file).map_or(0, |file| file.len());
         let mut reasons = Vec::new();
-        for place in 0..sources.len() {
-            // Each source its share.
-            let place = (index + place) % sources.len();
-            let (source, lies) = (sources[place], &liars[place]);
-            if lies.load(Ordering::Relaxed) {
+        // Each source its share; those that failed before come last.
+        let places = (0..sources.len()).map(|place| (index + place) % sources.len());
+        let mut places: Vec<_> = places.collect();
+        places.sort_by_key(|place| standing[*place].load(Ordering::Relaxed));
+        for place in places {
+            let (source, standing) = (sources[place], &standing[place]);
+            if standing.load(Ordering::Relaxed) == LIES {
                 reasons.push(format!("{} gave a wrong chunk before", source.url));
                 continue;
             }
@@ -106,13 +114,19 @@ impl Downloads {
                     progress.add(chunk.size, chunk.size.saturating_sub(here));
                     return Ok(());
                 }
-                Err(error) if error.is_own() => return Err(error.into()),
                 Err(error) => {
-                    let is_lie = matches!(
-                        error,
-                        BlobError::ChecksumMismatch { .. } | BlobError::SizeMismatch { .. }
-                    );
-                    lies.fetch_or(is_lie, Ordering::Relaxed);
+                    let (is_own, now) = match &error {
+                        BlobError::ChecksumMismatch { .. } | BlobError::SizeMismatch { .. } => {
+                            (false, LIES)
+                        }
+                        // Perhaps only the way to this source is broken.
+                        BlobError::Offline { .. } => (false, FAILS),
+                        other => (other.is_own(), FAILS),
+                    };
+                    if is_own {
+                        return Err(error.into());
+                    }
+                    standing.fetch_max(now, Ordering::Relaxed);
                     reasons.push(error.to_string());
                 }
             }
