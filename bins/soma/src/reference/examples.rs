@@ -154,7 +154,7 @@ pub(super) const EXAMPLES: &[Example] = &[
         r#"{ "validator": "0x5a77…", "chain_id": "0xa1…", "signature": "0x…" }"#),
     example("genesis finalize", "soma genesis finalize --path ceremony", ""),
     example("genesis install", "soma genesis install /var/lib/soma --path ceremony",
-        r#"{ "chain_id": "0xa1…", "genesis": "/var/lib/soma/genesis.json", "config": "/var/lib/soma/node.toml", "persistent_peers": ["/dns4/node.example.org/tcp/8084"] }"#),
+        r#"{ "chain_id": "0xa1…", "genesis": "/var/lib/soma/genesis.json", "config": "/var/lib/soma/node.toml", "persistent_peers": ["/dns4/node.example.org/tcp/8084"], "validator": "0x5a77…" }"#),
     example("genesis inspect", "soma genesis inspect genesis.json --signatures signatures.json", ""),
     example("genesis download", "soma genesis download --output genesis.json",
         r#"{ "path": "genesis.json", "chain": "testnet", "chain_id": "0xa1…" }"#),

@@ -179,6 +179,7 @@ impl World {
             let installed = self.genesis(&format!("install {}", node.dir.display()));
             let peers = installed["persistent_peers"].as_array().unwrap().len();
             assert_eq!(peers, self.nodes.len() - 1);
+            assert!(installed["validator"].is_string(), "{installed}");
         }
         finished
     }

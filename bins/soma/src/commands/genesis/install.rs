@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 use soma_ceremony::{Ceremony, Summary, genesis_json, read_genesis};
+use soma_node::NodeConfig;
 use soma_node::node::NodeKeys;
-use soma_node::{NodeConfig, NodeError};
-use soma_sdk::types::Genesis;
+use soma_sdk::types::{Address, Genesis, PublicKey};
 
 use super::view::approvals;
 use crate::commands::node_file;
@@ -36,7 +36,9 @@ impl Install {
             true => (NodeConfig::from_file(&file)?, true),
             false => (follower(&dir), false),
         };
-        let (config, changed) = with_peers(config, &genesis)?;
+        let own = NodeKeys::read(&config.validator)?.validator;
+        let own = own.map(|keys| keys.key.public_key());
+        let (config, changed) = with_peers(config, &genesis, own);
         if changed || !was_there {
             node_file::write(&file, &config)?;
         }
@@ -46,9 +48,11 @@ impl Install {
             "genesis": written,
             "config": file,
             "persistent_peers": peers,
+            "validator": listed(&genesis, own),
         });
         let fields = Fields::new()
             .with("Chain", format!("{} {}", summary.chain, summary.chain_id))
+            .with("Node", role(&genesis, own))
             .with("Written", written.display())
             .with(if changed { "Changed" } else { "Kept" }, file.display())
             .maybe("Peers", (!peers.is_empty()).then(|| peers.join(" ")))
@@ -90,15 +94,32 @@ fn follower(dir: &Path) -> NodeConfig {
 }
 
 /// Stays connected with all other validators, unless peers are named already.
-fn with_peers(mut config: NodeConfig, genesis: &Genesis) -> Result<(NodeConfig, bool), NodeError> {
+fn with_peers(
+    mut config: NodeConfig,
+    genesis: &Genesis,
+    own: Option<PublicKey>,
+) -> (NodeConfig, bool) {
     if !config.consensus.persistent_peers.is_empty() {
-        return Ok((config, false));
+        return (config, false);
     }
-    let own = NodeKeys::read(&config.validator)?.validator;
-    let own = own.map(|keys| keys.key.public_key());
     let others = genesis.validators.iter();
     let others = others.filter(|listed| Some(listed.metadata.consensus_key) != own);
     let addresses = others.map(|listed| listed.metadata.p2p_address.to_string());
     config.consensus.persistent_peers = addresses.filter(|text| !text.is_empty()).collect();
-    Ok((config, true))
+    (config, true)
+}
+
+/// The validator of the genesis whose consensus key is `own`.
+fn listed(genesis: &Genesis, own: Option<PublicKey>) -> Option<Address> {
+    let mut validators = genesis.validators.iter();
+    let found = validators.find(|listed| Some(listed.metadata.consensus_key) == own);
+    found.map(|listed| listed.address)
+}
+
+fn role(genesis: &Genesis, own: Option<PublicKey>) -> String {
+    match (listed(genesis, own), own) {
+        (Some(address), _) => format!("validates as {address}"),
+        (None, None) => "follows, without keys".to_owned(),
+        (None, Some(_)) => "follows: no validator of this genesis has its consensus key".to_owned(),
+    }
 }
