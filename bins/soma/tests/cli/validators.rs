@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::localnet::Bench;
+use crate::nodes::only_its_owner_reads;
 use crate::program::Soma;
 
 /// A bench whose wallet also acts as the validator.
@@ -142,6 +143,9 @@ fn a_network_for_one_machine_is_written_to_a_folder() {
         let own = genesis.validators.iter();
         let mut own = own.map(|listed| listed.metadata.p2p_address.to_string());
         assert!(own.any(|address| address == config.consensus.listen));
+    }
+    for key in ["1.key", "2.key", "faucet.key"] {
+        only_its_owner_reads(&dir.join("accounts").join(key));
     }
     assert_eq!(soma.fails(&line)["code"], "File");
 }
