@@ -56,7 +56,7 @@ async fn data_where_nobody_can_fetch_it_is_unavailable_even_when_it_is_there() {
         // The same data lies where everybody finds it; the audit of it is over.
         let public = &targets[urls.len()];
         if world.target(&public.id).status.name() == "open" {
-            world.submit(4, public, &claim).await;
+            world.submit(3, public, &claim).await;
             world.audit(&public.id, |audit| audit.state == "done").await;
         }
         let place = soma_types::Url::new(url).unwrap();
