@@ -1,5 +1,6 @@
 //! `soma validator`.
 
+mod host;
 mod info;
 mod join;
 mod metadata;
