@@ -55,7 +55,7 @@ impl<A: Application> Host<A> {
                 self.guard.fault(now, publisher, Fault::Stream);
                 return None;
             }
-            Taken::Complete(complete) => complete,
+            Taken::Complete(complete) => *complete,
         };
         let height = self.desk.height();
         if height_of(&complete.head) > height {

@@ -46,7 +46,7 @@ pub enum Taken {
     /// It ended its stream: no honest node sends it.
     Refused,
     /// Its stream is complete.
-    Complete(Complete),
+    Complete(Box<Complete>),
 }
 
 type Key = (PeerId, StreamId);
@@ -93,11 +93,11 @@ impl Streams {
             Taken::Waits
         } else if let Some((head, payload)) = stream.complete() {
             stream.finish();
-            Taken::Complete(Complete {
+            Taken::Complete(Box::new(Complete {
                 publisher,
                 head,
                 payload,
-            })
+            }))
         } else {
             Taken::Waits
         };
