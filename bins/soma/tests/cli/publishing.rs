@@ -102,10 +102,17 @@ fn every_command_says_which_reveal_is_due_and_how_it_is_done() {
     let done = elsewhere.output().unwrap();
     assert!(done.status.success(), "{done:?}");
     let model = word(&soma.json("model create --sender alice")["model_id"]);
+    // An owner has one active model with the same weights.
+    let others = soma.dir().join("others");
+    let init = format!(
+        "model init-weights {} --model-size small --seed 2",
+        others.display()
+    );
+    soma.ok(&init);
     let sealed = soma.dir().join("sealed");
     let sealing = soma.json(&format!(
         "model seal --weights {} --output {}",
-        weights.display(),
+        others.display(),
         sealed.display()
     ));
     let key = word(&sealing["decryption_key"]);
@@ -151,7 +158,6 @@ fn every_command_says_which_reveal_is_due_and_how_it_is_done() {
     assert_eq!(soma.json("status")["reveals_due"], serde_json::json!([]));
     world.advance();
     let info = soma.json(&format!("model info {model}"));
-    // The same owner may publish the same weights as two models.
     assert_eq!(info["status"], "active");
 }
 
@@ -271,15 +277,20 @@ fn training_starts_from_a_model_of_the_network() {
     world.advance();
     soma.ok(printed(&word(&committed["reveal_command"])));
     let out = soma.dir().join("run");
-    // A rate so small that no weight changes: what comes out is what it started from.
-    let trained = soma.json(&format!(
-        "train {} --out {} --model-size small --steps 1 --accumulation 1 --lr 1e-30 \
-         --evaluate-every 0 --from-model {model}",
-        corpus(soma).display(),
-        out.display()
-    ));
-    let after = std::fs::read(word(&trained["weights"])).unwrap();
-    assert_eq!(after, std::fs::read(&weights).unwrap());
+    let trained = |to: &str, from: &str| {
+        let trained = soma.json(&format!(
+            "train {} --out {}-{to} --model-size small --steps 1 --accumulation 1 \
+             --evaluate-every 0 {from}",
+            corpus(soma).display(),
+            out.display()
+        ));
+        std::fs::read(word(&trained["weights"])).unwrap()
+    };
+    // One step from the model's weights, and not from random ones.
+    let after = trained("network", &format!("--from-model {model}"));
+    let same = trained("file", &format!("--from {}", weights.display()));
+    let other = trained("random", "--seed 5");
+    assert!(after == same && after != other);
     let unknown = format!("0x{}", "11".repeat(32));
     let refused = soma.fails(&format!(
         "train {} --out {}-2 --model-size small --from-model {unknown}",

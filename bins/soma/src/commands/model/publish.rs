@@ -119,6 +119,12 @@ async fn publish(
             let embedding = read_embedding(embedding)?;
             if publisher.current().is_none() {
                 let size = network_size(publisher.account().client()).await?;
+                let (got, dim) = (embedding.len(), size.embedding_dim);
+                if got != dim {
+                    let text =
+                        format!("the embedding has {got} numbers, this network's have {dim}");
+                    return Err(CliError::Invalid(text));
+                }
                 check_weights(weights, size).await?;
             }
             publisher.prepare(weights, &embedding, publish_as).await?;
