@@ -280,7 +280,12 @@ fn killed_programs_go_on_and_nothing_is_lost_or_done_twice() {
         }
     }
     game.start_all();
-    std::thread::sleep(Duration::from_secs(2));
+    // However slow the machine: better weights are committed to in the end.
+    game.wait("weights again", |game| {
+        let history = game.history();
+        let commits = history.iter().filter(|done| done.kind == "commit_model");
+        (commits.count() > 1).then_some(())
+    });
     // Both end as they are told to; what is committed is revealed first.
     for program in [Program::Submitter, Program::Trainer] {
         let child = game.slot(program).take().unwrap();
