@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use soma_crypto::keystore::KeyIdentity;
 use soma_crypto::transaction::{sign, transaction_digest};
 use soma_sdk::api::{Base64, ObjectRefView, ReceiptView};
-use soma_sdk::types::{Digest, Transaction, TransactionKind};
+use soma_sdk::types::{Address, Digest, Transaction, TransactionKind};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -30,6 +30,9 @@ pub struct TransactionOptions {
     /// Act as this account; default the active one
     #[arg(long, value_name = "ADDRESS")]
     pub sender: Option<KeyIdentity>,
+    /// The coin to use: an account has one, whose id is its address
+    #[arg(long, aliases = ["coins", "gas"], value_name = "COIN_ID", num_args = 1.., hide = true)]
+    pub coin: Vec<Address>,
 }
 
 impl TransactionOptions {
@@ -62,6 +65,11 @@ pub async fn process_with(
     more: impl FnOnce(&ReceiptView) -> Vec<(&'static str, &'static str, String)>,
 ) -> Result<Output, CliError> {
     let sender = context.address(options.sender.as_ref())?;
+    if let Some(other) = options.coin.iter().find(|coin| **coin != sender) {
+        return Err(CliError::Usage(format!(
+            "{other} is not the coin of {sender}: an account's balance is one coin, and its id is the address"
+        )));
+    }
     let client = context.client()?;
     if options.sends() {
         let key = context.secret_key(sender)?;

@@ -19,6 +19,7 @@ fn arguments_that_make_no_sense_give_code_2() {
         "balance 0x12",
         "pay --recipients localnet-1 --amounts 1 2",
         "stake 1",
+        "send 1 --to 0x0101010101010101010101010101010101010101010101010101010101010101 --sender 0x0101010101010101010101010101010101010101010101010101010101010101 --coin 0x0202020202020202020202020202020202020202020202020202020202020202",
         "tx",
         "target list --status nonsense",
         "model create --commission-rate 20000",

@@ -4,12 +4,13 @@
 //!   client of the event stream; `answer`: what every answer must be.
 //! - `description`: the API's documents. `hostile`: every documented route against bad input.
 //!   `fuzz`: random and damaged transactions.
-//! - `paging`, `events`, `sending`, `waiting`, `limits`, `faucet`, `admin`: what each promises.
+//! - `paging`, `events`, `sending`, `waiting`, `limits`, `cors`, `faucet`, `admin`: what each promises.
 
 mod admin;
 mod answer;
 #[path = "../by_hand/mod.rs"]
 mod by_hand;
+mod cors;
 mod description;
 mod events;
 mod faucet;

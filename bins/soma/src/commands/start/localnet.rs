@@ -71,6 +71,9 @@ pub struct LocalnetArguments {
     /// The same as `--data-dir`, for a network that is there already
     #[arg(long = "network.config", value_name = "DIR", conflicts_with_all = ["data_dir", "force_regenesis"])]
     pub network_config: Option<PathBuf>,
+    /// The first validator is a full node as well, so there is none to leave out
+    #[arg(long, hide = true)]
+    pub no_full_node: bool,
     /// What to log, such as `warn`, `info` or `soma_node=debug`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log_level: String,

@@ -77,6 +77,7 @@ fn small() -> MempoolConfig {
         max_sender_bytes: 1_600,
         max_parked_percent: 50,
         max_age_blocks: 30,
+        ..MempoolConfig::default()
     }
 }
 
