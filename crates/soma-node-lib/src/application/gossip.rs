@@ -9,6 +9,7 @@ use std::time::Duration;
 use soma_consensus::{Fault, Outbox, Publisher};
 use soma_types::SignedTransaction;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Application, SubmitError};
@@ -19,6 +20,9 @@ const OUTGOING: usize = 4_096;
 const INCOMING: usize = 64;
 /// Transactions in one message.
 const BATCH: usize = 256;
+/// Least time between two messages with clients' transactions: under load they travel together,
+/// because each message is signed, checked and passed on by itself.
+const PACE: Duration = Duration::from_millis(5);
 /// How often what stays without a block goes out again.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -76,13 +80,15 @@ impl Application {
         };
         let mut again = tokio::time::interval(AGAIN);
         let mut batch = Vec::new();
+        let mut next = Instant::now();
         loop {
+            let room = BATCH - batch.len();
             tokio::select! {
                 () = stop.cancelled() => return,
-                count = ends.outgoing.recv_many(&mut batch, BATCH) => {
-                    if count > 0 {
-                        outbox.broadcast(std::mem::take(&mut batch));
-                    }
+                _ = ends.outgoing.recv_many(&mut batch, room), if room > 0 => {}
+                () = tokio::time::sleep_until(next), if !batch.is_empty() => {
+                    next = Instant::now() + PACE;
+                    outbox.broadcast(std::mem::take(&mut batch));
                 }
                 Some((transactions, publisher)) = ends.incoming.recv() => {
                     self.take(transactions, publisher).await;
