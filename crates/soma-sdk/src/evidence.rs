@@ -102,7 +102,7 @@ impl TargetEvidence {
     /// [`SdkError::Proof`], [`SdkError::Light`] and [`SdkError::InvalidArgument`] for what does not
     /// hold.
     pub fn check(&self, id: TargetId, genesis: Option<&Genesis>) -> Result<ProvenTarget, SdkError> {
-        let header = Header::from(self.target.header.clone());
+        let header = Header::from(self.target.header);
         let digest = soma_chain::header::digest(&header);
         let target = value(&self.target, ProofKey::Target(id), &header)?;
         let direction = value(&self.direction, ProofKey::TargetEmbedding(id), &header)?;
