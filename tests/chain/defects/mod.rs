@@ -5,12 +5,11 @@
 //!
 //! - d24 (validators audit every filled target): the audit service in `soma-node`; the chain's
 //!   side is `audit::d24_a_quorum_of_reports_decides_and_less_does_not`.
-//! - d26 (comparison of scores, non-finite values): `soma-scoring`. No float exists on chain.
-//! - d34 (stable random numbers and arithmetic): test vectors in `soma-targets`; a whole game is
-//!   pinned in `replay.rs`.
-//! - d46 (credentials of a client are sent): `soma-sdk`.
-//! - d52 (typed faults of a fetch, by the blob at fault): `soma-blobs`; the chain keeps the reason
-//!   of a report: `audit::d52_a_report_names_the_fault`.
+//! - d34 (stable random numbers and arithmetic): beside `scores::d34_…`, vectors of directions in
+//!   `soma-targets`; a whole game is pinned in `replay.rs`.
+//! - d46 (credentials of a client are kept and never sent) cannot arise: no settings keep any.
+//! - d52 (typed faults of a fetch, by the blob at fault): beside `scores::d52_…`, the contract suite
+//!   of `soma-blobs`; the chain keeps the reason of a report: `audit::d52_a_report_names_the_fault`.
 
 mod audit;
 mod budget;
@@ -22,6 +21,7 @@ mod models;
 mod money;
 mod power;
 mod rewards;
+mod scores;
 mod stake;
 mod submissions;
 mod targets;

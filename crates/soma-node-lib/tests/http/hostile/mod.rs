@@ -55,9 +55,9 @@ impl Operation {
 fn good(name: &str) -> &'static str {
     match name {
         "block" => "latest",
-        "epoch" => "0",
+        "epoch" | "index" => "0",
         "kind" => "account",
-        "address" | "digest" | "id" => {
+        "address" | "digest" | "id" | "model" => {
             "0x00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
         }
         other => panic!("a good value of `{other}` is missing in this test"),
