@@ -109,7 +109,11 @@ async def test_validators_report_models_and_take_it_back(client, localnet, marke
     validator = localnet.validator()
     # One validator is a quorum; taken back before the epoch ends, nothing is slashed.
     await client.report_model(validator, market.models[3])
-    await client.undo_report_model(validator, market.models[3])
+    try:
+        await client.undo_report_model(validator, market.models[3])
+    except soma_sdk.ReportRecordNotFound:
+        # The validator's own node looked meanwhile, and took the report back.
+        pass
     await client.advance_epoch()
     assert await active(client, market.models[3])
 
