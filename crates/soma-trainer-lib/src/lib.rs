@@ -1,4 +1,18 @@
 //! Training of weights: data, loop, checkpoints, evaluation.
+//!
+//! # Place
+//! Above `soma-model`. Knows nothing of the chain; publishing is the SDK's.
+//!
+//! # The path of a byte
+//! ```text
+//! files, JSONL, Parquet ─▶ data: documents, split, shuffled sequences ─▶ learner: gradients, AdamW
+//!                                        │ held out                            │
+//!                                        └──────▶ evaluate ◀── checkpoint ◀────┘ ─▶ curve
+//! ```
+//! A run follows from its settings, its seed and its data alone, also when it was interrupted.
+//!
+//! # Reading order
+//! `config`, [`data`], `run`, `learner`, `checkpoint`, `evaluate`, [`session`].
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "cli")]
