@@ -2,12 +2,12 @@
 //! paid twice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use soma_node::localnet::free_ports;
 use soma_sdk::{BlockName, Client};
 use tokio::runtime::Runtime;
 
@@ -48,12 +48,6 @@ const ALL: [Program; 4] = [
     Program::Submitter,
 ];
 
-fn free_ports() -> [u16; 5] {
-    // Held together, so that they differ.
-    let listeners = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
 impl Game {
     fn new() -> Self {
         let soma = Soma::new();
@@ -63,10 +57,11 @@ impl Game {
             let text = format!("text {number} has words for a model to learn and score\n");
             std::fs::write(texts.join(number.to_string()), text.repeat(1 + number % 7)).unwrap();
         }
-        let ports = free_ports();
+        let ports = free_ports(5).unwrap().try_into().unwrap();
+        let [rpc, admin, ..]: [u16; 5] = ports;
         let client = Client::builder()
-            .rpc_url(format!("http://127.0.0.1:{}", ports[0]))
-            .admin_url(format!("http://127.0.0.1:{}", ports[1]))
+            .rpc_url(format!("http://127.0.0.1:{rpc}"))
+            .admin_url(format!("http://127.0.0.1:{admin}"))
             .build()
             .unwrap();
         Self {

@@ -1,6 +1,6 @@
 //! Where the nodes of a network on one machine meet.
 
-use super::process::free_ports;
+use super::ports::free_ports;
 use crate::node::NodeConfig;
 
 /// Connections of one machine: all nodes are on it.

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,6 +13,7 @@ use soma_types::Genesis;
 use thiserror::Error;
 use tokio::process::{Child, ChildStdin, Command};
 
+use super::ports::free_ports;
 use crate::node::NodeConfig;
 
 /// The longest that a start may take.
@@ -225,18 +225,6 @@ impl NodeProcess {
             None => "not running".to_owned(),
         }
     }
-}
-
-/// Ports of this machine that nothing listens on now.
-///
-/// # Errors
-/// When there are none.
-pub(super) fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
-    let bind = |_| TcpListener::bind(("127.0.0.1", 0));
-    // All are held until all are chosen, so that none is chosen twice.
-    let held: Vec<TcpListener> = (0..count).map(bind).collect::<Result<_, _>>()?;
-    let port = |listener: &TcpListener| Ok(listener.local_addr()?.port());
-    held.iter().map(port).collect()
 }
 
 fn hex(key: &SecretKey) -> String {

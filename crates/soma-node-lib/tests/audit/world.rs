@@ -59,8 +59,8 @@ pub(crate) struct World {
 
 /// A port that was free a moment ago.
 fn free_port() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    let ports = soma_node::localnet::free_ports(1).unwrap();
+    SocketAddr::from(([127, 0, 0, 1], ports[0]))
 }
 
 pub(crate) fn text(seed: u8, bytes: usize) -> Vec<u8> {
