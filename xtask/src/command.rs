@@ -70,8 +70,7 @@ pub(crate) fn test() -> Result<()> {
 pub(crate) fn test_gpu(device: &str) -> Result<()> {
     let package = ["--package", "soma-model", "--features", device];
     let run = ["nextest", "run", "--cargo-profile", "gpu"];
-    let tests = ["--test", "golden", "--test", "precision", device];
-    cargo(&[&run[..], &package, &tests].concat())
+    cargo(&[&run[..], &package, &["--test", "golden", device]].concat())
 }
 
 /// Replays recorded blocks, on one thread and on two, as built in the dev and the release profile,
