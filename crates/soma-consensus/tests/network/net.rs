@@ -1,6 +1,7 @@
 //! Networks of engines in this process.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -34,6 +35,8 @@ pub(crate) const BAN: Duration = Duration::from_secs(15);
 #[derive(Default)]
 pub(crate) struct Queue {
     waiting: Mutex<VecDeque<VerifiedTransaction>>,
+    // A peer may pass on what is already in a block.
+    done: Mutex<HashSet<Digest>>,
     epoch_to_end: Mutex<bool>,
     wake: Arc<Notify>,
 }
@@ -42,6 +45,9 @@ impl Queue {
     fn push(&self, transaction: VerifiedTransaction) {
         let mut waiting = self.waiting.lock().unwrap();
         let digest = transaction.digest();
+        if self.done.lock().unwrap().contains(&digest) {
+            return;
+        }
         if waiting.iter().all(|one| one.digest() != digest) {
             waiting.push_back(transaction);
         }
@@ -98,6 +104,7 @@ impl BlockSource for Queue {
     fn drop_failed(&self, transactions: &[Digest]) {
         let mut waiting = self.waiting.lock().unwrap();
         waiting.retain(|one| !transactions.contains(&one.digest()));
+        self.done.lock().unwrap().extend(transactions);
     }
 
     fn on_commit(&self, block: &Arc<CommittedBlock>) {
@@ -154,10 +161,15 @@ pub(crate) struct Network {
     nonce: u64,
 }
 
+/// Ports that nothing listens on, below those that systems give to connections: none is taken by
+/// chance while its node is stopped. The place to begin differs between tests at the same time.
 fn free_ports(count: usize) -> Vec<u16> {
+    let begin = RandomState::new().hash_one(std::process::id()) % 6_000;
+    let ports = (begin..begin + 6_000).map(|place| 10_000 + (place % 6_000) as u16);
     // Held together, so that they differ.
-    let listeners: Vec<_> = (0..count)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+    let listeners: Vec<_> = ports
+        .filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok())
+        .take(count)
         .collect();
     let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
     listeners.iter().map(port).collect()
