@@ -1,5 +1,6 @@
 //! Tasks that are a sequence of commands.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -27,6 +28,12 @@ fn cargo_with(environment: &[(&str, &str)], arguments: &[&str]) -> Result<()> {
         bail!("`{line}` failed: {status}");
     }
     Ok(())
+}
+
+/// The folder of the workspace. Where these tasks were built says nothing: target folders are shared.
+pub(crate) fn workspace() -> PathBuf {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| "xtask".into(), PathBuf::from);
+    here.parent().map(Path::to_owned).unwrap_or(here)
 }
 
 /// Runs this same task in the release profile.

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::bench::{Framework, Measure, Peer, Side, Tolerance, example, make_model, print};
-use crate::command::cargo;
+use crate::command::{cargo, workspace};
 
 /// Full sequences that both sides score, and the peer trains on.
 const SEQUENCES: usize = 2;
@@ -74,7 +74,7 @@ impl Interop {
 
     /// Trains on the sources of this workspace; the weights.
     fn train(&self, folder: &Path) -> Result<String> {
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+        let sources = workspace().join("crates");
         let steps = STEPS.to_string();
         let mut line: Vec<OsString> = vec!["train".into(), sources.into(), "--out".into()];
         line.push(folder.join("run").into());

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::bench::Framework;
-use crate::command::cargo;
+use crate::command::{cargo, workspace};
 use crate::{process, python};
 
 /// What builds wheels. The version is fixed, so that a wheel is the same on each machine.
@@ -61,7 +61,7 @@ impl Python {
         let status = installed
             .command()
             .args(["-m", "pytest", "-m", marker])
-            .arg(root().join("crates/soma-py/tests"))
+            .arg(workspace().join("crates/soma-py/tests"))
             .args(&self.arguments)
             .status()?;
         ensure!(status.success(), "the Python tests failed: {status}");
@@ -93,7 +93,7 @@ pub(crate) fn install(dev: bool, interpreter: &Path, peer: Option<Framework>) ->
     let build = ["build", "--quiet", "--profile", profile, "--package"];
     cargo(&[&build[..], &["soma"]].concat())?;
     cargo(&[&build[..], &["soma-test-s3", "--example", "s3_server"]].concat())?;
-    let text = std::fs::read_to_string(root().join(REQUIREMENTS))?;
+    let text = std::fs::read_to_string(workspace().join(REQUIREMENTS))?;
     let mut requirements: Vec<&str> = text
         .lines()
         .map(str::trim)
@@ -122,7 +122,7 @@ pub(crate) fn install(dev: bool, interpreter: &Path, peer: Option<Framework>) ->
 
 /// Builds the wheel into `dist/`; its file.
 fn build_wheel(dev: bool) -> Result<PathBuf> {
-    let dist = root().join("dist");
+    let dist = workspace().join("dist");
     std::fs::create_dir_all(&dist)?;
     for old in wheels(&dist)? {
         std::fs::remove_file(old)?;
@@ -133,7 +133,7 @@ fn build_wheel(dev: bool) -> Result<PathBuf> {
         .into();
     line.extend([
         "--manifest-path".into(),
-        root().join("crates/soma-py/Cargo.toml").into(),
+        workspace().join("crates/soma-py/Cargo.toml").into(),
     ]);
     line.extend(["--out".into(), dist.clone().into()]);
     // Tests read no stripped symbols, and users have no use for others.
@@ -166,10 +166,4 @@ fn wheels(dist: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
-}
-
-/// The folder of the workspace.
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
 }

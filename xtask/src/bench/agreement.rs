@@ -7,12 +7,10 @@ use serde::Deserialize;
 
 use super::Measure;
 use super::side::Side;
+use crate::command::workspace;
 
 /// The golden values, which say how far results may differ.
-const CASES: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../crates/soma-model/testdata/model-v1/medium/cases.json"
-);
+const CASES: &str = "crates/soma-model/testdata/model-v1/medium/cases.json";
 
 /// |x − y| ≤ absolute + relative · |y|.
 #[derive(Clone, Copy, Deserialize)]
@@ -28,8 +26,9 @@ impl Tolerance {
         struct Cases {
             tolerance: Tolerance,
         }
-        let text =
-            std::fs::read_to_string(CASES).with_context(|| format!("cannot read {CASES}"))?;
+        let path = workspace().join(CASES);
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
         let cases: Cases = serde_json::from_str(&text)?;
         Ok(cases.tolerance)
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::ValueEnum;
 
+use crate::command::workspace;
+
 /// The peer's implementation of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Framework {
@@ -86,8 +88,5 @@ impl Peer {
 }
 
 fn script(name: &str) -> OsString {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("python")
-        .join(name)
-        .into()
+    workspace().join("xtask/python").join(name).into()
 }

@@ -9,6 +9,7 @@ use rand_core::{OsRng, RngCore};
 
 use super::side::Side;
 use super::{Measure, median};
+use crate::command::workspace;
 use crate::wheel;
 
 /// Bytes that are sealed and hashed.
@@ -38,7 +39,7 @@ impl Python {
         let mut data = vec![0; BYTES];
         OsRng.fill_bytes(&mut data);
         std::fs::write(folder.path().join("data.bin"), &data)?;
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/sdk.py");
+        let script = workspace().join("xtask/python/sdk.py");
         let mut command = installed.command();
         command.arg(script).arg(folder.path());
         let mut python = Side::spawn("the Python package", command)?;
