@@ -62,4 +62,9 @@ async fn epochs_by_time_follow_each_other_and_end_at_the_same_block_on_all_nodes
     arena.stop().await;
     let found = agreement(arena.cluster(), &acknowledged).unwrap();
     assert!(found.epoch >= goal, "{found:?}");
+    // A validator that audits nothing says so.
+    for node in arena.cluster().nodes() {
+        let log = std::fs::read_to_string(node.log()).unwrap();
+        assert!(log.contains("NO AUDIT"), "{log}");
+    }
 }

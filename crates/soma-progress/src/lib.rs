@@ -1,7 +1,8 @@
 //! Progress of long work: a bar on a terminal, plain lines elsewhere.
 //!
 //! # Place
-//! For programs. Libraries tell what they do through callbacks; programs show it with this.
+//! For programs. Libraries tell what they do through callbacks; programs show it with this. All of it is
+//! this one file, [`Progress`] first.
 //!
 //! # Example
 //! ```

@@ -14,6 +14,9 @@
 //! - No request can panic a service; whatever is not a success is an
 //!   [`ErrorBody`](soma_api::ErrorBody) with a stable code.
 //! - Connections, bodies and time for an answer are bounded.
+//!
+//! # Reading order
+//! [`Server`], [`guarded`], [`Body`] and [`Query`], [`ApiError`]; then the rest in any order.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

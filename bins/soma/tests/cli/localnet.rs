@@ -82,7 +82,7 @@ impl Drop for Bench {
     }
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name]
         .as_str()
         .unwrap_or_else(|| panic!("no `{name}` in {value:#}"))
@@ -259,13 +259,11 @@ fn the_network_is_described() {
     assert!(soma.ok("network --dump-addresses").contains("alice: 0x"));
 }
 
-#[test]
-fn a_model_is_made_and_its_target_filled_and_claimed() {
-    let bench = Bench::new();
+/// Makes a model of the active account, from its creation to the first epoch in which it is active.
+pub(crate) fn active_model(bench: &Bench) -> String {
     let soma = &bench.soma;
-    assert_eq!(soma.ok("model list"), "No models.\n");
     let made = soma.json("model create --stake-amount 5 --commission-rate 500");
-    let model = text(&made, "model_id");
+    let model = text(&made, "model_id").to_owned();
 
     let (weights, file) = (soma.dir().join("weights"), soma.dir().join("sealed"));
     let weights = weights.display();
@@ -286,6 +284,28 @@ fn a_model_is_made_and_its_target_filled_and_claimed() {
     bench.advance_epoch();
     soma.ok(&reveal);
     bench.advance_epoch();
+    model
+}
+
+/// The command that fills a target with the best claim there can be.
+pub(crate) fn submission(bench: &Bench, target: &str, model: &str) -> String {
+    let data = bench.soma.dir().join("data");
+    // The chain takes the same data once.
+    std::fs::write(&data, target).unwrap();
+    let direction = direction_of(bench, target);
+    format!(
+        "target submit --target-id {target} --data-file {} --data-url http://a/d --model-id {model} \
+         --embedding {direction} --loss-score 2.5",
+        data.display()
+    )
+}
+
+#[test]
+fn a_model_is_made_and_its_target_filled_and_claimed() {
+    let bench = Bench::new();
+    let soma = &bench.soma;
+    assert_eq!(soma.ok("model list"), "No models.\n");
+    let model = active_model(&bench);
     insta::assert_snapshot!(
         "model_list",
         masked(&soma.ok("model list --owner alice"), &[])
@@ -303,14 +323,7 @@ fn a_model_is_made_and_its_target_filled_and_claimed() {
     let targets = targets["targets"].as_array().unwrap();
     assert_eq!(targets.len(), 2);
     let target = text(&targets[0], "id");
-    let data = soma.dir().join("data");
-    std::fs::write(&data, b"data").unwrap();
-    let direction = direction_of(&bench, target);
-    let submit = format!(
-        "target submit --target-id {target} --data-file {} --data-url http://a/d --model-id {model} \
-         --embedding {direction} --loss-score 2.5",
-        data.display()
-    );
+    let submit = submission(&bench, target, &model);
     let filled = soma.json(&submit);
     assert_eq!(filled["claimable_from"], "4");
     assert_eq!(soma.fails(&submit)["code"], "TargetNotOpen");

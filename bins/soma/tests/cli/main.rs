@@ -5,6 +5,7 @@ mod ceremony;
 mod client;
 mod crashes;
 mod demo;
+mod disputes;
 mod help;
 mod journey;
 mod localnet;

@@ -1,0 +1,108 @@
+//! Reports and challenges, by commands: what a validator and a doubter do by hand.
+//!
+//! The network has no scorer, so nobody but these commands reports anything.
+
+use serde_json::Value;
+
+use crate::localnet::{Bench, active_model, submission, text};
+
+/// A network whose validator has its key in the wallet, and three filled targets.
+fn world() -> (Bench, String, Vec<String>) {
+    let bench = Bench::new();
+    let soma = &bench.soma;
+    let key = bench.net().keys().first().secret_key.to_hex();
+    soma.ok(&format!(
+        "wallet import {} --alias validator --unencrypted",
+        *key
+    ));
+    soma.ok("wallet switch alice");
+    let model = active_model(&bench);
+    let targets = soma.json("target list --limit 3");
+    let targets: Vec<_> = targets["targets"].as_array().unwrap().iter().collect();
+    let targets: Vec<_> = targets
+        .iter()
+        .map(|target| text(target, "id").to_owned())
+        .collect();
+    for target in &targets {
+        soma.ok(&submission(&bench, target, &model));
+    }
+    (bench, model, targets)
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value:#}"))
+}
+
+#[test]
+fn a_reported_fraud_is_slashed_and_its_challenger_paid() {
+    let (bench, _, targets) = world();
+    let soma = &bench.soma;
+    let balance = |who: &str| number(&soma.json(&format!("balance {who}"))["total_balance"]);
+    let info = |target: &str| soma.json(&format!("target info {target}"));
+    let [fraud, cleared, doubted] = [&targets[0], &targets[1], &targets[2]];
+    let bond = number(&info(fraud)["fill"]["bond"]);
+    assert!(bond > 0);
+
+    // Only members of the committee report, and only once is a submission challenged.
+    let report = |target: &str| format!("target report {target} --reason wrong-loss");
+    let refused = soma.fails(&format!("{} --sender bob", report(fraud)));
+    assert_eq!(refused["code"], "NotAValidator");
+    let before = balance("bob");
+    let challenge = |target: &str| format!("target challenge {target} --yes");
+    let asked = soma.run(&format!("target challenge {fraud} --sender bob"));
+    assert_ne!(asked.code, 0, "a bond is not taken without a word");
+    assert_eq!(balance("bob"), before);
+    let made = soma.json(&format!("{} --sender bob", challenge(fraud)));
+    assert_eq!(made["status"], "success");
+    let refused = soma.fails(&challenge(fraud));
+    assert_eq!(refused["code"], "TargetAlreadyChallenged");
+    for target in [fraud, cleared] {
+        soma.ok(&format!("{} --sender validator", report(target)));
+    }
+    let shown = info(fraud);
+    assert_eq!(shown["reports"][0]["reason"], "wrong_loss");
+    assert_eq!(number(&shown["challenge"]["bond"]), bond);
+    soma.ok(&format!(
+        "target report {cleared} --undo-report --sender validator"
+    ));
+    assert_eq!(info(cleared).get("reports"), None);
+    let challenger_paid = balance("bob");
+    assert!(before - challenger_paid >= bond);
+    let alice = balance("alice");
+    soma.ok(&challenge(doubted));
+    let alice_paid = alice - balance("alice");
+    assert!(alice_paid >= bond);
+
+    bench.advance_epoch();
+    bench.advance_epoch();
+    assert_eq!(info(fraud)["status"], "fraud");
+    for target in [cleared, doubted] {
+        assert_eq!(info(target)["status"], "claimable");
+    }
+    // The bond comes back with half of the submitter's; one that was wrong stays away.
+    assert_eq!(balance("bob"), challenger_paid + bond + bond / 2);
+    assert_eq!(balance("alice"), alice - alice_paid);
+    let refused = soma.fails(&format!("target claim {fraud}"));
+    assert_eq!(refused["code"], "TargetNotFilled");
+    assert_eq!(soma.json("network")["supply"]["ok"], true);
+}
+
+#[test]
+fn a_reported_model_is_slashed_unless_the_report_is_taken_back() {
+    let (bench, model, _) = world();
+    let soma = &bench.soma;
+    let info = || soma.json(&format!("model info {model}"));
+    let report = format!("validator report-model {model} --sender validator");
+    soma.ok(&format!("{report} --reason undecryptable"));
+    soma.ok(&format!("{report} --undo-report"));
+    bench.advance_epoch();
+    assert_eq!(info()["status"], "active");
+    let stake = number(&info()["stake"]);
+
+    soma.ok(&format!("{report} --reason undecryptable"));
+    bench.advance_epoch();
+    let slashed = info();
+    assert_ne!(slashed["status"], "active");
+    assert!(number(&slashed["stake"]) <= stake / 20 + 1, "{slashed:#}");
+    assert_eq!(soma.json("network")["supply"]["ok"], true);
+}
