@@ -32,7 +32,7 @@ struct Outcome {
 
 /// Kills and checks.
 pub(crate) fn run(validators: usize, kills: usize, json: bool) -> Result<()> {
-    let program = crate::process::build_node()?;
+    let program = crate::command::program("soma-node")?;
     let runtime = Runtime::new()?;
     let folder = tempfile::tempdir()?;
     let progress = Progress::new("kills", Some(kills as u64));

@@ -1,9 +1,10 @@
 //! Tasks that are a sequence of commands.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// Runs `cargo` with these arguments; fails when it does.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
@@ -36,12 +37,47 @@ pub(crate) fn workspace() -> PathBuf {
     here.parent().map(Path::to_owned).unwrap_or(here)
 }
 
+/// Packages with the programs that tasks run. They are built together, in the release profile: of
+/// each other set of packages, dependencies have other features and would be compiled once more.
+const PROGRAMS: [&str; 5] = ["soma", "soma-node", "soma-scorer", "soma-trainer", "xtask"];
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from)
+}
+
+fn build(rest: &[&str]) -> Result<()> {
+    let programs = PROGRAMS.iter().flat_map(|name| ["--package", name]);
+    let line: Vec<&str> = ["build", "--release"].into_iter().chain(programs).collect();
+    cargo(&[&line[..], rest].concat())
+}
+
+/// Builds the programs; where `name` is then.
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
+    build(&[])?;
+    Ok(std::path::absolute(
+        target_dir().join("release").join(name),
+    )?)
+}
+
+/// Builds an example of `package` in the release profile.
+pub(crate) fn build_example(package: &str, name: &str) -> Result<()> {
+    build(&["--package", package, "--example", name])
+}
+
+/// An example that is built in the release profile.
+pub(crate) fn example(name: &str) -> OsString {
+    target_dir().join("release/examples").join(name).into()
+}
+
 /// Runs this same task in the release profile.
 pub(crate) fn again_in_release() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut line = vec!["run", "--release", "--package", "xtask", "--"];
-    line.extend(arguments.iter().map(String::as_str));
-    cargo(&line)
+    let status = Command::new(program("xtask")?)
+        .args(std::env::args_os().skip(1))
+        .status()
+        .context("cannot run the release build of this task")?;
+    ensure!(status.success(), "the task failed: {status}");
+    Ok(())
 }
 
 /// Runs `soma` with a command and the arguments of this task.

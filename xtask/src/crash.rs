@@ -48,14 +48,14 @@ impl Crash {
         if self.validators > 1 {
             return crate::cluster::run(self.validators, self.kills, self.json);
         }
-        crate::process::build()?;
+        let program = crate::command::program("soma")?;
         let runtime = Runtime::new()?;
         let folder = tempfile::tempdir()?;
         let progress = Progress::new("kills", Some(self.kills as u64));
         let acknowledged = Acknowledged::default();
         let mut slowest = Duration::ZERO;
         for kill in 0..=self.kills {
-            let (mut node, client, restart) = Localnet::start(folder.path(), &runtime)?;
+            let (mut node, client, restart) = Localnet::start(&program, folder.path(), &runtime)?;
             if kill > 0 {
                 slowest = slowest.max(restart);
             }

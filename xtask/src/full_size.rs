@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::command::cargo;
+use crate::command::build_example;
 
 /// The most memory that scoring may take, as a multiple of the weights.
 const MEMORY: f64 = 1.25;
@@ -25,8 +25,7 @@ pub(crate) struct FullSize {
 
 impl FullSize {
     pub(crate) fn run(self) -> Result<()> {
-        let build = ["build", "--release", "--package", "soma-scoring"];
-        cargo(&[&build[..], &["--example", "full_size"]].concat())?;
+        build_example("soma-scoring", "full_size")?;
         let temporary = tempfile::tempdir()?;
         let folder = self.folder.unwrap_or_else(|| temporary.path().to_owned());
         if !folder.join("model.json").exists() {
@@ -59,15 +58,13 @@ impl FullSize {
 }
 
 fn example(task: &str, folder: &std::path::Path, size: &str) -> Result<String> {
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let program = PathBuf::from(target).join("release/examples/full_size");
-    let output = Command::new(&program)
+    let output = Command::new(crate::command::example("full_size"))
         .arg(task)
         .arg(folder)
         .arg(size)
         .stderr(std::process::Stdio::inherit())
         .output()
-        .with_context(|| format!("cannot run {}", program.display()))?;
+        .with_context(|| format!("cannot run `full_size {task}`"))?;
     if !output.status.success() {
         bail!("`full_size {task}` failed: {}", output.status);
     }

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use crate::bench::{Framework, Measure, Peer, Side, Tolerance, example, make_model, print};
-use crate::command::{cargo, workspace};
+use crate::bench::{Framework, Measure, Peer, Side, Tolerance, make_model, print};
+use crate::command::{build_example, example, program, target_dir, workspace};
 
 /// Full sequences that both sides score, and the peer trains on.
 const SEQUENCES: usize = 2;
@@ -37,9 +37,8 @@ impl Interop {
     /// # Errors
     /// When the sides differ by more than the tolerance of the golden values.
     pub(crate) fn run(self) -> Result<()> {
-        let build = ["build", "--quiet", "--release", "--package"];
-        cargo(&[&build[..], &["soma-model", "--example", "bench_forward"]].concat())?;
-        cargo(&[&build[..], &["soma"]].concat())?;
+        build_example("soma-model", "bench_forward")?;
+        program("soma")?;
         let peer = Peer::install(self.peer)?;
         let folder = tempfile::tempdir()?;
         let folder = folder.path();
@@ -125,8 +124,7 @@ fn compare(name: &str, folder: &Path, peer: &Peer) -> Result<Vec<Measure>> {
 
 /// What a command of `soma` prints as JSON.
 fn soma(line: &[OsString], folder: &Path) -> Result<Value> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let output = Command::new(Path::new(&target).join("release/soma"))
+    let output = Command::new(target_dir().join("release/soma"))
         .env("SOMA_CONFIG_DIR", folder.join("settings"))
         .args(line)
         .arg("--json")

@@ -1,33 +1,17 @@
 //! A localnet in a process of its own, in the release profile.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use soma_crypto::SecretKey;
+use soma_node::localnet::free_ports;
 use soma_sdk::Client;
 use tokio::runtime::Runtime;
 
 /// The longest that a start may take before the task gives up.
 const START_LIMIT: Duration = Duration::from_secs(60);
-
-/// Where cargo puts what it builds.
-pub(crate) fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from)
-}
-
-/// Builds the program that [`Localnet::start`] starts.
-pub(crate) fn build() -> Result<()> {
-    crate::command::cargo(&["build", "--quiet", "--release", "--package", "soma"])
-}
-
-/// Builds the program of a node; gives its file.
-pub(crate) fn build_node() -> Result<PathBuf> {
-    crate::command::cargo(&["build", "--quiet", "--release", "--package", "soma-node"])?;
-    Ok(std::path::absolute(target_dir().join("release/soma-node"))?)
-}
 
 /// Bytes of memory that a process holds.
 pub(crate) fn resident_bytes(id: u32) -> Result<u64> {
@@ -45,12 +29,17 @@ pub(crate) struct Localnet {
 }
 
 impl Localnet {
-    /// Starts the node and waits until it answers; gives the time that took.
-    pub(crate) fn start(folder: &Path, runtime: &Runtime) -> Result<(Self, Client, Duration)> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    /// Starts the node by `program`, which is `soma`, and waits until it answers; gives the time that
+    /// took.
+    pub(crate) fn start(
+        program: &Path,
+        folder: &Path,
+        runtime: &Runtime,
+    ) -> Result<(Self, Client, Duration)> {
+        let port = free_ports(1)?[0];
         let data = folder.join("localnet");
         let started = Instant::now();
-        let process = Command::new(target_dir().join("release/soma"))
+        let process = Command::new(program)
             .env("SOMA_CONFIG_DIR", folder.join("settings"))
             .args(["start", "localnet", "--no-faucet", "--admin-port", "0"])
             .args([

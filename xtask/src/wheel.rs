@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::bench::Framework;
-use crate::command::{cargo, workspace};
-use crate::{process, python};
+use crate::command::{cargo, target_dir, workspace};
+use crate::python;
 
 /// What builds wheels. The version is fixed, so that a wheel is the same on each machine.
 const MATURIN: &[&str] = &["maturin==1.16.0"];
@@ -111,7 +111,7 @@ pub(crate) fn install(dev: bool, interpreter: &Path, peer: Option<Framework>) ->
         .arg(&wheel)
         .status()?;
     ensure!(installed.success(), "cannot install {}", wheel.display());
-    let folder = std::path::absolute(process::target_dir())?;
+    let folder = std::path::absolute(target_dir())?;
     let folder = folder.join(if dev { "debug" } else { "release" });
     Ok(Installed {
         python: std::path::absolute(python)?,

@@ -6,8 +6,9 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
-use super::side::{command, example};
+use super::side::command;
 use super::{Measure, median};
+use crate::command::example;
 
 const CLIENTS: usize = 64;
 const SIZE: &str = "mini";

@@ -11,7 +11,8 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::Measure;
-use crate::process::{self, Localnet};
+use crate::command::program;
+use crate::process::Localnet;
 
 /// Transfers under way at a time.
 const CONCURRENT: usize = 256;
@@ -19,10 +20,10 @@ const CONCURRENT: usize = 256;
 /// Resident memory of a localnet with default settings before and after `count` transfers to new
 /// accounts, sent over HTTP and each waited for.
 pub(crate) fn measure(count: usize) -> Result<Vec<Measure>> {
-    process::build()?;
+    let program = program("soma")?;
     let runtime = Runtime::new()?;
     let folder = tempfile::tempdir()?;
-    let (mut node, client, _) = Localnet::start(folder.path(), &runtime)?;
+    let (mut node, client, _) = Localnet::start(&program, folder.path(), &runtime)?;
     let start = node.resident_bytes()?;
     let accounts: Vec<Arc<Account>> = node
         .keys()?

@@ -22,7 +22,7 @@ use serde::Serialize;
 pub(crate) use agreement::Tolerance;
 pub(crate) use peer::{Framework, Peer};
 pub(crate) use scoring::make as make_model;
-pub(crate) use side::{Side, example};
+pub(crate) use side::Side;
 
 /// What to measure.
 #[derive(Args)]

@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::Measure;
+use crate::command::program;
 use crate::process;
 
 /// Transfers under way at a time, for throughput.
@@ -56,7 +57,7 @@ struct Figures {
 impl Network {
     /// Measures one validator, then all.
     pub(crate) fn measure(&self) -> Result<Vec<Measure>> {
-        let program = process::build_node()?;
+        let program = program("soma-node")?;
         let runtime = Runtime::new()?;
         let run = |validators| runtime.block_on(self.figures(&program, validators));
         let (one, all) = (run(1)?, run(self.validators)?);

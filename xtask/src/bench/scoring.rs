@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::agreement::Tolerance;
 use super::peer::{Framework, Peer};
-use super::side::{Side, alternate, example, peak_bytes};
+use super::side::{Side, alternate, peak_bytes};
 use super::{Measure, clients};
-use crate::command::cargo;
+use crate::command::{build_example, example};
 
 /// What the `v1` part needs: weights, and both sides with their weights at the same time.
 const V1_DISK_GB: u64 = 15;
@@ -75,15 +75,14 @@ impl Scoring {
                 memory_goal: 0.95,
             });
         }
-        let build = ["build", "--quiet", "--release", "--package"];
-        cargo(&[&build[..], &["soma-model", "--example", "bench_forward"]].concat())?;
+        build_example("soma-model", "bench_forward")?;
         let peer = Peer::install(self.peer)?;
         let mut measures = Vec::new();
         for part in &parts {
             measures.extend(self.compare(part, &folder.join(part.name), &peer)?);
         }
         if self.seconds > 0 {
-            cargo(&[&build[..], &["soma-scoring", "--example", "clients"]].concat())?;
+            build_example("soma-scoring", "clients")?;
             let place = folder.join("clients");
             measures.push(clients::measure(&place, self.threads, self.seconds)?);
         }

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -119,12 +118,6 @@ pub(crate) fn command(line: &[OsString], threads: usize) -> Result<Command> {
         command.env(name, threads.to_string());
     }
     Ok(command)
-}
-
-/// The release build of an example.
-pub(crate) fn example(name: &str) -> OsString {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-    target.join("release/examples").join(name).into()
 }
 
 /// Medians of the seconds of ours and the peer's, and of the peer's by ours, round by round.

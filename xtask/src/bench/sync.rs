@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::Measure;
 use super::relay::Relay;
-use crate::process;
+use crate::command::program;
 
 /// Accounts that send, each one transfer after the other.
 const SENDERS: usize = 4;
@@ -60,7 +60,7 @@ struct Network<'a> {
 impl Sync {
     /// Measures.
     pub(crate) fn measure(&self) -> Result<Vec<Measure>> {
-        let program = process::build_node()?;
+        let program = program("soma-node")?;
         let (height, blocks, snapshot) = Runtime::new()?.block_on(self.joins(&program))?;
         let row = |measure: String, ours, peer: Option<f64>, unit| Measure {
             measure,

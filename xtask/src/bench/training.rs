@@ -9,8 +9,8 @@ use super::Measure;
 use super::agreement::Tolerance;
 use super::peer::{Framework, Peer};
 use super::scoring::make;
-use super::side::{Side, alternate, example, peak_bytes};
-use crate::command::cargo;
+use super::side::{Side, alternate, peak_bytes};
+use crate::command::{build_example, example};
 
 /// Size of the model.
 const SIZE: &str = "base";
@@ -38,15 +38,8 @@ pub(crate) struct Training {
 impl Training {
     /// Speed and memory of forward, backward and AdamW, and agreement of the first losses.
     pub(crate) fn measure(&self) -> Result<Vec<Measure>> {
-        let build = ["build", "--quiet", "--release", "--package"];
-        cargo(&[&build[..], &["soma-model", "--example", "bench_forward"]].concat())?;
-        cargo(
-            &[
-                &build[..],
-                &["soma-trainer-lib", "--example", "bench_steps"],
-            ]
-            .concat(),
-        )?;
+        build_example("soma-model", "bench_forward")?;
+        build_example("soma-trainer-lib", "bench_steps")?;
         let peer = Peer::install(self.peer)?;
         let folder = tempfile::tempdir()?;
         make(folder.path(), SIZE, SEQUENCES)?;
