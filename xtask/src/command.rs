@@ -54,7 +54,7 @@ fn build(rest: &[&str]) -> Result<()> {
 
 /// Builds the programs; where `name` is then.
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
-    build(&[])?;
+    build(&["--bin", name])?;
     Ok(std::path::absolute(
         target_dir().join("release").join(name),
     )?)

@@ -20,10 +20,11 @@ use super::Measure;
 use crate::command::program;
 use crate::process;
 
-/// Transfers under way at a time, for throughput.
-const CONCURRENT: usize = 256;
-/// Funded accounts that send.
-const SENDERS: usize = 32;
+/// The least time between two blocks in milliseconds: low latency, and under load few blocks, each of
+/// which costs every validator votes.
+const MIN_INTERVAL_MS: u64 = 20;
+/// Transfers of an account under way at a time, for throughput.
+const OF_ACCOUNT: usize = 8;
 
 /// How much to measure.
 #[derive(Args)]
@@ -37,6 +38,9 @@ pub(crate) struct Network {
     /// Transfers for throughput.
     #[arg(long, default_value_t = 20_000)]
     load: usize,
+    /// Transfers under way at a time, for throughput: enough that no processor waits for a block.
+    #[arg(long, default_value_t = 1_024)]
+    concurrent: usize,
     /// Seconds without load.
     #[arg(long, default_value_t = 30)]
     idle: u64,
@@ -125,7 +129,8 @@ impl Network {
         let folder = tempfile::tempdir()?;
         let mut config = LocalnetConfig::for_tests();
         config.validators = Some(validators);
-        config.accounts = SENDERS;
+        config.node.consensus.min_interval_ms = MIN_INTERVAL_MS;
+        config.accounts = self.concurrent.div_ceil(OF_ACCOUNT);
         config.account_balance = Shannons(10_000_000_000_000);
         config.node.log.filter = "error".to_owned();
         let program = program.to_owned().into();
@@ -177,7 +182,7 @@ impl Network {
         let idle_mb = largest_mb(&ids)?;
 
         let since = Instant::now();
-        send_all(&accounts, self.load).await?;
+        send_all(&accounts, self.concurrent, self.load).await?;
         let per_second = self.load as f64 / since.elapsed().as_secs_f64();
         let loaded_mb = largest_mb(&ids)?;
         cluster.stop().await;
@@ -191,11 +196,11 @@ impl Network {
     }
 }
 
-async fn send_all(accounts: &[Arc<Account>], count: usize) -> Result<()> {
+async fn send_all(accounts: &[Arc<Account>], concurrent: usize, count: usize) -> Result<()> {
     let left = Arc::new(AtomicUsize::new(count));
     let progress = Arc::new(Progress::new("transfers", Some(count as u64)));
     let mut senders = JoinSet::new();
-    for sender in 0..CONCURRENT {
+    for sender in 0..concurrent {
         let account = Arc::clone(&accounts[sender % accounts.len()]);
         let (left, progress) = (Arc::clone(&left), Arc::clone(&progress));
         senders.spawn(async move {

@@ -21,8 +21,8 @@ const INCOMING: usize = 64;
 /// Transactions in one message.
 const BATCH: usize = 256;
 /// Least time between two messages with clients' transactions: under load they travel together,
-/// because each message is signed, checked and passed on by itself.
-const PACE: Duration = Duration::from_millis(5);
+/// because each message is signed, checked and passed on by itself. The first of a burst goes at once.
+const PACE: Duration = Duration::from_millis(20);
 /// How often what stays without a block goes out again.
 const AGAIN: Duration = Duration::from_secs(5);
 
