@@ -16,8 +16,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use soma_chain::{Chain, ChainError, CommittedBlock, Head};
+use soma_crypto::Verifier;
+use soma_crypto::transaction::{TransactionError, VerifiedTransaction, verify_with};
 use soma_types::time::Height;
-use soma_types::{Epoch, Parameters, SystemState, TimestampMs};
+use soma_types::{Epoch, Parameters, SignedTransaction, SystemState, TimestampMs};
 use tokio::sync::{Notify, watch};
 
 use crate::mempool::{Mempool, MempoolConfig, MempoolSize};
@@ -30,6 +32,9 @@ pub use error::SubmitError;
 pub(crate) use gossip::Gossip;
 pub use submit::{Submitted, Ticket};
 use waiters::Waiters;
+
+/// Keys of senders whose signatures are quicker to check.
+const REMEMBERED_KEYS: usize = 10_000;
 
 /// The chain of a node.
 pub type NodeChain = Chain<NodeStore>;
@@ -74,6 +79,7 @@ impl Now {
 pub struct Application {
     chain: Arc<NodeChain>,
     mempool: Mempool,
+    verifier: Verifier,
     metrics: Metrics,
     gossip: Gossip,
     /// The mempool had nothing that fits into a block: only an arrival helps.
@@ -97,6 +103,7 @@ impl Application {
         let wake = Arc::new(Notify::new());
         Self {
             mempool: Mempool::new(mempool, Arc::clone(&wake)),
+            verifier: Verifier::new(REMEMBERED_KEYS),
             metrics,
             gossip: Gossip::default(),
             starved: AtomicBool::new(false),
@@ -109,6 +116,11 @@ impl Application {
             started: Instant::now(),
             chain,
         }
+    }
+
+    /// Checks a signature, which is quicker for senders seen before.
+    fn check(&self, signed: SignedTransaction) -> Result<VerifiedTransaction, TransactionError> {
+        verify_with(&self.verifier, signed)
     }
 
     /// The chain, for reads. Call it from blocking threads only.

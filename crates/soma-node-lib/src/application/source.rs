@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use soma_chain::CommittedBlock;
 use soma_consensus::application::{Nonces, PickLimits};
 use soma_consensus::{BlockSource, Publisher};
-use soma_crypto::transaction::{TransactionError, VerifiedTransaction, verify};
+use soma_crypto::transaction::{TransactionError, VerifiedTransaction};
 use soma_types::{Digest, SignedTransaction, TimestampMs};
 use tokio::sync::Notify;
 
@@ -42,7 +42,7 @@ impl BlockSource for Application {
     fn verify(&self, signed: &SignedTransaction) -> Result<VerifiedTransaction, TransactionError> {
         match self.mempool.verified(signed) {
             Some(verified) => Ok(verified),
-            None => verify(signed.clone()),
+            None => self.check(signed.clone()),
         }
     }
 

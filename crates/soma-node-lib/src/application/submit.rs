@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use soma_chain::ChainError;
-use soma_crypto::transaction::{VerifiedTransaction, transaction_digest, verify};
+use soma_crypto::transaction::{VerifiedTransaction, transaction_digest};
 use soma_types::{Address, Digest, Receipt, Shannons, SignedTransaction};
 
 use super::waiters::{Outcome, Waiter};
@@ -28,7 +28,7 @@ impl Application {
     /// # Errors
     /// [`SubmitError`].
     pub fn submit(&self, signed: SignedTransaction) -> Result<Submitted, SubmitError> {
-        let verified = verify(signed.clone())?;
+        let verified = self.check(signed.clone())?;
         let digest = verified.digest();
         match self.admit(verified) {
             Ok(is_news) => {
@@ -64,12 +64,14 @@ impl Application {
         if transaction.nonce < account.nonce {
             return Ok(());
         }
-        self.admit(verify(signed)?).map(|_| ())
+        self.admit(self.check(signed)?).map(|_| ())
     }
 
     /// True when it was not known before.
     fn admit(&self, verified: VerifiedTransaction) -> Result<bool, SubmitError> {
-        let inserted = self.mempool.insert(verified, |sender| self.facts(sender))?;
+        let is_duty = verified.transaction.kind.is_validator_duty();
+        let facts = |sender: &Address| self.facts(sender, is_duty);
+        let inserted = self.mempool.insert(verified, facts)?;
         self.starved.store(false, Ordering::Relaxed);
         match inserted {
             Inserted::Replaced(dropped) => self.waiters.on_dropped(&[dropped]),
@@ -79,15 +81,20 @@ impl Application {
         Ok(true)
     }
 
-    /// What admission must know of a sender and the chain.
-    fn facts(&self, sender: &Address) -> Result<(SenderFacts, ChainFacts), SubmitError> {
+    /// What admission must know of a sender and the chain. Who is a validator counts for duties only.
+    fn facts(
+        &self,
+        sender: &Address,
+        is_duty: bool,
+    ) -> Result<(SenderFacts, ChainFacts), SubmitError> {
         let reader = self.chain.reader();
         let account = reader.account(sender)?;
         let head = reader.head();
         let epoch = reader.system().epoch;
         let mut is_validator = false;
         // Fills of the epoch before are judged by the committee of that epoch.
-        for epoch in [Some(epoch), epoch.minus(1)].into_iter().flatten() {
+        let epochs = [Some(epoch), epoch.minus(1)].into_iter().flatten();
+        for epoch in epochs.filter(|_| is_duty) {
             let committee = reader.committee(epoch)?;
             is_validator |= committee.is_some_and(|known| known.member(sender).is_some());
         }
