@@ -287,11 +287,11 @@ pub(crate) fn active_model(bench: &Bench) -> String {
     model
 }
 
-/// The command that fills a target with the best claim there can be.
-pub(crate) fn submission(bench: &Bench, target: &str, model: &str) -> String {
+/// The command that fills a target with the best claim there can be. The chain takes the same text
+/// once.
+pub(crate) fn submission(bench: &Bench, target: &str, model: &str, text: &str) -> String {
     let data = bench.soma.dir().join("data");
-    // The chain takes the same data once.
-    std::fs::write(&data, target).unwrap();
+    std::fs::write(&data, text).unwrap();
     let direction = direction_of(bench, target);
     format!(
         "target submit --target-id {target} --data-file {} --data-url http://a/d --model-id {model} \
@@ -323,7 +323,7 @@ fn a_model_is_made_and_its_target_filled_and_claimed() {
     let targets = targets["targets"].as_array().unwrap();
     assert_eq!(targets.len(), 2);
     let target = text(&targets[0], "id");
-    let submit = submission(&bench, target, &model);
+    let submit = submission(&bench, target, &model, "data");
     let filled = soma.json(&submit);
     assert_eq!(filled["claimable_from"], "4");
     assert_eq!(soma.fails(&submit)["code"], "TargetNotOpen");

@@ -1,0 +1,146 @@
+//! Which requests are sent again, against a server that answers as it is told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use soma_sdk::Client;
+use soma_types::Address;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// What the server does with a request.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// Closes the connection.
+    Hangs,
+    /// An error of the API with this code.
+    Error(&'static str),
+    /// A success with this body.
+    Good(&'static str),
+    /// Nothing at all.
+    Silence,
+}
+
+/// A server that gives `answers` one after the other, the last of them again and again.
+struct Server {
+    url: String,
+    requests: Arc<AtomicUsize>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    async fn start(answers: &'static [Answer]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&requests);
+        let task = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = [0; 4_096];
+                let _ = stream.read(&mut head).await.unwrap();
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                let answer = answers[number.min(answers.len() - 1)];
+                let (status, body) = match answer {
+                    Answer::Hangs => continue,
+                    Answer::Error(code) => (503, format!(r#"{{"code":"{code}","message":"no"}}"#)),
+                    Answer::Good(body) => (200, body.to_owned()),
+                    Answer::Silence => {
+                        tokio::time::sleep(Duration::from_secs(60)).await;
+                        continue;
+                    }
+                };
+                let text = format!(
+                    "HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                stream.write_all(text.as_bytes()).await.unwrap();
+            }
+        });
+        Self {
+            url,
+            requests,
+            task,
+        }
+    }
+
+    fn client(&self, retries: u32) -> Client {
+        Client::builder()
+            .rpc_url(&self.url)
+            .scoring_url(&self.url)
+            .faucet_url(&self.url)
+            .retries(retries)
+            .timeout(Duration::from_secs(10))
+            .build()
+            .unwrap()
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_read_is_repeated_until_it_is_answered() {
+    let server = Server::start(&[
+        Answer::Hangs,
+        Answer::Error("Overloaded"),
+        Answer::Good("figures"),
+    ])
+    .await;
+    let text = server.client(3).scorer_metrics().await.unwrap();
+    assert_eq!((text.as_str(), server.requests()), ("figures", 3));
+}
+
+#[tokio::test]
+async fn a_read_is_repeated_as_often_as_was_asked_for_and_no_more() {
+    let server = Server::start(&[Answer::Error("Overloaded")]).await;
+    let error = server.client(2).scorer_metrics().await.unwrap_err();
+    assert_eq!((error.name(), server.requests()), ("Overloaded", 3));
+}
+
+#[tokio::test]
+async fn what_waiting_does_not_mend_is_not_repeated() {
+    for (code, name) in [("NotFound", "NotFound"), ("NewError", "NewError")] {
+        let answers: &[Answer] = Box::leak(Box::new([Answer::Error(code)]));
+        let server = Server::start(answers).await;
+        let error = server.client(3).scorer_metrics().await.unwrap_err();
+        assert_eq!((error.name(), server.requests()), (name, 1));
+    }
+    // Not of this API at all.
+    let server = Server::start(&[Answer::Good("{")]).await;
+    let error = server.client(3).scorer_openapi().await.unwrap_err();
+    assert_eq!((error.name(), server.requests()), ("UnexpectedAnswer", 1));
+}
+
+#[tokio::test]
+async fn what_counts_each_time_is_sent_once() {
+    for answers in [&[Answer::Hangs][..], &[Answer::Error("Overloaded")]] {
+        let answers: &'static [Answer] = Box::leak(answers.into());
+        let server = Server::start(answers).await;
+        let asked = server.client(3).request_faucet(Address([1; 32])).await;
+        assert!(asked.is_err());
+        assert_eq!(server.requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_ends_all_tries_together() {
+    let server = Server::start(&[Answer::Silence]).await;
+    let client = Client::builder()
+        .rpc_url(&server.url)
+        .scoring_url(&server.url)
+        .timeout(Duration::from_millis(200))
+        .retries(5)
+        .build()
+        .unwrap();
+    let error = client.scorer_metrics().await.unwrap_err();
+    assert_eq!((error.name(), server.requests()), ("Timeout", 1));
+}
