@@ -17,6 +17,12 @@ const MIN_FILE_BYTES: u64 = 256;
 /// The largest file that is held out: every one is scored with several models, by several parties.
 const MAX_HELD_OUT_BYTES: u64 = 6 << 10;
 
+/// Files to train on, at least.
+const MIN_TRAINING: usize = 16;
+/// Held-out files that are looked for, however few bytes are asked for; with half of them it is played
+/// still.
+const WANTED_HELD_OUT: usize = 8;
+
 /// Files of a domain that liars submit, at most.
 const FOR_LIARS: usize = 8;
 
@@ -99,7 +105,9 @@ fn find_one(
     };
     let mut place = 0;
     for file in files {
-        if domain.training_bytes >= bytes {
+        let is_enough =
+            domain.training.len() >= MIN_TRAINING && domain.held_out.len() >= WANTED_HELD_OUT;
+        if domain.training_bytes >= bytes && is_enough {
             break;
         }
         let Ok(content) = std::fs::read(&file) else {
@@ -124,7 +132,7 @@ fn find_one(
         }
         place += 1;
     }
-    if domain.held_out.len() < 4 || domain.training.len() < 16 {
+    if domain.held_out.len() < WANTED_HELD_OUT / 2 || domain.training.len() < MIN_TRAINING {
         return Err(DemoError::NoData {
             domain: config.name.clone(),
             files: domain.training.len() + domain.held_out.len(),
@@ -227,6 +235,14 @@ mod tests {
         assert_eq!(again[0].training, found[0].training);
         let other = find(&[domain(folder.path())], u64::MAX, 8).unwrap();
         assert_ne!(other[0].training, found[0].training);
+    }
+
+    #[test]
+    fn enough_files_are_taken_however_few_bytes_are_asked_for() {
+        let folder = folder(200);
+        let found = find(&[domain(folder.path())], 1, 7).unwrap();
+        assert!(found[0].training.len() >= MIN_TRAINING);
+        assert_eq!(found[0].held_out.len(), WANTED_HELD_OUT);
     }
 
     #[test]

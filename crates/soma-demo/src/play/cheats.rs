@@ -122,8 +122,8 @@ fn choose(lie: Lie, scored: &[Scored], targets: &[TargetView]) -> Option<(usize,
             let fits = match lie {
                 Lie::WrongData | Lie::MissingData | Lie::FalseLoss => winner.hits(target),
                 Lie::FalseEmbedding => !winner.hits(target),
-                // Clearly worse, or naming it is no lie.
-                Lie::WrongWinner => loser.hits(target) && loser.loss > 1.1 * winner.loss + 0.1,
+                // By three times what audits tolerate, or naming it is no lie.
+                Lie::WrongWinner => loser.hits(target) && loser.loss > 1.03 * winner.loss + 0.03,
             };
             if fits {
                 let score = if lie == Lie::WrongWinner {
