@@ -52,7 +52,7 @@ fn build(rest: &[&str]) -> Result<()> {
     cargo(&[&line[..], rest].concat())
 }
 
-/// Builds the programs; where `name` is then.
+/// Builds a program in the release profile; where it is.
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
     build(&["--bin", name])?;
     Ok(std::path::absolute(
@@ -113,7 +113,8 @@ pub(crate) fn test() -> Result<()> {
 pub(crate) fn test_gpu(device: &str) -> Result<()> {
     let package = ["--package", "soma-model", "--features", device];
     let run = ["nextest", "run", "--cargo-profile", "gpu"];
-    cargo(&[&run[..], &package, &["--test", "golden", device]].concat())
+    let tests = ["--test", "golden", "--test", "precision"];
+    cargo(&[&run[..], &package, &tests, &[device]].concat())
 }
 
 /// Replays recorded blocks, on one thread and on two, as built in the dev and the release profile,

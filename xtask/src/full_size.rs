@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::command::build_example;
+use crate::command::{build_example, example};
 
 /// The most memory that scoring may take, as a multiple of the weights.
 const MEMORY: f64 = 1.25;
@@ -30,10 +30,10 @@ impl FullSize {
         let folder = self.folder.unwrap_or_else(|| temporary.path().to_owned());
         if !folder.join("model.json").exists() {
             eprintln!("making random weights");
-            example("make", &folder, &self.model_size)?;
+            run("make", &folder, &self.model_size)?;
         }
         eprintln!("scoring");
-        let text = example("score", &folder, &self.model_size)?;
+        let text = run("score", &folder, &self.model_size)?;
         print!("{text}");
         let found: BTreeMap<&str, &str> = text.lines().filter_map(|l| l.split_once(' ')).collect();
         let number = |name: &str| -> Result<f64> {
@@ -57,8 +57,9 @@ impl FullSize {
     }
 }
 
-fn example(task: &str, folder: &std::path::Path, size: &str) -> Result<String> {
-    let output = Command::new(crate::command::example("full_size"))
+/// Runs a task of the example; what it prints.
+fn run(task: &str, folder: &std::path::Path, size: &str) -> Result<String> {
+    let output = Command::new(example("full_size"))
         .arg(task)
         .arg(folder)
         .arg(size)

@@ -2,7 +2,7 @@
 //! side, they give the same logits and the same loss on the other.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::bench::{Framework, Measure, Peer, Side, Tolerance, make_model, print};
-use crate::command::{build_example, example, program, target_dir, workspace};
+use crate::command::{build_example, example, program, workspace};
 
 /// Full sequences that both sides score, and the peer trains on.
 const SEQUENCES: usize = 2;
@@ -38,7 +38,7 @@ impl Interop {
     /// When the sides differ by more than the tolerance of the golden values.
     pub(crate) fn run(self) -> Result<()> {
         build_example("soma-model", "bench_forward")?;
-        program("soma")?;
+        let soma = Soma(program("soma")?);
         let peer = Peer::install(self.peer)?;
         let folder = tempfile::tempdir()?;
         let folder = folder.path();
@@ -47,10 +47,10 @@ impl Interop {
         let random = std::fs::read(&weights)?;
 
         eprintln!("training here, for the peer to read");
-        std::fs::copy(self.train(folder)?, &weights)?;
+        std::fs::copy(self.train(&soma, folder)?, &weights)?;
         let ours = std::fs::read(&weights)?;
         ensure!(ours != random, "training changed nothing");
-        let mut measures = compare("trained_here", folder, &peer)?;
+        let mut measures = compare("trained_here", folder, &soma, &peer)?;
 
         eprintln!("training by the peer, to be read here");
         let saved = folder.join("saved.safetensors");
@@ -67,12 +67,12 @@ impl Interop {
             std::fs::read(&weights)? != ours,
             "the peer's training changed nothing"
         );
-        measures.extend(compare("trained_by_the_peer", folder, &peer)?);
+        measures.extend(compare("trained_by_the_peer", folder, &soma, &peer)?);
         print(&measures, self.json)
     }
 
     /// Trains on the sources of this workspace; the weights.
-    fn train(&self, folder: &Path) -> Result<String> {
+    fn train(&self, soma: &Soma, folder: &Path) -> Result<String> {
         let sources = workspace().join("crates");
         let steps = STEPS.to_string();
         let mut line: Vec<OsString> = vec!["train".into(), sources.into(), "--out".into()];
@@ -94,14 +94,14 @@ impl Interop {
             "4096",
         ];
         line.extend(options.map(OsString::from));
-        let trained = soma(&line, folder)?;
+        let trained = soma.run(&line, folder)?;
         let weights = trained["weights"].as_str();
         Ok(weights.context("`soma train` named no weights")?.to_owned())
     }
 }
 
 /// Logits and loss on both sides, and the loss that `soma score` says.
-fn compare(name: &str, folder: &Path, peer: &Peer) -> Result<Vec<Measure>> {
+fn compare(name: &str, folder: &Path, soma: &Soma, peer: &Peer) -> Result<Vec<Measure>> {
     let tolerance = Tolerance::of_the_fixtures()?;
     let serve: Vec<OsString> = vec![example("bench_forward"), "serve".into(), folder.into()];
     let mut ours = Side::start("ours", &serve, 1)?;
@@ -114,7 +114,7 @@ fn compare(name: &str, folder: &Path, peer: &Peer) -> Result<Vec<Measure>> {
         "--weights".into(),
         folder.join("weights.safetensors").into(),
     ];
-    let scored = soma(&line, folder)?;
+    let scored = soma.run(&line, folder)?;
     let loss = scored["files"][0]["scores"][0]["loss"].as_f64();
     let loss = loss.with_context(|| format!("`soma score` said no loss: {scored}"))?;
     let difference = tolerance.difference([(loss, again)].into_iter())?;
@@ -122,18 +122,23 @@ fn compare(name: &str, folder: &Path, peer: &Peer) -> Result<Vec<Measure>> {
     Ok(measures)
 }
 
-/// What a command of `soma` prints as JSON.
-fn soma(line: &[OsString], folder: &Path) -> Result<Value> {
-    let output = Command::new(target_dir().join("release/soma"))
-        .env("SOMA_CONFIG_DIR", folder.join("settings"))
-        .args(line)
-        .arg("--json")
-        .stderr(Stdio::inherit())
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "{line:?} failed: {}",
-        output.status
-    );
-    Ok(serde_json::from_slice(&output.stdout)?)
+/// The program `soma`.
+struct Soma(PathBuf);
+
+impl Soma {
+    /// What a command prints as JSON, with settings of its own in `folder`.
+    fn run(&self, line: &[OsString], folder: &Path) -> Result<Value> {
+        let output = Command::new(&self.0)
+            .env("SOMA_CONFIG_DIR", folder.join("settings"))
+            .args(line)
+            .arg("--json")
+            .stderr(Stdio::inherit())
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "{line:?} failed: {}",
+            output.status
+        );
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use soma_crypto::SecretKey;
-use soma_node::localnet::free_ports;
 use soma_sdk::Client;
+use soma_service::free_ports;
 use tokio::runtime::Runtime;
 
 /// The longest that a start may take before the task gives up.

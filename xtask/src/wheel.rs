@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::bench::Framework;
-use crate::command::{cargo, target_dir, workspace};
+use crate::command::{build_example, cargo, example, program, target_dir, workspace};
 use crate::python;
 
 /// What builds wheels. The version is fixed, so that a wheel is the same on each machine.
@@ -89,10 +89,17 @@ impl Installed {
 /// What cannot be built or installed.
 pub(crate) fn install(dev: bool, interpreter: &Path, peer: Option<Framework>) -> Result<Installed> {
     let wheel = build_wheel(dev)?;
-    let profile = if dev { "dev" } else { "release" };
-    let build = ["build", "--quiet", "--profile", profile, "--package"];
-    cargo(&[&build[..], &["soma"]].concat())?;
-    cargo(&[&build[..], &["soma-test-s3", "--example", "s3_server"]].concat())?;
+    let (soma, s3_server) = if dev {
+        let build = ["build", "--quiet", "--package"];
+        cargo(&[&build[..], &["soma"]].concat())?;
+        cargo(&[&build[..], &["soma-test-s3", "--example", "s3_server"]].concat())?;
+        let folder = std::path::absolute(target_dir())?.join("debug");
+        (folder.join("soma"), folder.join("examples/s3_server"))
+    } else {
+        build_example("soma-test-s3", "s3_server")?;
+        let s3_server = std::path::absolute(example("s3_server"))?;
+        (program("soma")?, s3_server)
+    };
     let text = std::fs::read_to_string(workspace().join(REQUIREMENTS))?;
     let mut requirements: Vec<&str> = text
         .lines()
@@ -111,12 +118,10 @@ pub(crate) fn install(dev: bool, interpreter: &Path, peer: Option<Framework>) ->
         .arg(&wheel)
         .status()?;
     ensure!(installed.success(), "cannot install {}", wheel.display());
-    let folder = std::path::absolute(target_dir())?;
-    let folder = folder.join(if dev { "debug" } else { "release" });
     Ok(Installed {
         python: std::path::absolute(python)?,
-        soma: folder.join("soma"),
-        s3_server: folder.join("examples/s3_server"),
+        soma,
+        s3_server,
     })
 }
 

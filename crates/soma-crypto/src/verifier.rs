@@ -1,6 +1,5 @@
 //! Verification that remembers decompressed keys.
 
-use k256::ecdsa::VerifyingKey;
 use quick_cache::sync::Cache;
 use soma_types::{PublicKey, Signature};
 
@@ -23,7 +22,7 @@ use crate::keys::{SignatureError, decompress, verify_with};
 /// ```
 #[derive(Debug)]
 pub struct Verifier {
-    points: Cache<PublicKey, VerifyingKey>,
+    points: Cache<PublicKey, secp256k1::PublicKey>,
 }
 
 impl Verifier {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rand_chacha::ChaCha20Rng;
@@ -16,6 +16,9 @@ use super::{Measure, median};
 const NEAREST: usize = 3;
 const BATCH: usize = 64;
 const RUNS: usize = 9;
+/// Between two runs: threads of a pool spin for some time after their work, which would take a
+/// core from the other side.
+const REST: Duration = Duration::from_millis(200);
 
 /// What numpy runs: brute force with the same weighting and selection. Answers each line of its
 /// input with the milliseconds of one run.
@@ -167,14 +170,16 @@ fn row(measure: String, (ours, peer, ratio): (f64, f64, f64)) -> Measure {
     }
 }
 
-/// Medians of ours, the peer's, and of the ratios pair by pair.
+/// Medians of ours, the peer's, and of the ratios pair by pair. Each side runs on a quiet machine.
 fn compare(peer: &mut Peer, work: &str, run: impl Fn()) -> Result<(f64, f64, f64)> {
     run();
     let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
+        std::thread::sleep(REST);
         let start = Instant::now();
         run();
         let mine = start.elapsed().as_secs_f64() * 1e3;
+        std::thread::sleep(REST);
         let other = peer.run(work)?;
         ours.push(mine);
         theirs.push(other);

@@ -7,8 +7,8 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use soma_node::localnet::free_ports;
 use soma_sdk::{BlockName, Client};
+use soma_service::free_ports;
 use tokio::runtime::Runtime;
 
 use crate::program::Soma;

@@ -12,11 +12,7 @@ fn world() -> (Bench, String, Vec<String>) {
     let soma = &bench.soma;
     let keys = bench.net().keys();
     for (name, account) in [("validator", keys.first()), ("carol", &keys.accounts[2])] {
-        let key = account.secret_key.to_hex();
-        soma.ok(&format!(
-            "wallet import {} --alias {name} --unencrypted",
-            *key
-        ));
+        soma.import(name, &account.secret_key);
     }
     soma.ok("wallet switch alice");
     let model = active_model(&bench);

@@ -34,11 +34,7 @@ impl World {
         ));
         soma.ok("env switch localnet");
         for (name, account) in ["alice", "bob"].iter().zip(&node.keys().accounts) {
-            let key = account.secret_key.to_hex();
-            soma.ok(&format!(
-                "wallet import {} --alias {name} --unencrypted",
-                *key
-            ));
+            soma.import(name, &account.secret_key);
         }
         let client = Client::builder()
             .rpc_url(node.rpc_url())

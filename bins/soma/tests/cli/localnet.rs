@@ -27,11 +27,7 @@ impl Bench {
         ));
         soma.ok("env switch here");
         for (name, account) in ["alice", "bob"].iter().zip(&net.keys().accounts) {
-            let key = account.secret_key.to_hex();
-            soma.ok(&format!(
-                "wallet import {} --alias {name} --unencrypted",
-                *key
-            ));
+            soma.import(name, &account.secret_key);
         }
         Self {
             soma,

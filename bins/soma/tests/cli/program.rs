@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use soma_crypto::SecretKey;
 
 /// The program with a settings folder that is removed afterwards.
 pub(crate) struct Soma {
@@ -33,6 +34,15 @@ impl Soma {
     /// All further runs use this node.
     pub(crate) fn use_rpc(&mut self, url: String) {
         self.rpc = Some(url);
+    }
+
+    /// Takes a key into the wallet.
+    pub(crate) fn import(&self, name: &str, key: &SecretKey) {
+        let key = key.to_hex();
+        self.ok(&format!(
+            "wallet import {} --alias {name} --unencrypted",
+            *key
+        ));
     }
 
     /// The program with these arguments, separated by spaces.

@@ -121,7 +121,10 @@ impl Fetcher {
 
     fn refused(&self, url: &Url, response: &Response) -> Result<Try, BlobError> {
         let status = response.status();
-        let reason = format!("the server answers {status}");
+        let mut reason = format!("the server answers {status}");
+        if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {
+            reason.push_str(PRIVATE);
+        }
         let passing = status.is_server_error()
             || [
                 StatusCode::REQUEST_TIMEOUT,
@@ -143,6 +146,9 @@ impl Fetcher {
         })
     }
 }
+
+/// What may help where a server gives the blob to some only.
+pub(super) const PRIVATE: &str = "; whoever serves it must let everybody read it, without keys";
 
 pub(super) fn again(reason: String) -> Try {
     Try::Again {

@@ -7,7 +7,7 @@ use object_store::{GetOptions, GetRange, ObjectStore};
 use tokio::time::timeout;
 
 use super::failure;
-use super::http::again;
+use super::http::{PRIVATE, again};
 use super::part::Part;
 use super::{Fetcher, OnProgress, Try};
 use crate::error::BlobError;
@@ -79,7 +79,11 @@ fn classify(url: String, error: &object_store::Error, signed: bool) -> Result<Tr
             "`{url}`: the store refuses the keys of this service, check them: {reason}"
         )));
     }
-    if refused || matches!(error, NotFound { .. }) {
+    if refused {
+        let (reason, tries) = (format!("{reason}{PRIVATE}"), 1);
+        return Err(BlobError::Unavailable { url, reason, tries });
+    }
+    if matches!(error, NotFound { .. }) {
         let tries = 1;
         return Err(BlobError::Unavailable { url, reason, tries });
     }

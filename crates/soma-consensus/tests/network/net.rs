@@ -1,8 +1,6 @@
 //! Networks of engines in this process.
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,6 +13,7 @@ use soma_consensus::{
 };
 use soma_crypto::consensus::verify_certificate;
 use soma_crypto::transaction::{VerifiedTransaction, sign, verify};
+use soma_service::free_ports;
 use soma_tests::world::{self, Setup, World};
 use soma_types::{
     Address, Digest, Epoch, ExecutionStatus, Genesis, Height, ParameterTable, Parameters, Shannons,
@@ -161,20 +160,6 @@ pub(crate) struct Network {
     nonce: u64,
 }
 
-/// Ports that nothing listens on, below those that systems give to connections: none is taken by
-/// chance while its node is stopped. The place to begin differs between tests at the same time.
-fn free_ports(count: usize) -> Vec<u16> {
-    let begin = RandomState::new().hash_one(std::process::id()) % 6_000;
-    let ports = (begin..begin + 6_000).map(|place| 10_000 + (place % 6_000) as u16);
-    // Held together, so that they differ.
-    let listeners: Vec<_> = ports
-        .filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok())
-        .take(count)
-        .collect();
-    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
-    listeners.iter().map(port).collect()
-}
-
 impl Network {
     /// A network of `setup`'s validators and `followers` full nodes; nothing runs yet.
     pub(crate) fn new(setup: Setup, followers: usize) -> Self {
@@ -188,7 +173,7 @@ impl Network {
             ..setup
         });
         let folder = tempfile::tempdir().unwrap();
-        let ports = free_ports(validators + followers);
+        let ports = free_ports(validators + followers).unwrap();
         let node = |(place, port)| Node {
             folder: folder.path().join(format!("{place}")),
             network: NetworkKey::generate(),

@@ -1,7 +1,7 @@
 //! Where the nodes of a network on one machine meet.
 
-use super::ports::free_ports;
 use crate::node::NodeConfig;
+use soma_service::free_ports;
 
 /// Connections of one machine: all nodes are on it.
 const CONNECTIONS: usize = 256;

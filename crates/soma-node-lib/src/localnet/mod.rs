@@ -9,7 +9,6 @@ mod cluster;
 mod config;
 mod files;
 mod genesis;
-mod ports;
 mod process;
 
 use std::net::SocketAddr;
@@ -33,7 +32,6 @@ pub use cluster::Cluster;
 pub use config::LocalnetConfig;
 pub use files::{LocalnetAccount, LocalnetKeys};
 pub use genesis::localnet_genesis;
-pub use ports::free_ports;
 pub use process::{NodeProcess, NodeProgram, ProcessError};
 
 /// Why a localnet cannot start, or why it stopped.

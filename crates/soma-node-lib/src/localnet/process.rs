@@ -9,11 +9,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use soma_crypto::SecretKey;
+use soma_service::free_ports;
 use soma_types::Genesis;
 use thiserror::Error;
 use tokio::process::{Child, ChildStdin, Command};
 
-use super::ports::free_ports;
 use crate::node::NodeConfig;
 
 /// The longest that a start may take.

@@ -59,7 +59,7 @@ pub(crate) struct World {
 
 /// A port that was free a moment ago.
 fn free_port() -> SocketAddr {
-    let ports = soma_node::localnet::free_ports(1).unwrap();
+    let ports = soma_service::free_ports(1).unwrap();
     SocketAddr::from(([127, 0, 0, 1], ports[0]))
 }
 

@@ -46,7 +46,7 @@ async fn a_dry_run_says_what_would_be_submitted_and_sends_nothing() {
     // What it planned is what a real run does.
     let report = once(&world, |_| {}, &source).await;
     assert_eq!(report.stats.filled, 5);
-    let target = world.targets("open").await[0].id;
+    let target = world.open_target().await;
     let one = |config: &mut SubmitterConfig| config.limits.target = Some(target);
     let report = once(&world, one, &source).await;
     assert_eq!(report.stats.filled, 1);

@@ -13,7 +13,7 @@ use soma_sdk::pages::collect;
 use soma_sdk::workflows::publish::{PublishAs, PublishState, Publisher};
 use soma_sdk::{Account, Client, TargetFilter};
 use soma_submitter::{Control, Stats, Submitter, SubmitterConfig, SubmitterEvent, Uploads};
-use soma_types::ModelId;
+use soma_types::{ModelId, TargetId};
 use tempfile::TempDir;
 
 /// The account that submits; account 0 owns the models.
@@ -145,6 +145,20 @@ impl World {
         collect(None, async |page| client.targets(&filter, &page).await)
             .await
             .unwrap()
+    }
+
+    /// A target that is open. After a fill, the next block draws one anew.
+    pub(crate) async fn open_target(&self) -> TargetId {
+        let drawn = async {
+            loop {
+                if let Some(target) = self.targets("open").await.first() {
+                    return target.id;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let limit = Duration::from_secs(60);
+        tokio::time::timeout(limit, drawn).await.expect("no target")
     }
 
     /// Transactions of an account that were executed.

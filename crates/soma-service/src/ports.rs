@@ -1,4 +1,4 @@
-//! Ports for the services of a network on one machine.
+//! Ports for services of one machine that are started together.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::TcpListener;
