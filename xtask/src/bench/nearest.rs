@@ -16,7 +16,7 @@ use super::{Measure, median};
 const NEAREST: usize = 3;
 const BATCH: usize = 64;
 const RUNS: usize = 9;
-/// Between two runs: threads of a pool spin for some time after their work, which would take a
+/// Between the sides: threads of a pool spin for some time after their work, which would take a
 /// core from the other side.
 const REST: Duration = Duration::from_millis(200);
 
@@ -170,16 +170,18 @@ fn row(measure: String, (ours, peer, ratio): (f64, f64, f64)) -> Measure {
     }
 }
 
-/// Medians of ours, the peer's, and of the ratios pair by pair. Each side runs on a quiet machine.
+/// Medians of ours, the peer's, and of the ratios pair by pair. Each side runs twice on a machine
+/// that is quiet otherwise, and the second time counts: the first wakes its threads.
 fn compare(peer: &mut Peer, work: &str, run: impl Fn()) -> Result<(f64, f64, f64)> {
-    run();
     let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
         std::thread::sleep(REST);
+        run();
         let start = Instant::now();
         run();
         let mine = start.elapsed().as_secs_f64() * 1e3;
         std::thread::sleep(REST);
+        peer.run(work)?;
         let other = peer.run(work)?;
         ours.push(mine);
         theirs.push(other);

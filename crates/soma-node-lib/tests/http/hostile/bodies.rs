@@ -60,7 +60,7 @@ fn hostile_values() -> Vec<String> {
     values
 }
 
-fn nested(open: &str, close: &str, depth: usize) -> String {
+pub(super) fn nested(open: &str, close: &str, depth: usize) -> String {
     format!("{}1{}", open.repeat(depth), close.repeat(depth))
 }
 

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod framing;
+mod memory;
 mod routes;
 mod texts;
 
