@@ -47,7 +47,10 @@ async fn endless(address: SocketAddr, head: String, part: &[u8]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_clients_take_no_more_memory_than_they_may() {
     let net = Net::start().await;
-    let targets = with_bodies(&net);
+    let targets: Vec<_> = with_bodies(&net)
+        .into_iter()
+        .map(|(operation, _)| operation)
+        .collect();
     net.api.assert_alive(net.key(0)).await;
     let before = status("VmRSS:");
 
