@@ -22,7 +22,7 @@ use crate::process::Localnet;
 const SENDERS: usize = 4;
 /// The longest a restart may take.
 const RESTART_LIMIT: Duration = Duration::from_secs(2);
-/// Acknowledged transactions looked up after each restart, the newest first.
+/// Acknowledged transactions looked up after each restart, the newest first; after the last, all.
 const CHECKED_PER_RESTART: usize = 200;
 
 /// How often to kill.
@@ -59,8 +59,14 @@ impl Crash {
             if kill > 0 {
                 slowest = slowest.max(restart);
             }
-            runtime.block_on(check(&client, &acknowledged))?;
-            if kill == self.kills {
+            let is_last = kill == self.kills;
+            let checked = if is_last {
+                usize::MAX
+            } else {
+                CHECKED_PER_RESTART
+            };
+            runtime.block_on(check(&client, &acknowledged, checked))?;
+            if is_last {
                 node.stop()?;
                 break;
             }
@@ -121,12 +127,12 @@ async fn send(account: soma_sdk::Account, acknowledged: Acknowledged) {
     }
 }
 
-/// The newest acknowledged transactions are there.
-async fn check(client: &Client, acknowledged: &Acknowledged) -> Result<()> {
+/// The newest `count` acknowledged transactions are there.
+async fn check(client: &Client, acknowledged: &Acknowledged, count: usize) -> Result<()> {
     let newest: Vec<Digest> = lock(acknowledged)
         .iter()
         .rev()
-        .take(CHECKED_PER_RESTART)
+        .take(count)
         .copied()
         .collect();
     for digest in newest {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use soma_crypto::key_file;
 use soma_sdk::types::{Address, ChainId};
 
 use crate::error::CliError;
@@ -158,9 +159,12 @@ impl ConfigDir {
     pub fn load(&self) -> Result<(ClientConfig, bool), CliError> {
         match std::fs::read_to_string(&self.file) {
             Ok(text) => {
-                let config = toml::from_str(&text).map_err(|error| CliError::File {
-                    path: self.file.clone(),
-                    reason: format!("not client settings: {error}"),
+                let config = toml::from_str(&text).map_err(|error| {
+                    let fault = key_file::fault(&text, error.span(), error.message());
+                    CliError::File {
+                        path: self.file.clone(),
+                        reason: format!("not client settings: {fault}"),
+                    }
                 })?;
                 Ok((config, false))
             }
@@ -220,7 +224,7 @@ mod tests {
         let (_folder, dir) = folder();
         std::fs::write(dir.file(), "active_env = 5").unwrap();
         let error = dir.load().unwrap_err().to_string();
-        assert!(error.contains("not client settings"), "{error}");
+        assert!(error.contains("not client settings: line 1: "), "{error}");
         assert_eq!(
             std::fs::read_to_string(dir.file()).unwrap(),
             "active_env = 5"

@@ -93,6 +93,7 @@ impl Context {
         };
         if let Some(url) = &self.options.rpc_url {
             env.rpc.clone_from(url);
+            env.chain_id = None;
         }
         Ok(env)
     }
@@ -153,14 +154,18 @@ impl Context {
         }
     }
 
-    /// Asks before something that cannot be undone; not where `--yes` was given or nobody is
-    /// there.
+    /// Asks before something that cannot be undone; not where `--yes` was given.
     ///
     /// # Errors
-    /// The answer was no.
+    /// The answer was no, or nobody is there to give one.
     pub fn confirm(&self, question: &str) -> Result<(), CliError> {
-        if self.options.yes || !std::io::stdin().is_terminal() {
+        if self.options.yes {
             return Ok(());
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(CliError::Usage(format!(
+                "{question} Nobody is there to answer; say --yes to go on"
+            )));
         }
         eprint!("{question} [y/N] ");
         let mut answer = String::new();
@@ -184,6 +189,9 @@ pub fn client_of(env: &Env) -> Result<Client, CliError> {
         .rpc_url(&env.rpc)
         .timeout(Duration::from_secs(30))
         .retries(2);
+    if let Some(chain_id) = env.chain_id {
+        builder = builder.chain_id(chain_id);
+    }
     if let Some(url) = &env.faucet {
         builder = builder.faucet_url(url);
     }

@@ -127,7 +127,7 @@ pub enum CliError {
         source: WeightsError,
     },
     /// A password is needed, and nobody is there to type it.
-    #[error("the keystore {} is encrypted, and there is no terminal to ask for its password", .0.display())]
+    #[error("the keystore {} needs a password, and there is no terminal to type it", .0.display())]
     PasswordNeeded(PathBuf),
     /// No key to act with.
     #[error("no active address")]
@@ -226,7 +226,8 @@ impl CliError {
             "UnknownEnv" => "list them with `soma env list`, add one with `soma env new`",
             "KeyNotFound" => "list the keys with `soma wallet list`",
             "Password" => {
-                "give the password with `--password-file FILE` or in the variable SOMA_PASSWORD"
+                "give the password with `--password-file FILE` or in the variable SOMA_PASSWORD; a new \
+                 wallet needs none with `--unencrypted`"
             }
             "Weights" => {
                 "validators slash the stake of a model whose weights do not load: publish what \
@@ -242,6 +243,10 @@ impl CliError {
             "TargetNotFound" => "list the targets with `soma target list`",
             "CommissionRateTooHigh" => "a commission is at most 10000 basis points",
             "NotConfigured" => "set the URL in the environment: `soma env new NAME --rpc URL …`",
+            "WrongChain" => {
+                "another network is at the environment's URL than when it was made; add that network \
+                 with `soma env new NAME --rpc URL`"
+            }
             "TransactionExpired" => "build and sign the transaction again",
             _ => return self.hint_by_text(),
         };
@@ -250,7 +255,8 @@ impl CliError {
 
     fn hint_by_text(&self) -> Option<String> {
         let text = self.to_string();
-        let hint = if text.contains("must be exactly 32 bytes") {
+        let hint = if text.contains("must be exactly 32 bytes") && self.code() != "InvalidSecretKey"
+        {
             "ids and addresses are 0x and 64 hex digits"
         } else if text.contains("Address already in use") || text.contains("address in use") {
             "another program listens there; choose another port, see `soma start localnet --help`"

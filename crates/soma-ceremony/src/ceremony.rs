@@ -59,8 +59,10 @@ impl Ceremony {
     /// Begins a ceremony in `folder`.
     ///
     /// # Errors
-    /// [`CeremonyError::Begun`], or a file that cannot be written.
+    /// [`CeremonyError::Begun`], a draft that no chain can start with, or a file that cannot be
+    /// written.
     pub fn begin(folder: &Path, draft: Draft) -> Result<Self, CeremonyError> {
+        draft.check()?;
         let ceremony = Self {
             folder: folder.to_owned(),
             draft,
@@ -217,6 +219,7 @@ impl Ceremony {
     /// # Errors
     /// A file that is none, what a validator cannot prove or shares with another.
     pub fn genesis(&self) -> Result<Genesis, CeremonyError> {
+        self.draft.check()?;
         let draft = self.draft.clone();
         let accounts = draft.accounts.into_iter();
         let validators = self.validators()?.into_iter();

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use soma_chain::{ChainError, GenesisError};
 use soma_types::genesis::ChainName;
 use soma_types::{
-    Address, Bps, Embedding, GenesisModel, ParameterOverrides, Shannons, TimestampMs,
-    WeightsManifest,
+    Address, Bps, Embedding, GenesisModel, ParameterOverrides, ParameterTable, Parameters,
+    Shannons, TimestampMs, WeightsManifest,
 };
+
+use crate::error::CeremonyError;
 
 /// An amount that is written as decimal SOMA, such as `"1.5"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +66,20 @@ const fn default_emission() -> Soma {
 }
 
 impl Draft {
+    /// Refuses what no chain can start with, whatever else the folder holds.
+    ///
+    /// # Errors
+    /// [`CeremonyError::ChainName`], or [`CeremonyError::Chain`] for the protocol version and
+    /// parameters.
+    pub(crate) fn check(&self) -> Result<(), CeremonyError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let name = self.chain.as_str();
+        if name.is_empty() || !name.chars().all(allowed) {
+            return Err(CeremonyError::ChainName(self.chain.clone()));
+        }
+        parameters(&self.parameters, self.protocol_version).map(|_| ())
+    }
+
     /// A draft with defaults.
     pub fn new(chain: ChainName, time_ms: TimestampMs) -> Self {
         Self {
@@ -76,6 +93,16 @@ impl Draft {
             accounts: BTreeMap::new(),
         }
     }
+}
+
+/// The parameters that a chain starts with.
+pub(crate) fn parameters(
+    overrides: &ParameterOverrides,
+    version: u64,
+) -> Result<Parameters, CeremonyError> {
+    let table = ParameterTable::new(overrides.clone());
+    let parameters = table.and_then(|table| table.at(version));
+    parameters.map_err(|error| ChainError::from(GenesisError::from(error)).into())
 }
 
 /// A model that is active from the start, in a file.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use soma_chain::ChainError;
 use soma_crypto::SignatureError;
+use soma_types::genesis::ChainName;
 use soma_types::{Address, ChainId, Shannons};
 use thiserror::Error;
 
@@ -68,6 +69,11 @@ pub enum CeremonyError {
     /// There is none here.
     #[error("{}: no ceremony here; begin one with `soma genesis init`", .0.display())]
     NotBegun(PathBuf),
+    /// A name that is not fit for commands and files.
+    #[error(
+        "the chain cannot be named `{0}`: use 1 to 32 letters, digits, `-`, `_` and `.`, and no spaces"
+    )]
+    ChainName(ChainName),
     /// What a validator tells about itself.
     #[error("{}: {error}", path.display())]
     Info {
@@ -156,6 +162,7 @@ impl CeremonyError {
             Self::Content { .. } => "Content",
             Self::Begun(_) => "CeremonyBegun",
             Self::NotBegun(_) => "CeremonyNotBegun",
+            Self::ChainName(_) => "InvalidChainName",
             Self::Info { .. } => "InvalidValidatorInfo",
             Self::Taken { .. } => "DuplicateValidatorMetadata",
             Self::ModelListed(_) => "DuplicateModel",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use soma_crypto::key_file;
 
 use crate::error::CeremonyError;
 
@@ -15,10 +16,10 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Ceremo
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(CeremonyError::file(path)(error)),
     };
-    let value = toml::from_str(&text);
-    value
-        .map(Some)
-        .map_err(|error| CeremonyError::content(path, error.to_string().trim_end()))
+    toml::from_str(&text).map(Some).map_err(|error| {
+        let reason = key_file::fault(&text, error.span(), error.message());
+        CeremonyError::content(path, reason)
+    })
 }
 
 /// Reads a TOML file that has to be there.

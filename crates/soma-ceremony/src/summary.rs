@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use serde::Serialize;
-use soma_chain::{Chain, ChainConfig, ChainError, MemoryStore};
+use soma_chain::{Chain, ChainConfig, MemoryStore};
 use soma_types::{
     Address, Bps, ChainId, Digest, Epoch, Genesis, MAX_SUPPLY, ModelId, ParameterOverrides,
     PublicKey, Shannons, Supply, TimestampMs,
 };
 
+use crate::draft::parameters;
 use crate::error::CeremonyError;
 
 /// What a genesis gives. Amounts are shannons.
@@ -113,12 +114,7 @@ impl Summary {
                     .map_or_else(String::new, |w| w.url.to_string()),
             });
         }
-        let table = soma_types::ParameterTable::new(genesis.parameters.clone());
-        let table =
-            table.map_err(|error| ChainError::from(soma_chain::GenesisError::from(error)))?;
-        let parameters = table.at(genesis.protocol_version);
-        let parameters =
-            parameters.map_err(|error| ChainError::from(soma_chain::GenesisError::from(error)))?;
+        let parameters = parameters(&genesis.parameters, genesis.protocol_version)?;
         Ok(Self {
             chain: genesis.chain.to_string(),
             chain_id: soma_chain::chain_id(genesis),

@@ -277,6 +277,50 @@ fn a_genesis_that_gives_away_too_much_or_has_no_validator_is_not_built() {
 }
 
 #[test]
+fn what_no_chain_can_start_with_is_refused_at_the_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusal = |name: &str, change: &dyn Fn(&mut Draft)| {
+        let mut draft = Draft::new(name.parse().unwrap(), 1_790_000_000_000);
+        change(&mut draft);
+        let refused = Ceremony::begin(folder.path(), draft);
+        refused.unwrap_err().to_string()
+    };
+    for name in ["bad name!", "", "a/b"] {
+        let error = refusal(name, &|_| ());
+        assert!(error.contains(&format!("named `{name}`")), "{error}");
+    }
+    let error = refusal("testnet", &|draft| draft.protocol_version = 99);
+    assert!(error.contains("version 99 is not supported"), "{error}");
+    let error = refusal("testnet", &|draft| {
+        draft.parameters.insert("nosuch".to_owned(), 1);
+    });
+    assert!(
+        error.contains("unknown protocol parameter `nosuch`"),
+        "{error}"
+    );
+    assert!(!folder.path().join("ceremony.toml").exists());
+    let draft = Draft::new("soma-test_1.0".parse().unwrap(), 1_790_000_000_000);
+    Ceremony::begin(folder.path(), draft).unwrap();
+}
+
+#[test]
+fn a_key_file_in_the_place_of_another_is_not_shown() {
+    let world = World::new(1);
+    let path = world.folder.path().join("account.key");
+    let key = SecretKey::generate();
+    soma_crypto::key_file::create(&path, &key).unwrap();
+    for error in [
+        ValidatorInfo::read(&path).unwrap_err(),
+        world.ceremony.add_validator(&path, STAKE).unwrap_err(),
+        world.ceremony.add_model(&path).unwrap_err(),
+    ] {
+        let error = error.to_string();
+        assert!(error.contains("account.key: line 1: "), "{error}");
+        assert!(!error.contains(&key.to_hex()[2..10]), "{error}");
+    }
+}
+
+#[test]
 fn models_are_listed_from_files_that_people_can_write() {
     let mut world = World::new(1);
     let owner = SecretKey::generate().address();

@@ -166,6 +166,14 @@ pub enum ChainError {
         /// What is wrong.
         reason: String,
     },
+    /// A height that the chain has not reached.
+    #[error("height {height} is not reached yet; the newest block is {newest}")]
+    NotReached {
+        /// The height asked for.
+        height: Height,
+        /// The newest height.
+        newest: Height,
+    },
     /// The state of this height is not kept.
     #[error("the state of height {height} is not kept; the oldest kept is {oldest}")]
     StateNotKept {

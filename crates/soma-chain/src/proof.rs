@@ -72,14 +72,18 @@ impl<S: Store> Chain<S> {
     /// As [`Chain::prove`], in the state of a past `height` that is still kept.
     ///
     /// # Errors
-    /// [`ChainError::StateNotKept`], or when the store fails.
+    /// [`ChainError::NotReached`], [`ChainError::StateNotKept`], or when the store fails.
     pub fn prove_at(&self, key: &Key, height: Height) -> Result<StateProof, ChainError> {
         let key = key.to_bytes();
         let reader = self.reader();
         let committed = reader.committed();
         let head = committed.head.header;
         let oldest = committed.tree.oldest();
-        if height > head.height || height < oldest {
+        if height > head.height {
+            let newest = head.height;
+            return Err(ChainError::NotReached { height, newest });
+        }
+        if height < oldest {
             return Err(ChainError::StateNotKept { height, oldest });
         }
         let header = match height == head.height {

@@ -176,23 +176,31 @@ impl<'a, S: Store> Reader<'a, S> {
         Ok(positions)
     }
 
+    /// What a position is in this epoch: one that has started holds shares, though its own entry
+    /// says so only when it is touched next.
+    pub fn stake_state(&self, position: &StakePosition) -> Result<StakeState, ChainError> {
+        let now = self.committed.system.epoch;
+        match (position.state, self.pool(&position.pool)?) {
+            (StakeState::Starting { from }, Some(pool)) if has_started(&pool, from, now) => {
+                let rate: Option<PoolRate> = self.entry(Key::PoolRate(pool.id, from))?;
+                let (soma, tokens) =
+                    rate.map_or((Shannons::ZERO, 0), |rate| (rate.soma, rate.tokens));
+                let tokens = shares_for(position.principal, soma, tokens);
+                Ok(StakeState::Staked { tokens })
+            }
+            (state, _) => Ok(state),
+        }
+    }
+
     /// What a position is worth now.
     pub fn stake_value(&self, position: &StakePosition) -> Result<Shannons, ChainError> {
         let Some(pool) = self.pool(&position.pool)? else {
             return Ok(Shannons::ZERO);
         };
-        let now = self.committed.system.epoch;
-        Ok(match position.state {
+        Ok(match self.stake_state(position)? {
             StakeState::Staked { tokens } => value_of(tokens, pool.soma, pool.tokens),
             StakeState::Unbonding { tokens, .. } => {
                 value_of(tokens, pool.unbonding_soma, pool.unbonding_tokens)
-            }
-            StakeState::Starting { from } if has_started(&pool, from, now) => {
-                let rate: Option<PoolRate> = self.entry(Key::PoolRate(pool.id, from))?;
-                let (soma, tokens) =
-                    rate.map_or((Shannons::ZERO, 0), |rate| (rate.soma, rate.tokens));
-                let shares = shares_for(position.principal, soma, tokens);
-                value_of(shares, pool.soma, pool.tokens)
             }
             StakeState::Starting { .. } => position.principal,
         })

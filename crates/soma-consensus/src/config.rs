@@ -65,6 +65,48 @@ impl Default for ConsensusConfig {
     }
 }
 
+impl ConsensusConfig {
+    /// Refuses a zero where no block could be made, or no peer be reached with it.
+    ///
+    /// # Errors
+    /// [`ConsensusError::Config`].
+    pub fn check(&self) -> Result<(), ConsensusError> {
+        let (limits, timeouts) = (&self.limits, &self.timeouts);
+        let zeros = [
+            ("consensus.max_peers", self.max_peers == 0),
+            (
+                "consensus.max_connections_per_ip",
+                self.max_connections_per_ip == 0,
+            ),
+            ("consensus.sync_interval_ms", self.sync_interval_ms == 0),
+            ("consensus.timeouts.propose_ms", timeouts.propose_ms == 0),
+            ("consensus.timeouts.prevote_ms", timeouts.prevote_ms == 0),
+            (
+                "consensus.timeouts.precommit_ms",
+                timeouts.precommit_ms == 0,
+            ),
+            ("consensus.timeouts.max_ms", timeouts.max_ms == 0),
+            (
+                "consensus.timeouts.rebroadcast_ms",
+                timeouts.rebroadcast_ms == 0,
+            ),
+            (
+                "consensus.limits.max_block_bytes",
+                limits.max_block_bytes == 0,
+            ),
+            ("consensus.limits.sync_batch", limits.sync_batch == 0),
+        ];
+        match zeros.into_iter().find(|(_, is_zero)| *is_zero) {
+            None => Ok(()),
+            Some((field, _)) => Err(ConsensusError::Config {
+                field,
+                value: "0".to_owned(),
+                hint: "it must be at least 1",
+            }),
+        }
+    }
+}
+
 /// How long a round waits, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -234,20 +276,24 @@ fn address(field: &'static str, text: &str) -> Result<Multiaddr, ConsensusError>
 /// # Errors
 /// [`ConsensusError::Config`].
 pub fn check_peer_address(text: &str) -> Result<(), ConsensusError> {
-    address("the peer address", text).map(|_| ())
+    let field = "the peer address";
+    let parsed = address(field, text)?;
+    let mut parts = parsed.iter().map(|part| part.to_string());
+    match parts.any(|part| part == "/tcp/0" || part == "/udp/0") {
+        false => Ok(()),
+        true => Err(ConsensusError::Config {
+            field,
+            value: text.to_owned(),
+            hint: "nobody can connect to port 0; name the port that the node listens on",
+        }),
+    }
 }
 
 impl EngineConfig {
     /// Checks and translates a configuration.
     pub(crate) fn new(config: &ConsensusConfig) -> Result<Self, ConsensusError> {
+        config.check()?;
         let limits = &config.limits;
-        if limits.sync_batch == 0 || limits.max_block_bytes == 0 || config.sync_interval_ms == 0 {
-            return Err(ConsensusError::Config {
-                field: "sync_batch, max_block_bytes or sync_interval_ms",
-                value: "0".to_owned(),
-                hint: "each must be at least 1",
-            });
-        }
         let peers = config.persistent_peers.iter();
         let peers: Result<Vec<_>, _> = peers.map(|p| address("persistent_peers", p)).collect();
         let response = ByteSize::b(limits.response_bytes() as u64);
@@ -311,6 +357,15 @@ impl NodeConfig for EngineConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn peers_are_not_sent_to_port_0() {
+        check_peer_address("/dns4/node.example/tcp/8084").unwrap();
+        for text in ["/ip4/1.2.3.4/tcp/0", "/ip4/1.2.3.4/udp/0/quic-v1"] {
+            let refused = check_peer_address(text).unwrap_err().to_string();
+            assert!(refused.contains("port 0"), "{refused}");
+        }
+    }
 
     #[test]
     fn defaults_are_usable_and_bad_addresses_are_named() {

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -110,6 +111,15 @@ pub fn read_or_create(path: &Path) -> Result<(SecretKey, bool), KeyFileError> {
     }
 }
 
+/// What a parser found wrong with a text file, with the line instead of the text: the file may be a
+/// key file that was named by mistake.
+pub fn fault(text: &str, at: Option<Range<usize>>, message: &str) -> String {
+    match at.and_then(|at| text.get(..at.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message.to_owned(),
+    }
+}
+
 fn refuse_exposed(file: &File, path: &Path) -> Result<(), KeyFileError> {
     // Asked of the open file, not of the path, which may meanwhile lead elsewhere.
     let metadata = file.metadata().map_err(io("look at", path))?;
@@ -147,6 +157,16 @@ mod tests {
         let refused = create(&path, &SecretKey::generate()).unwrap_err();
         assert!(matches!(refused, KeyFileError::Exists(_)), "{refused}");
         assert_eq!(read(&path).unwrap().address(), made.address());
+    }
+
+    #[test]
+    fn a_fault_is_told_by_its_line() {
+        assert_eq!(
+            fault("a\nsecret", Some(2..8), "no value"),
+            "line 2: no value"
+        );
+        assert_eq!(fault("", Some(0..0), "empty"), "line 1: empty");
+        assert_eq!(fault("secret", None, "no value"), "no value");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::network::NetworkError;
 use soma_blobs::server::{BlobServerConfig, router};
 use soma_service::{BindError, ServeConfig, Server, bind};
 use tokio::task::JoinHandle;
@@ -16,13 +17,14 @@ pub(crate) struct Blobs {
 }
 
 impl Blobs {
-    pub(crate) async fn start(address: SocketAddr, folder: PathBuf) -> Result<Self, BindError> {
-        let fail = |error: std::io::Error| BindError { address, error };
+    pub(crate) async fn start(address: SocketAddr, folder: PathBuf) -> Result<Self, NetworkError> {
         let listener = bind(address).await?;
-        let at = listener.local_addr().map_err(fail)?;
+        let at = listener.local_addr();
+        let at = at.map_err(|error| BindError { address, error })?;
+        let router = router(BlobServerConfig::new(folder.clone()));
         let server = Server {
             listener,
-            router: router(BlobServerConfig::new(folder)).map_err(fail)?,
+            router: router.map_err(|error| NetworkError::BlobFolder { folder, error })?,
             config: ServeConfig::default(),
         };
         let stop = CancellationToken::new();

@@ -1,5 +1,7 @@
 //! The validators beside the first: each a node of its own, in this process or in one of its own.
 
+use std::sync::{Arc, OnceLock};
+
 use soma_crypto::SecretKey;
 use soma_node::localnet::NodeProcess;
 use soma_node::{Node, NodeConfig, NodeHandle, NodeKeys};
@@ -21,6 +23,8 @@ enum Running {
     Process {
         stop: oneshot::Sender<()>,
         watch: JoinHandle<()>,
+        /// How it ended by itself.
+        ended: Arc<OnceLock<String>>,
     },
 }
 
@@ -50,17 +54,30 @@ impl Member {
         started.map_err(|error| fail(number, &error))?;
         let rpc_url = process.rpc_url().to_owned();
         let (stop, stopped) = oneshot::channel();
-        let watch = tokio::spawn(watch(number, process, stopped));
+        let ended = Arc::new(OnceLock::new());
+        let watch = tokio::spawn(watch(number, process, stopped, Arc::clone(&ended)));
         Ok(Self {
             number,
             rpc_url,
-            running: Running::Process { stop, watch },
+            running: Running::Process { stop, watch, ended },
         })
     }
 
     /// URL of its API.
     pub(crate) fn rpc_url(&self) -> &str {
         &self.rpc_url
+    }
+
+    /// How it ended, if it did so by itself.
+    pub(crate) fn ended(&self) -> Option<NetworkError> {
+        let reason = match &self.running {
+            Running::Here(node) => node
+                .stop()
+                .is_cancelled()
+                .then_some("it ended; see the log"),
+            Running::Process { ended, .. } => ended.get().map(String::as_str),
+        };
+        reason.map(|reason| fail(self.number, &reason))
     }
 
     /// Ends it.
@@ -70,7 +87,7 @@ impl Member {
                 let ended = node.shutdown().await;
                 ended.map_err(|error| fail(self.number, &error))
             }
-            Running::Process { stop, watch } => {
+            Running::Process { stop, watch, .. } => {
                 // It may have ended by itself; that was logged.
                 let _ = stop.send(());
                 let _ = watch.await;
@@ -81,12 +98,17 @@ impl Member {
 }
 
 /// Waits for the end of a process, or ends it.
-async fn watch(number: usize, mut process: NodeProcess, stop: oneshot::Receiver<()>) {
+async fn watch(
+    number: usize,
+    mut process: NodeProcess,
+    stop: oneshot::Receiver<()>,
+    ended: Arc<OnceLock<String>>,
+) {
     tokio::select! {
-        status = process.ended() => {
-            let log = process.log();
-            let log = log.display();
-            tracing::error!(validator = number, %status, %log, "a validator ended by itself");
+        how = process.ended() => {
+            tracing::error!(validator = number, "a validator ended by itself: {how}");
+            // It ends once.
+            let _ = ended.set(how);
         }
         _ = stop => process.stop().await,
     }

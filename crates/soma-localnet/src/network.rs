@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use soma_blobs::{BlobError, FetchConfig};
-use soma_node::localnet::{Addresses, LocalnetError, NodeProcess, NodeProgram};
+use soma_node::localnet::{LocalnetError, NodeProcess, NodeProgram};
 use soma_node::{Localnet, LocalnetConfig};
 use soma_scoring::service::StartError;
 use soma_scoring::{ModelConfig, ScoringService, ServiceConfig};
@@ -32,6 +32,14 @@ pub enum NetworkError {
     /// The blob server's address.
     #[error("blob server: {0}")]
     Blobs(#[from] BindError),
+    /// The blob server's folder cannot be made.
+    #[error("blob server: cannot keep blobs in {}: {error}; choose another data folder", folder.display())]
+    BlobFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// The blob server's folder.
     #[error(transparent)]
     Folder(#[from] BlobError),
@@ -66,9 +74,6 @@ pub enum NetworkError {
         /// Why not.
         reason: String,
     },
-    /// No free ports.
-    #[error("no free ports on this machine: {0}")]
-    Ports(std::io::Error),
     /// No folder for temporary files.
     #[error("cannot make a temporary folder: {0}")]
     Temporary(std::io::Error),
@@ -180,26 +185,18 @@ impl Network {
 
 /// Starts the first validator's node with its services, then the others.
 async fn start_nodes(
-    mut config: LocalnetConfig,
+    config: LocalnetConfig,
     program: Option<NodeProgram>,
     folder: &Path,
 ) -> Result<(Localnet, Vec<Member>), NetworkError> {
-    let count = match config.stored_genesis()? {
-        Some((genesis, _)) => genesis.validators.len(),
-        None => config.validators.unwrap_or(1),
-    };
     let shared = config.node.clone();
-    let addresses = Addresses::choose(count).map_err(NetworkError::Ports)?;
-    if count > 1 {
-        addresses.connect(0, &mut config.node);
-    }
     let on_disk = config.data_dir.is_some();
     let node = Localnet::start(config).await?;
     let mut members = Vec::new();
     let keys = node.keys().validators.clone();
     for (index, account) in keys.iter().enumerate().skip(1) {
         let mut config = shared.clone();
-        addresses.connect(index, &mut config);
+        node.addresses().connect(index, &mut config);
         let folder = folder.join("validators").join((index + 1).to_string());
         let genesis = node.application().chain().genesis().clone();
         let number = index + 1;
@@ -228,7 +225,11 @@ async fn start_nodes(
             }
         }
     }
-    Ok((node, members))
+    // One that ended while later ones started.
+    match members.iter().find_map(Member::ended) {
+        Some(error) => Err(stop_nodes(node, members).await.err().unwrap_or(error)),
+        None => Ok((node, members)),
+    }
 }
 
 /// Ends all nodes, the first with its services last.

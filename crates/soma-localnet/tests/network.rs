@@ -1,6 +1,6 @@
 //! All services together.
 
-use soma_localnet::{Network, NetworkConfig, NetworkError};
+use soma_localnet::{Network, NetworkConfig, NetworkError, NodeProgram};
 use soma_sdk::types::{Epoch, Shannons};
 use soma_sdk::{BlockName, Client};
 
@@ -94,4 +94,44 @@ async fn four_validators_agree_and_epochs_end_at_once_for_all() {
         assert_eq!(validator.peers().await.unwrap().peers.len(), 3);
     }
     network.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_single_validator_listens_where_its_genesis_says_at_every_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut listed = None;
+    for _ in 0..2 {
+        let mut config = NetworkConfig::for_tests();
+        config.node.data_dir = Some(folder.path().to_owned());
+        config.scorer = None;
+        let network = Network::start(config).await.unwrap();
+        let genesis = network.node().application().chain().genesis();
+        let address = genesis.validators[0].metadata.p2p_address.to_string();
+        assert_eq!(network.node().addresses().get(0), Some(address.as_str()));
+        let port = address.strip_prefix("/ip4/127.0.0.1/tcp/").unwrap();
+        // It may begin to listen a moment after the API answers.
+        let connect = || tokio::net::TcpStream::connect(format!("127.0.0.1:{port}"));
+        while connect().await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(listed.get_or_insert_with(|| address.clone()), &address);
+        network.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_network_with_a_validator_that_ends_at_once_does_not_start() {
+    let mut config = NetworkConfig::for_tests();
+    config.node.validators = Some(2);
+    config.scorer = None;
+    config.program = Some(NodeProgram {
+        path: "/bin/sh".into(),
+        arguments: vec!["-c".into(), "echo 'Error: no key' >&2; exit 3".into()],
+    });
+    match Network::start(config).await.err().unwrap() {
+        NetworkError::Validator { number: 2, reason } => {
+            assert!(reason.contains("no key"), "{reason}");
+        }
+        other => panic!("{other}"),
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use serde::Deserialize;
+use soma_crypto::key_file;
 
 use crate::errors::Failure;
 
@@ -45,8 +46,10 @@ pub(crate) fn network_settings(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::file(&file, error).raise(py)),
     };
-    let settings: Settings = toml::from_str(&text)
-        .map_err(|error| Failure::file(&file, format!("not client settings: {error}")).raise(py))?;
+    let settings: Settings = toml::from_str(&text).map_err(|error| {
+        let fault = key_file::fault(&text, error.span(), error.message());
+        Failure::file(&file, format!("not client settings: {fault}")).raise(py)
+    })?;
     let found = settings.envs.into_iter().find(|env| env.name == name);
     Ok(found.map(|env| {
         HashMap::from([

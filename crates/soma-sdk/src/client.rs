@@ -85,10 +85,15 @@ impl Client {
     /// The chain that this client works with: asked for once.
     ///
     /// # Errors
-    /// When the node does not answer.
+    /// When the node does not answer, or is of another chain than
+    /// [`ClientBuilder::chain_id`] says.
     pub async fn chain_id(&self) -> Result<ChainId, SdkError> {
         let info = self.shared.chain.get_or_try_init(|| self.chain_info());
-        Ok(info.await?.chain_id)
+        let got = info.await?.chain_id;
+        match self.shared.settings.chain_id {
+            Some(expected) if expected != got => Err(SdkError::WrongChain { expected, got }),
+            _ => Ok(got),
+        }
     }
 
     pub(crate) fn http(&self) -> &Http {

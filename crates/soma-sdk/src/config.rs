@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use soma_types::ChainId;
+
 use crate::client::Client;
 use crate::error::SdkError;
 
@@ -65,6 +67,7 @@ pub struct ClientBuilder {
     faucet: Option<String>,
     scoring: Option<String>,
     admin: Option<String>,
+    pub(crate) chain_id: Option<ChainId>,
     pub(crate) timeout: Duration,
     pub(crate) execution_timeout: Duration,
     pub(crate) scoring_timeout: Duration,
@@ -79,6 +82,7 @@ impl Default for ClientBuilder {
             faucet: None,
             scoring: None,
             admin: None,
+            chain_id: None,
             timeout: Duration::from_secs(30),
             execution_timeout: Duration::from_secs(30),
             scoring_timeout: Duration::from_secs(600),
@@ -133,6 +137,14 @@ impl ClientBuilder {
     #[must_use]
     pub fn admin_url(mut self, url: impl Into<String>) -> Self {
         self.admin = Some(url.into());
+        self
+    }
+
+    /// The chain that the node must be of: for another, nothing is signed. Default: the one that it
+    /// is of when it is first asked.
+    #[must_use]
+    pub fn chain_id(mut self, chain_id: ChainId) -> Self {
+        self.chain_id = Some(chain_id);
         self
     }
 

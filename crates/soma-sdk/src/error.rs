@@ -24,6 +24,8 @@ pub enum SdkError {
         url: String,
         /// The innermost cause, such as `Connection refused`.
         reason: String,
+        /// False when there was no connection: then nothing was sent.
+        sent: bool,
     },
     /// No answer in time.
     #[error("the {service} at {url} did not answer within {} ms", after.as_millis())]

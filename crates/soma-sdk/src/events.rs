@@ -152,6 +152,7 @@ impl Connection {
             service: at.service,
             url: at.url.clone(),
             reason: reason.to_owned(),
+            sent: true,
         };
         loop {
             if let Some(frame) = self.frames.pop_front() {

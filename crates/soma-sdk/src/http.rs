@@ -52,6 +52,7 @@ impl Http {
             service: endpoints.rpc.service,
             url: endpoints.rpc.url.clone(),
             reason: innermost(&error),
+            sent: false,
         };
         Ok(Self {
             client: builder().build().map_err(fail)?,
@@ -238,6 +239,7 @@ fn failed(at: &Endpoint, error: &reqwest::Error, timeout: Duration) -> SdkError 
             service: at.service,
             url: at.url.clone(),
             reason: innermost(error),
+            sent: !error.is_connect(),
         },
     }
 }

@@ -136,6 +136,7 @@ impl DownloadStream {
             service,
             url: self.url.clone(),
             reason,
+            sent: true,
         };
         loop {
             if let Some(frame) = self.frames.pop_front() {

@@ -112,17 +112,23 @@ impl Client {
     ///
     /// # Errors
     /// [`SdkError::TransactionFailed`] when it failed on chain, [`SdkError::NotExecuted`] when it
-    /// is in no block in time, and why the node did not take it.
+    /// is in no block in time, and why the node did not take it, or could not be reached at all.
     pub async fn execute_signed(
         &self,
         signed: &SignedTransaction,
     ) -> Result<ReceiptView, SdkError> {
+        let sent = self.submit_once(signed).await?;
+        self.wait(signed, sent).await
+    }
+
+    /// Sends a transaction; whether it left. The node need not have it: waiting for the receipt
+    /// sends it again.
+    async fn submit_once(&self, signed: &SignedTransaction) -> Result<bool, SdkError> {
         match self.submit(signed).await {
-            // Whether the node has it is not known; waiting for the receipt sends it again.
-            Err(SdkError::Transport { .. } | SdkError::Timeout { .. }) | Ok(_) => {}
-            Err(error) => return Err(error),
+            Ok(_) | Err(SdkError::Timeout { .. }) => Ok(true),
+            Err(SdkError::Transport { sent, .. }) => Ok(sent),
+            Err(error) => Err(error),
         }
-        self.wait_for(signed).await
     }
 
     /// Waits until a transaction that was sent is in a block.
@@ -130,19 +136,34 @@ impl Client {
     /// # Errors
     /// As [`Client::execute_signed`].
     pub async fn wait_for(&self, signed: &SignedTransaction) -> Result<ReceiptView, SdkError> {
+        self.wait(signed, true).await
+    }
+
+    async fn wait(
+        &self,
+        signed: &SignedTransaction,
+        mut sent: bool,
+    ) -> Result<ReceiptView, SdkError> {
         let after = self.shared.settings.execution_timeout;
         let deadline = Instant::now() + after;
         let digest = transaction_digest(&signed.transaction);
         let mut wait = FIRST_WAIT;
+        let mut trouble = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(SdkError::NotExecuted { digest, after });
+                return Err(match trouble {
+                    Some(error) if !sent => error,
+                    _ => SdkError::NotExecuted { digest, after },
+                });
             }
             let asked = left.min(wait);
             wait = (wait * 2).min(LONGEST_WAIT);
             let receipt = match self.send(signed, asked).await {
-                Ok(answer) => answer.receipt,
+                Ok(answer) => {
+                    sent = true;
+                    answer.receipt
+                }
                 // The nonce is used: by this transaction, or by another.
                 Err(error) if error.is_nonce_conflict() => match self.lookup(&digest).await? {
                     Some(receipt) => Some(receipt),
@@ -150,6 +171,8 @@ impl Client {
                 },
                 // The transaction may be on its way: only the deadline ends the wait.
                 Err(error) if error.is_transient() => {
+                    sent |= !matches!(error, SdkError::Transport { sent: false, .. });
+                    trouble = Some(error);
                     tokio::time::sleep(PAUSE.min(left)).await;
                     None
                 }
@@ -200,13 +223,13 @@ impl Client {
     ) -> Result<ReceiptView, SdkError> {
         let address = key.address();
         for _ in 0..NONCE_TRIES {
-            let signed = match self.enqueue(key, kind.clone(), &mut record).await {
-                Ok(signed) => signed,
+            let (signed, sent) = match self.enqueue(key, kind.clone(), &mut record).await {
+                Ok(enqueued) => enqueued,
                 Err(error) if error.is_nonce_conflict() => continue,
                 Err(error) => return Err(error),
             };
-            match self.wait_for(&signed).await {
-                // The nonce went to another transaction; `wait_for` looked for this one's receipt.
+            match self.wait(&signed, sent).await {
+                // The nonce went to another transaction; `wait` looked for this one's receipt.
                 Err(error) if error.is_nonce_conflict() => continue,
                 result => return result,
             }
@@ -245,22 +268,19 @@ impl Client {
         }
     }
 
-    /// Builds, signs, records and sends while holding the account's turn.
+    /// Builds, signs, records and sends while holding the account's turn. Also: whether it left.
     async fn enqueue(
         &self,
         key: &SecretKey,
         kind: TransactionKind,
         record: &mut impl FnMut(&SignedTransaction) -> Result<(), SdkError>,
-    ) -> Result<SignedTransaction, SdkError> {
+    ) -> Result<(SignedTransaction, bool), SdkError> {
         let sender = key.address();
         let turn = self.turn(sender);
         let _turn = turn.lock().await;
         let signed = sign(self.build(sender, kind).await?, key);
         record(&signed)?;
-        match self.submit(&signed).await {
-            // Whether the node has it is not known; waiting for the receipt sends it again.
-            Err(SdkError::Transport { .. } | SdkError::Timeout { .. }) | Ok(_) => Ok(signed),
-            Err(error) => Err(error),
-        }
+        let sent = self.submit_once(&signed).await?;
+        Ok((signed, sent))
     }
 }

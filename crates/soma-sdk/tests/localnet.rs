@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use soma_crypto::transaction::sign;
 use soma_node::{Localnet, LocalnetConfig};
 use soma_sdk::api::{ErrorCode, EventView, ObjectContent, ObjectType};
 use soma_sdk::pages::collect;
-use soma_sdk::types::{Address, Epoch, Payment, Shannons, TargetId, TransactionKind};
+use soma_sdk::types::{
+    Address, ChainId, Epoch, Payment, Shannons, TargetId, Transaction, TransactionKind,
+};
 use soma_sdk::{
     Account, BlockName, Client, CommitModel, EventRequest, ObjectFilter, PageRequest, SdkError,
     SecretKey, SubmitData, TargetFilter,
@@ -52,6 +55,15 @@ async fn money_moves_and_failures_have_their_names() {
     assert_eq!(error.name(), "InsufficientCoinBalance");
     assert!(!error.is_retryable());
     assert!(error.to_string().contains("InsufficientCoinBalance"));
+
+    // Nothing is signed for a network that took the place of another.
+    let other = Client::builder()
+        .rpc_url(net.rpc_url())
+        .chain_id(ChainId([9; 32]))
+        .build()
+        .unwrap();
+    let error = rich(&net, &other).transfer(poor.address(), soma("1")).await;
+    assert!(matches!(error, Err(SdkError::WrongChain { .. })));
     net.shutdown().await.unwrap();
 }
 
@@ -293,12 +305,32 @@ async fn a_node_that_is_not_there_is_said_so() {
     let client = Client::builder()
         .rpc_url("http://127.0.0.1:1")
         .timeout(Duration::from_secs(5))
+        .execution_timeout(Duration::from_millis(300))
         .retries(1)
         .build()
         .unwrap();
     let error = client.status().await.unwrap_err();
     assert!(matches!(error, SdkError::Transport { .. }), "{error}");
     assert!(error.is_retryable());
+
+    // A transaction that never left is not said to be on its way.
+    let key = SecretKey::generate();
+    let transaction = Transaction {
+        chain_id: ChainId([1; 32]),
+        sender: key.address(),
+        nonce: 0,
+        expiry_height: 10,
+        kind: TransactionKind::Transfer {
+            recipient: Address([1; 32]),
+            amount: Shannons(1),
+        },
+    };
+    let error = client.execute_signed(&sign(transaction, &key)).await;
+    let error = error.unwrap_err();
+    assert!(
+        matches!(error, SdkError::Transport { sent: false, .. }),
+        "{error}"
+    );
     let faucet = client.request_faucet(Address([1; 32])).await.unwrap_err();
     assert!(matches!(faucet, SdkError::NotConfigured { .. }));
 }

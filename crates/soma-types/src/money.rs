@@ -27,7 +27,7 @@ pub enum AmountError {
     /// Not a decimal number.
     #[error("invalid amount `{0}`: write a decimal number of SOMA, such as `1.5`")]
     Invalid(String),
-    /// More than 2^64 − 1 shannons.
+    /// More than [`MAX_SUPPLY`].
     #[error("amount overflow: `{0}` is more SOMA than can exist (10,000,000)")]
     Overflow(String),
     /// More than nine digits after the point.
@@ -163,6 +163,7 @@ impl FromStr for Shannons {
             .checked_mul(SHANNONS_PER_SOMA)
             .and_then(|shannons| shannons.checked_add(rest))
             .map(Self)
+            .filter(|amount| *amount <= MAX_SUPPLY)
             .ok_or_else(overflow)
     }
 }

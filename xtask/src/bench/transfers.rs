@@ -4,21 +4,20 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
+use k256::ecdsa::VerifyingKey;
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
-use k256::ecdsa::{Signature, VerifyingKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 use soma_chain::{Chain, ChainConfig, SledStore, Store, VerifiedProposal};
-use soma_crypto::SecretKey;
-use soma_crypto::Verifier;
 use soma_crypto::transaction::{VerifiedTransaction, sign, transaction_digest, verify_with};
+use soma_crypto::{SecretKey, Verifier, verify_digest};
 use soma_types::codec::{decode, encode};
 use soma_types::genesis::ChainName;
 use soma_types::validator::MetadataText;
 use soma_types::{
-    Address, Bps, ChainId, Genesis, GenesisAccount, GenesisValidator, Shannons, SignedTransaction,
-    Transaction, TransactionKind, ValidatorMetadata,
+    Address, Bps, ChainId, Genesis, GenesisAccount, GenesisValidator, PublicKey, Shannons,
+    Signature, SignedTransaction, Transaction, TransactionKind, ValidatorMetadata,
 };
 
 use super::{Measure, median};
@@ -154,16 +153,24 @@ fn run_ours(genesis: &Genesis, bytes: &[Vec<u8>]) -> Result<f64> {
     Ok(bytes.len() as f64 / start.elapsed().as_secs_f64())
 }
 
-/// Bare verification: the key is read from its bytes, the digest is at hand.
-fn run_peer(signatures: &[([u8; 33], [u8; 32], [u8; 64])]) -> Result<f64> {
+/// A key, what it signed, and the signature.
+type Signed = (PublicKey, [u8; 32], Signature);
+
+/// Bare verifications per second: the digest is at hand.
+fn run_bare(signatures: &[Signed], verify: fn(&Signed) -> Result<()>) -> Result<f64> {
     let start = Instant::now();
-    signatures
-        .par_iter()
-        .try_for_each(|(key, digest, signature)| {
-            let key = VerifyingKey::from_sec1_bytes(key)?;
-            key.verify_prehash(digest, &Signature::from_slice(signature)?)
-        })?;
+    signatures.par_iter().try_for_each(verify)?;
     Ok(signatures.len() as f64 / start.elapsed().as_secs_f64())
+}
+
+fn by_k256((key, digest, signature): &Signed) -> Result<()> {
+    let key = VerifyingKey::from_sec1_bytes(&key.0)?;
+    let signature = k256::ecdsa::Signature::from_slice(&signature.0)?;
+    Ok(key.verify_prehash(digest, &signature)?)
+}
+
+fn as_here((key, digest, signature): &Signed) -> Result<()> {
+    Ok(verify_digest(key, digest, signature)?)
 }
 
 /// Transfers per second.
@@ -181,23 +188,25 @@ pub(crate) fn measure(threads: usize, count: usize) -> Result<Vec<Measure>> {
             .map(|bytes| {
                 let signed: SignedTransaction = decode("a transaction", bytes)?;
                 let digest = transaction_digest(&signed.transaction);
-                Ok((signed.public_key.0, digest.0, signed.signature.0))
+                Ok((signed.public_key, digest.0, signed.signature))
             })
             .collect::<Result<Vec<_>>>()?;
-        let (mut ours, mut peer, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let mut runs = Vec::new();
         for _ in 0..RUNS {
-            let bare = run_peer(&signatures)?;
-            let full = run_ours(&genesis, &bytes)?;
-            ours.push(full);
-            peer.push(bare);
-            ratios.push(full / bare);
+            let bare = run_bare(&signatures, by_k256)?;
+            let own = run_bare(&signatures, as_here)?;
+            runs.push((run_ours(&genesis, &bytes)?, bare, own));
         }
-        Ok(vec![Measure {
-            measure: format!("transfers, {threads} threads, peer: bare k256 verification"),
-            ratio: Some(median(ratios)),
-            ours: median(ours),
-            peer: Some(median(peer)),
+        let row = |peer: &str, pick: fn(&(f64, f64, f64)) -> f64| Measure {
+            measure: format!("transfers, {threads} threads, peer: bare {peer} verification"),
+            ratio: Some(median(runs.iter().map(|run| run.0 / pick(run)).collect())),
+            ours: median(runs.iter().map(|run| run.0).collect()),
+            peer: Some(median(runs.iter().map(pick).collect())),
             unit: "transfers/s",
-        }])
+        };
+        Ok(vec![
+            row("k256", |run| run.1),
+            row("libsecp256k1", |run| run.2),
+        ])
     })
 }

@@ -70,6 +70,13 @@ fn of_supply(fields: Fields, supply: &SupplyView) -> Fields {
     fields
         .with("Circulating", supply.circulating)
         .with("Staked", supply.staked)
+        .with("Stake to start", supply.stake_pending)
+        .with("Unbonding", supply.unbonding)
+        .with("Submission bonds", supply.submission_bonds)
+        .with("Challenge bonds", supply.challenge_bonds)
+        .with("Target rewards", supply.target_rewards)
+        .with("Target pot", supply.target_pot)
+        .with("Validator pot", supply.validator_pot)
         .with("Emission pool", supply.emission_pool)
         .with("Burned", supply.burned)
         .with(

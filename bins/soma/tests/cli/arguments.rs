@@ -1,6 +1,9 @@
 //! Exit codes and errors without a node.
 
 use serde_json::Value;
+use soma_ceremony::ValidatorInfo;
+use soma_crypto::SecretKey;
+use soma_sdk::types::{Bps, PublicKey, ValidatorMetadata};
 
 use crate::program::{Soma, masked};
 
@@ -27,6 +30,8 @@ fn arguments_that_make_no_sense_give_code_2() {
         "wallet new --word-length 13",
         "start localnet --epoch-duration-ms 0",
         "start localnet --network.config a --force-regenesis",
+        "validator make-info 127.0.0.1 --genesis testnet --p2p-port 0",
+        "validator update-metadata p2p-address /ip4/1.2.3.4/tcp/0",
         "completions nonsense",
     ] {
         let ran = soma.run(line);
@@ -34,6 +39,50 @@ fn arguments_that_make_no_sense_give_code_2() {
         assert!(ran.out.is_empty(), "`soma {line}`: {}", ran.out);
         assert!(!ran.err.is_empty(), "`soma {line}`");
     }
+}
+
+#[test]
+fn a_key_file_that_is_named_by_mistake_is_not_shown() {
+    let soma = Soma::new();
+    let file = soma.dir().join("account.key").display().to_string();
+    soma.ok(&format!("validator make-key {file}"));
+    let secret = std::fs::read_to_string(&file).unwrap();
+    let path = soma.dir().join("ceremony").display().to_string();
+    soma.ok(&format!("genesis init testnet --path {path}"));
+    for line in [
+        format!("start validator --config {file}"),
+        format!("validator join {file}"),
+        format!("genesis add-validator {file} --path {path}"),
+    ] {
+        let ran = soma.run(&line);
+        assert_eq!(ran.code, 1, "`soma {line}`: {}", ran.err);
+        assert!(ran.err.contains("account.key: line 1: "), "{}", ran.err);
+        assert!(!ran.err.contains(&secret[2..10]), "`soma {line}`");
+    }
+}
+
+#[test]
+fn a_genesis_lists_nobody_at_port_0() {
+    let soma = Soma::new();
+    let path = soma.dir().join("ceremony").display().to_string();
+    soma.ok(&format!("genesis init testnet --path {path}"));
+    let text = |text: &str| text.parse().unwrap();
+    let metadata = ValidatorMetadata {
+        name: text("one"),
+        consensus_key: PublicKey([2; 33]),
+        p2p_address: text("/ip4/1.2.3.4/tcp/0"),
+        rpc_address: text(""),
+        proxy_address: text(""),
+    };
+    let key = SecretKey::generate();
+    let chain = "testnet".parse().unwrap();
+    let info = ValidatorInfo::for_genesis(chain, &key, metadata, Bps::ZERO, &key);
+    let file = soma.dir().join("validator.info");
+    info.write(&file).unwrap();
+    let add = format!("genesis add-validator {} --path {path}", file.display());
+    let ran = soma.run(&add);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("/ip4/1.2.3.4/tcp/0"), "{}", ran.err);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn a_genesis_is_agreed_on_by_commands() {
     let checked = world.genesis("validate-state");
     assert_eq!(checked["total"], 10_000_000_000_000_000_u64);
     let sign = format!(
-        "genesis sign --path {path} --key-file {}",
+        "genesis sign --path {path} --key-file {} --yes",
         world.nodes[0].file("consensus.key")
     );
     assert_eq!(soma.fails(&sign)["code"], "GenesisNotBuilt");
@@ -34,7 +34,7 @@ fn a_genesis_is_agreed_on_by_commands() {
     assert_eq!(early["code"], "GenesisNotSigned");
     // The account's key votes for nothing, so it does not sign either.
     let other = format!(
-        "genesis sign --path {path} --key-file {}",
+        "genesis sign --path {path} --key-file {} --yes",
         world.nodes[1].file("account.key")
     );
     assert_eq!(soma.fails(&other)["code"], "NotAValidator");

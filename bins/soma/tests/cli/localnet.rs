@@ -225,9 +225,13 @@ fn stake_is_placed_listed_and_withdrawn() {
     assert!(list.contains(id), "{list}");
     let object = soma.json(&format!("objects get {id} --bcs"));
     assert_eq!(object["content"]["principal"], 10_000_000_000_u64);
+    assert_eq!(object["content"]["state"], "starting");
     assert!(object["bcs_bytes"].is_string());
     insta::assert_snapshot!("objects_list", masked(&soma.ok("objects list"), &[]));
     insta::assert_snapshot!("objects_gas", masked(&soma.ok("objects gas alice"), &[]));
+    bench.advance_epoch();
+    let started = soma.json(&format!("objects get {id}"));
+    assert_eq!(started["content"]["state"], "staked");
     assert_eq!(
         soma.json(&format!("unstake --staked-soma-id {id}"))["status"],
         "success"
@@ -243,7 +247,15 @@ fn the_network_is_described() {
     let status = soma.json("status");
     assert_eq!(status["server_reachable"], true);
     assert_eq!(status["balance"], 300_000_000_000_000_u64);
-    assert!(soma.ok("status").contains("Chain: localnet 0x"));
+    let text = soma.ok("status");
+    for line in [
+        "Chain: localnet 0x",
+        "Last block: ",
+        "Caught up: yes",
+        "Votes: yes, as 0x",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
     let chain = soma.json("env chain-id");
     assert_eq!(chain["chain_id"], status["chain_id"]);
     let network = soma.json("network");

@@ -73,6 +73,28 @@ fn a_localnet_is_usable_at_once_and_keeps_its_data() {
 }
 
 #[test]
+fn folders_and_files_that_are_no_localnets_are_left_alone() {
+    let soma = Soma::new();
+    let dir = soma.dir().join("foreign");
+    std::fs::create_dir_all(dir.join("snapshots")).unwrap();
+    std::fs::write(dir.join("keys.json"), "{\"mine\":1}").unwrap();
+    let named = format!("{START} --data-dir {}", dir.display());
+    for line in [named.clone(), format!("{named} --force-regenesis")] {
+        let refused = soma.fails(&line);
+        let message = refused["message"].as_str().unwrap();
+        assert!(message.contains("no localnet wrote this"), "{message}");
+    }
+    assert!(dir.join("snapshots").exists());
+    let kept = std::fs::read_to_string(dir.join("keys.json")).unwrap();
+    assert_eq!(kept, "{\"mine\":1}");
+
+    let file = soma.fails(&format!("{named}/keys.json"));
+    assert_eq!(file["code"], "File");
+    let absent = soma.fails(&format!("{START} --network.config {}/x", dir.display()));
+    assert_eq!(absent["code"], "File");
+}
+
+#[test]
 fn a_localnet_says_where_it_is_and_what_to_try() {
     let soma = Soma::new();
     let (child, out) = start(

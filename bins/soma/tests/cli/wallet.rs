@@ -36,7 +36,9 @@ fn a_wallet_without_a_password_is_made_only_on_request() {
     assert_eq!(soma.fails("wallet rename bob alice")["code"], "Keystore");
     let entry = soma.json("wallet switch alice");
     assert_eq!(entry["alias"], "alice");
-    soma.ok("wallet remove alice");
+    let refused = soma.fails("wallet remove alice");
+    assert_eq!(refused["code"], "Usage");
+    soma.ok("wallet remove alice --yes");
     assert_eq!(soma.fails("wallet active")["code"], "NoActiveAddress");
 }
 
@@ -46,10 +48,10 @@ fn an_exported_key_and_a_phrase_can_be_imported_again() {
     let made = soma.json("wallet new --alias alice --unencrypted");
     let exported = soma.json("wallet export");
     let secret = exported["secret_key"].as_str().unwrap();
-    soma.ok("wallet remove --address alice");
+    soma.ok("wallet remove --address alice --yes");
     let again = soma.json(&format!("wallet import {secret} --alias again"));
     assert_eq!(again["address"], made["address"]);
-    soma.ok("wallet remove again");
+    soma.ok("wallet remove again --yes");
 
     let mut child = soma
         .command("wallet import - --json")

@@ -71,6 +71,8 @@ async fn a_server_that_fails_for_good_is_asked_once() {
         let (error, _) = failure(&web, &bytes(MIB), config()).await;
         assert_eq!(error.name(), "Unavailable", "{status}: {error}");
         assert!(error.to_string().contains(&status[..3]), "{error}");
+        let is_private = error.to_string().contains("let everybody read it");
+        assert_eq!(is_private, status.starts_with("403"), "{error}");
         assert_eq!(web.asked().len(), 1, "{status}");
     }
 }

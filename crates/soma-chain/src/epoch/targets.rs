@@ -24,7 +24,8 @@ pub(crate) fn expire(state: &mut State<'_>) -> Step<()> {
     Ok(())
 }
 
-/// Moves the distance threshold by the hits of this epoch.
+/// Moves the distance threshold by the hits of this epoch. An epoch that drew no targets, for want of
+/// models or budget, says nothing about them.
 pub(crate) fn steer(state: &mut State<'_>) {
     let parameters = difficulty::Parameters {
         hits_goal: state.parameters.target_hits_per_epoch,
@@ -32,6 +33,9 @@ pub(crate) fn steer(state: &mut State<'_>) {
         ema_decay_bps: state.parameters.target_hits_ema_decay_bps,
     };
     let targets = &mut state.system.targets;
+    if targets.drawn == 0 {
+        return;
+    }
     let before = Difficulty::from(targets.difficulty);
     targets.difficulty = before.next(targets.hits, &parameters).into();
 }

@@ -36,11 +36,7 @@ impl Cluster {
         let count = config.validators.unwrap_or(1);
         let keys = LocalnetKeys::generate(count, config.accounts);
         let genesis = localnet_genesis(config, &keys);
-        let addresses = Addresses::choose(count);
-        let addresses = addresses.map_err(|error| ProcessError::File {
-            path: folder.clone(),
-            error,
-        })?;
+        let addresses = Addresses::listed(&genesis, &keys);
         let mut cluster = Self {
             program,
             folder,

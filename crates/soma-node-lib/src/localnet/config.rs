@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use soma_service::RateConfig;
 use soma_types::{Address, Genesis, ParameterOverrides, Shannons};
 
-use super::{LocalnetError, files};
+use super::{Addresses, LocalnetError, files};
 use crate::admin::AdminConfig;
 use crate::faucet::FaucetConfig;
 use crate::node::NodeConfig;
@@ -42,7 +42,8 @@ pub struct LocalnetConfig {
     pub faucet: Option<FaucetConfig>,
     /// The admin routes; none when absent.
     pub admin: Option<AdminConfig>,
-    /// The node. Its `data_dir` and `genesis` are not used.
+    /// The node. Its `data_dir` and `genesis` are not used, nor where it meets other nodes: the
+    /// genesis says that.
     pub node: NodeConfig,
 }
 
@@ -115,11 +116,14 @@ impl LocalnetConfig {
         }
     }
 
-    pub(super) fn node_config(&self) -> NodeConfig {
-        NodeConfig {
+    /// Settings of the first validator's node.
+    pub(super) fn node_config(&self, addresses: &Addresses) -> NodeConfig {
+        let mut config = NodeConfig {
             data_dir: self.data_dir.clone(),
             ..self.node.clone()
-        }
+        };
+        addresses.connect(0, &mut config);
+        config
     }
 
     /// Refuses settings that differ from a genesis that is there already.

@@ -121,6 +121,10 @@ fn paths(dir: &Path) -> (PathBuf, PathBuf, PathBuf) {
 pub(super) fn load(dir: &Path) -> Result<Option<(Genesis, LocalnetKeys)>, NodeError> {
     let (genesis_path, keys_path, chain_path) = paths(dir);
     if !genesis_path.exists() {
+        // Only a network that is half made or half removed has keys alone.
+        if keys_path.exists() && read_keys(&keys_path)?.is_err() {
+            return Err(not_ours(keys_path));
+        }
         // Chain data without its genesis belongs to something else, or is half removed.
         return match chain_path.exists() {
             true => Err(NodeError::Content {
@@ -139,11 +143,26 @@ pub(super) fn load(dir: &Path) -> Result<Option<(Genesis, LocalnetKeys)>, NodeEr
     };
     let genesis = serde_json::from_str(&read(&genesis_path)?)
         .map_err(|error| content(&genesis_path, error.to_string()))?;
-    let keys = serde_json::from_str::<Stored>(&read(&keys_path)?)
-        .map_err(|error| error.to_string())
-        .and_then(|stored| stored.read())
-        .map_err(|reason| content(&keys_path, reason))?;
+    let keys = read_keys(&keys_path)?.map_err(|reason| content(&keys_path, reason))?;
     Ok(Some((genesis, keys)))
+}
+
+fn read_keys(path: &Path) -> Result<Result<LocalnetKeys, String>, NodeError> {
+    let text = std::fs::read_to_string(path).map_err(file_error(path))?;
+    // What is wrong is said by its place: the text may be a secret.
+    let stored = serde_json::from_str::<Stored>(&text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("it is no list of a localnet's keys, see line {line}, column {column}")
+    });
+    Ok(stored.and_then(|stored| stored.read()))
+}
+
+fn not_ours(path: PathBuf) -> NodeError {
+    let reason = "no localnet wrote this; choose another data folder, or move it away";
+    NodeError::Content {
+        path,
+        reason: reason.to_owned(),
+    }
 }
 
 /// Writes keys and genesis. The genesis comes last: it marks a network that is complete.
@@ -173,9 +192,27 @@ fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), NodeError> {
     write().map_err(file_error(path))
 }
 
+/// What else a localnet keeps, each in a folder.
+const FOLDERS: [&str; 5] = ["consensus", "audit", "validators", "snapshots", "bootstrap"];
+
 /// Removes what a localnet keeps, and nothing else.
+///
+/// # Errors
+/// Files of the same names that are no localnet's: then nothing is removed.
 pub(super) fn clear(dir: &Path) -> Result<(), NodeError> {
     let (genesis, keys, chain) = paths(dir);
+    let is_genesis = |text: String| serde_json::from_str::<Genesis>(&text).is_ok();
+    // The keys are removed last: one of the two is there as long as anything is.
+    let is_ours = std::fs::read_to_string(&genesis).is_ok_and(is_genesis)
+        || read_keys(&keys).is_ok_and(|keys| keys.is_ok());
+    if !is_ours {
+        let kept = FOLDERS.iter().map(|name| dir.join(name));
+        let mut kept = [&genesis, &keys, &chain].into_iter().cloned().chain(kept);
+        return match kept.find(|path| path.exists()) {
+            Some(path) => Err(not_ours(path)),
+            None => Ok(()),
+        };
+    }
     let gone = |path: &Path, result: std::io::Result<()>| match result {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file_error(path)(error)),
         _ => Ok(()),
@@ -183,7 +220,7 @@ pub(super) fn clear(dir: &Path) -> Result<(), NodeError> {
     // The genesis first: without it the rest counts as never made.
     gone(&genesis, std::fs::remove_file(&genesis))?;
     gone(&chain, std::fs::remove_dir_all(&chain))?;
-    for name in ["consensus", "audit", "validators", "snapshots", "bootstrap"] {
+    for name in FOLDERS {
         let folder = dir.join(name);
         gone(&folder, std::fs::remove_dir_all(&folder))?;
     }

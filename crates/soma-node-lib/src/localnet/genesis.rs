@@ -10,7 +10,7 @@ use soma_types::{
 };
 
 use super::config::SMALL_MODEL_DIM;
-use super::{LocalnetAccount, LocalnetConfig, LocalnetKeys};
+use super::{Addresses, LocalnetAccount, LocalnetConfig, LocalnetKeys};
 use crate::application::wall_clock_ms;
 
 /// What the faucet starts with: 1,500,000 SOMA.
@@ -32,7 +32,8 @@ const EMISSION_PER_EPOCH: Shannons = Shannons(1_370_000_000_000);
 /// and the budget of an epoch then pays visible rewards.
 const HITS_PER_EPOCH: u64 = 100;
 
-/// The genesis of a new localnet, starting now.
+/// The genesis of a new localnet, starting now. Each validator listens on a port that is free now;
+/// without any it has no address, and [`Addresses::usable`] says why.
 pub fn localnet_genesis(config: &LocalnetConfig, keys: &LocalnetKeys) -> Genesis {
     let mut balances: BTreeMap<Address, Shannons> = BTreeMap::new();
     let rich = keys.accounts.iter().map(|account| account.address);
@@ -83,12 +84,14 @@ fn parameters(config: &LocalnetConfig) -> ParameterOverrides {
 
 fn validators(config: &LocalnetConfig, keys: &LocalnetKeys) -> Vec<GenesisValidator> {
     let commission = Bps::try_from(VALIDATOR_COMMISSION_BPS).unwrap_or(Bps::ZERO);
+    let addresses = Addresses::choose(keys.validators.len()).ok();
+    let address = |index| addresses.as_ref().and_then(|all| all.get(index));
     let one = |(number, account): (usize, &LocalnetAccount)| GenesisValidator {
         address: account.address,
         metadata: ValidatorMetadata {
             name: short(&format!("localnet validator {number}")),
             consensus_key: account.secret_key.public_key(),
-            p2p_address: short(&format!("/ip4/127.0.0.1/tcp/{}", 8_083 + number)),
+            p2p_address: short(address(number - 1).unwrap_or_default()),
             // Only the first has an API where clients know to look.
             rpc_address: match number {
                 1 => short(&super::url(config.node.rpc.address)),
@@ -120,5 +123,18 @@ mod tests {
         assert_eq!(genesis.validators.len(), 2);
         soma_chain::genesis::check(&genesis).unwrap();
         assert_eq!(genesis.parameters["target_embedding_dim"], 16);
+    }
+
+    #[test]
+    fn the_genesis_says_where_each_validator_listens() {
+        let keys = LocalnetKeys::generate(4, 1);
+        let genesis = localnet_genesis(&LocalnetConfig::for_tests(), &keys);
+        let addresses = Addresses::listed(&genesis, &keys);
+        for (index, account) in keys.validators.iter().enumerate() {
+            let at = addresses.get(index).unwrap();
+            let mut here = genesis.validators.iter();
+            let found = here.find(|validator| validator.metadata.p2p_address.as_str() == at);
+            assert_eq!(found.unwrap().address, account.address);
+        }
     }
 }

@@ -2,7 +2,8 @@
 //! once. Nodes of more validators are started beside it, after [`NodeConfig`]s of their own.
 //!
 //! The first start makes a genesis with funded accounts and keeps it, with their keys, in the data
-//! folder; later starts go on from there. [`LocalnetConfig::force_regenesis`] starts over.
+//! folder; later starts go on from there. [`LocalnetConfig::force_regenesis`] starts over. The
+//! genesis also says where each validator listens, so that nodes from elsewhere find it again.
 
 mod addresses;
 mod cluster;
@@ -46,6 +47,9 @@ pub enum LocalnetError {
     /// Admin routes for everybody.
     #[error(transparent)]
     Admin(#[from] NotLoopback),
+    /// No ports for its validators.
+    #[error("no free ports on this machine: {0}")]
+    Ports(std::io::Error),
     /// A setting that is fixed by the genesis differs from the stored one.
     #[error(
         "`{setting}` is {stored} on the network in {}, not {asked}; start over with `--force-regenesis`, or leave it out",
@@ -68,6 +72,7 @@ pub struct Localnet {
     node: NodeHandle,
     servers: Vec<JoinHandle<()>>,
     keys: LocalnetKeys,
+    addresses: Addresses,
     data_dir: Option<PathBuf>,
     is_new: bool,
     faucet: Option<SocketAddr>,
@@ -82,12 +87,15 @@ impl Localnet {
     pub async fn start(config: LocalnetConfig) -> Result<Self, LocalnetError> {
         let (genesis, keys, is_new) = load_or_make(&config)?;
         let key = NodeKeys::of_validator(keys.first().secret_key.clone());
-        let node = Node::start_as(genesis, config.node_config(), key).await?;
+        let addresses = Addresses::listed(&genesis, &keys).usable().await;
+        let addresses = addresses.map_err(LocalnetError::Ports)?;
+        let node = Node::start_as(genesis, config.node_config(&addresses), key).await?;
         match Self::add_services(&node, &keys, &config).await {
             Ok((servers, faucet, admin)) => Ok(Self {
                 node,
                 servers,
                 keys,
+                addresses,
                 data_dir: config.data_dir,
                 is_new,
                 faucet,
@@ -152,6 +160,11 @@ impl Localnet {
     /// The keys of the network's accounts.
     pub fn keys(&self) -> &LocalnetKeys {
         &self.keys
+    }
+
+    /// Where its validators meet other nodes.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// Where it keeps its data; nowhere when absent.

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use soma_consensus::ConsensusConfig;
+use soma_crypto::key_file;
 use soma_service::logging::LogConfig;
-use soma_types::Genesis;
+use soma_types::{Bps, Genesis};
 
 use super::documented::unknown_option;
 use super::{NodeError, TrustedBlock, ValidatorConfig};
@@ -96,8 +97,32 @@ impl NodeConfig {
         })?;
         toml::from_str(&text).map_err(|error| NodeError::Content {
             path: path.to_owned(),
-            reason: unknown_option(&text).unwrap_or_else(|| error.to_string()),
+            reason: unknown_option(&text)
+                .unwrap_or_else(|| key_file::fault(&text, error.span(), error.message())),
         })
+    }
+
+    /// Refuses values that nothing can be done with.
+    ///
+    /// # Errors
+    /// [`NodeError::Option`], or what is wrong with the settings of consensus.
+    pub(super) fn check(&self) -> Result<(), NodeError> {
+        self.consensus.check()?;
+        let whole = u64::from(Bps::WHOLE.get());
+        let options = [
+            ("keep_blocks", self.keep_blocks, 1..=u64::MAX),
+            (
+                "audit.sample_bps",
+                Some(self.audit.sample_bps.into()),
+                0..=whole,
+            ),
+        ];
+        for (name, value, range) in options {
+            if let Some(value) = value.filter(|value| !range.contains(value)) {
+                return Err(NodeError::Option { name, value, range });
+            }
+        }
+        Ok(())
     }
 
     /// Reads the genesis document.
@@ -116,5 +141,50 @@ impl NodeConfig {
             reason: format!("not a genesis document: {error}"),
             path,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_that_is_named_as_settings_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("account.key");
+        let key = soma_crypto::SecretKey::generate();
+        key_file::create(&path, &key).unwrap();
+        let error = NodeConfig::from_file(&path).unwrap_err().to_string();
+        assert!(error.contains("account.key: line 1: "), "{error}");
+        assert!(!error.contains(&key.to_hex()[2..10]), "{error}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_with_their_range() {
+        let refusal = |text: &str| {
+            let config: NodeConfig = toml::from_str(text).unwrap();
+            config.check().unwrap_err().to_string()
+        };
+        for (text, told) in [
+            (
+                "keep_blocks = 0",
+                "`keep_blocks` is 0; it must be at least 1",
+            ),
+            (
+                "[audit]\nsample_bps = 20000",
+                "`audit.sample_bps` is 20000; it must be 0 to 10000",
+            ),
+            (
+                "[consensus]\nmax_peers = 0",
+                "consensus cannot start: consensus.max_peers is 0; it must be at least 1",
+            ),
+            (
+                "[consensus.timeouts]\npropose_ms = 0",
+                "consensus cannot start: consensus.timeouts.propose_ms is 0; it must be at least 1",
+            ),
+        ] {
+            assert_eq!(refusal(text), told);
+        }
+        NodeConfig::default().check().unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! Why a node cannot start, or why it stopped.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use soma_blobs::BlobError;
@@ -30,6 +31,16 @@ pub enum NodeError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// An option of the settings that nothing can be done with.
+    #[error("`{name}` is {value}; it must be {}", allowed(range))]
+    Option {
+        /// Its name, with that of its section.
+        name: &'static str,
+        /// Its value.
+        value: u64,
+        /// The values that it may have.
+        range: RangeInclusive<u64>,
     },
     /// The log's settings are wrong.
     #[error(transparent)]
@@ -78,4 +89,11 @@ pub enum NodeError {
     /// A task of the node panicked: a bug.
     #[error("a part of the node panicked; please report the log above this line")]
     Panicked,
+}
+
+fn allowed(range: &RangeInclusive<u64>) -> String {
+    match *range.end() {
+        u64::MAX => format!("at least {}", range.start()),
+        end => format!("{} to {end}", range.start()),
+    }
 }

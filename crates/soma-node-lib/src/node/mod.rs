@@ -4,10 +4,12 @@ mod bootstrap;
 mod config;
 mod documented;
 mod error;
+mod halts;
 mod keys;
 mod parts;
 mod peers;
 mod signal;
+mod slashed;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -75,6 +77,7 @@ impl Node {
         config: NodeConfig,
         keys: NodeKeys,
     ) -> Result<NodeHandle, NodeError> {
+        config.check()?;
         // The port first: a second node must not wait for the store's lock to be told.
         let listener = bind(config.rpc.address).await?;
         bootstrap::bootstrap(&genesis, &config).await?;
@@ -91,10 +94,9 @@ impl Node {
         let parts = Parts::open(&application, &config, keys.account.clone()).await?;
         let stop = CancellationToken::new();
         let consensus = start_consensus(&application, &config, keys, &stop).await?;
-        let expected = config.consensus.persistent_peers.len();
         let observer = consensus.0.observer().clone();
-        let watch = peers::watch(Arc::clone(&application), observer, expected, stop.clone());
-        tokio::spawn(watch);
+        let watch = peers::Watch::new(&config);
+        tokio::spawn(watch.run(Arc::clone(&application), observer, stop.clone()));
         run_parts(application, consensus, parts, listener, config.rpc, stop)
     }
 }

@@ -62,6 +62,11 @@ fn chain_error(error: ChainError) -> ApiError {
                 .with("height", height)
                 .with("oldest", oldest)
         }
+        ChainError::NotReached { height, newest } => {
+            ApiError::new(ErrorCode::NotFound, error.to_string())
+                .with("height", height)
+                .with("newest", newest)
+        }
         other => ApiError::internal(other),
     }
 }

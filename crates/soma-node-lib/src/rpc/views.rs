@@ -93,7 +93,11 @@ pub(super) fn stake(reader: &Reads<'_>, position: &StakePosition) -> Result<Stak
     let owner = reader
         .pool(&position.pool)?
         .map_or(PoolOwner::Validator(position.owner), |pool| pool.owner);
-    Ok(StakeView::new(position, value, owner))
+    let position = StakePosition {
+        state: reader.stake_state(position)?,
+        ..*position
+    };
+    Ok(StakeView::new(&position, value, owner))
 }
 
 pub(super) fn ledger_entry(entry: &LedgerEntry) -> LedgerEntryView {

@@ -184,6 +184,14 @@ async fn the_way_begins_at_a_trusted_block() {
         assert!(error.contains("trusted"), "{error}");
         assert!(!folder.path().join("chain").exists());
     }
+
+    // The young one again, when its state is gone.
+    net.blocks(20).await;
+    let folder = tempfile::tempdir().unwrap();
+    let error = net.join(config(&folder, young)).await.err().unwrap();
+    let error = error.to_string();
+    assert!(error.contains("last block of an epoch"), "{error}");
+    assert!(error.contains("/v1/snapshots"), "{error}");
     reached(net.localnet.application(), head.header.height).await;
     net.localnet.shutdown().await.unwrap();
 }

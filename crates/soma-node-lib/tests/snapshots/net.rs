@@ -46,17 +46,15 @@ impl Net {
     /// A network whose validator's settings `change` has changed.
     pub(crate) async fn start_with(change: impl FnOnce(&mut NodeConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let addresses = Addresses::choose(1).unwrap();
         let mut config = LocalnetConfig::for_tests();
         config.data_dir = Some(folder.path().to_owned());
         (config.faucet, config.admin) = (None, None);
         config.node.snapshots.chunk_bytes = CHUNK_BYTES;
-        addresses.connect(0, &mut config.node);
         change(&mut config.node);
         let localnet = Localnet::start(config).await.unwrap();
         Self {
+            addresses: localnet.addresses().clone(),
             localnet,
-            addresses,
             _folder: folder,
         }
     }

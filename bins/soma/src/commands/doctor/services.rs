@@ -4,9 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::{Client, Response, StatusCode};
 use soma_blobs::Fetcher;
+use soma_sdk::api::Status;
 
 use super::{Check, Doctor};
 use crate::commands::model::fetch_config;
+use crate::commands::status::{now_ms, standstill};
 use crate::config::Env;
 use crate::context::Context;
 use crate::error::CliError;
@@ -22,7 +24,7 @@ impl Doctor {
         let env = context.env()?;
         let client = Client::builder().timeout(ANSWER).build();
         let client = client.map_err(|error| CliError::Invalid(error.to_string()))?;
-        let mut checks = vec![clock(&client, &env.rpc).await];
+        let mut checks = vec![clock(&client, &env.rpc).await, chain(context).await];
         for Known { name, url, fix } in self.known(&env) {
             checks.push(match url {
                 Some(url) => service(&client, name, &url, fix).await,
@@ -144,6 +146,27 @@ fn apart(now: SystemTime, node: SystemTime) -> Check {
     Check::failed("clock", found, fix)
 }
 
+/// Blocks come.
+async fn chain(context: &Context) -> Check {
+    let status = match context.client() {
+        Ok(client) => client.status().await.map_err(CliError::from),
+        Err(error) => Err(error),
+    };
+    match status {
+        Ok(status) => moving(&status, now_ms()),
+        Err(error) => Check::skipped("chain", format!("no node tells: {error}")),
+    }
+}
+
+fn moving(status: &Status, now_ms: u64) -> Check {
+    let fix = "a node that catches up needs time; if `soma status` shows the same block again, start \
+               what is missing: the node's peers, or validators with a third of the power";
+    match standstill(status, now_ms) {
+        Some(found) => Check::failed("chain", found, fix),
+        None => Check::ok("chain", format!("at block {}", status.height)),
+    }
+}
+
 async fn service(client: &Client, name: &'static str, url: &str, fix: &str) -> Check {
     let health = format!("{}/health", url.trim_end_matches('/'));
     match client.get(&health).send().await {
@@ -178,6 +201,22 @@ async fn refusal(url: &str, response: Response) -> String {
 mod tests {
     use super::super::State;
     use super::*;
+    use crate::commands::status::tests::node;
+
+    #[test]
+    fn a_chain_without_new_blocks_fails_with_what_to_do() {
+        let status = node(2);
+        assert_eq!(moving(&status, status.time_ms + 12_000).state, State::Ok);
+        let check = moving(&status, status.time_ms + 50_000);
+        assert_eq!(check.state, State::Failed);
+        assert!(
+            check
+                .found
+                .contains("no block for 50 s though 2 transactions wait"),
+            "{check:?}"
+        );
+        assert!(check.fix.is_some_and(|fix| fix.contains("validators")));
+    }
 
     #[test]
     fn a_clock_that_is_wrong_in_either_direction_is_told() {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use serde_json::json;
@@ -10,6 +9,7 @@ use soma_ceremony::{Ceremony, Draft, Soma};
 use soma_sdk::types::genesis::ChainName;
 use soma_sdk::types::{Address, Shannons};
 
+use crate::commands::status::now_ms;
 use crate::error::CliError;
 use crate::output::{Fields, Output};
 
@@ -67,7 +67,7 @@ fn pair(address: &str, amount: &str) -> Result<(Address, Shannons), String> {
 
 impl Init {
     pub(super) fn run(self, folder: &Path) -> Result<Output, CliError> {
-        let mut draft = Draft::new(self.chain.clone(), self.time_ms.unwrap_or_else(now));
+        let mut draft = Draft::new(self.chain.clone(), self.time_ms.unwrap_or_else(now_ms));
         draft.protocol_version = self.protocol_version;
         draft.allow_forced_epochs = self.allow_forced_epochs;
         if let Some(emission) = self.emission {
@@ -134,11 +134,4 @@ impl Init {
         }
         Ok(accounts)
     }
-}
-
-fn now() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-    since_1970.map_or(0, |time| {
-        u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-    })
 }

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use soma_ceremony::{Ceremony, Listed, Standing, Summary};
+use soma_ceremony::{Ceremony, Listed, Standing, Summary, ValidatorInfo};
 use soma_crypto::key_file;
 use soma_sdk::types::{Address, Shannons};
 
 use super::{Init, Install, view};
+use crate::commands::validator::check_peer;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{Fields, Output, percent, table_or};
@@ -84,7 +85,13 @@ impl Step {
                 Ok(Output::new(&json, text))
             }
             Self::AddValidator { file, stake } => {
-                let listed = ceremony()?.add_validator(&file, stake)?;
+                let ceremony = ceremony()?;
+                let metadata = ValidatorInfo::read(&file)?.metadata;
+                // None is fine for one that only connects to others.
+                if !metadata.p2p_address.as_str().is_empty() {
+                    check_peer(metadata.p2p_address.as_str())?;
+                }
+                let listed = ceremony.add_validator(&file, stake)?;
                 Ok(Output::new(&of(&listed), added(&listed)))
             }
             Self::ListValidators => list_validators(&ceremony()?),

@@ -1,6 +1,5 @@
 //! `soma model publish` and `soma model update`: from a weights file to a revealed model.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -167,10 +166,6 @@ fn forget(context: &Context, folder: &Path) -> Result<Output, CliError> {
     if begun.needs_reveal() {
         let question = "Its weights are committed: half the stake of a new model is lost unless they \
                         are revealed in the next epoch.";
-        if !context.options.yes && !std::io::stdin().is_terminal() {
-            let text = format!("{question} Say --yes to forget it in spite of that");
-            return Err(CliError::Usage(text));
-        }
         context.confirm(&format!("{question} Forget it?"))?;
     }
     let Some((publication, kept)) = abandon(folder)? else {

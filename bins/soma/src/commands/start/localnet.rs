@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -86,7 +86,7 @@ impl LocalnetArguments {
         // read leave no network running.
         let stopped = tokio::spawn(stop_signal());
         context.config()?;
-        let network = Network::start(self.config(context)).await?;
+        let network = Network::start(self.config(context)?).await?;
         let announced = announce(context, &network);
         if let Err(error) = announced {
             network.shutdown().await?;
@@ -101,11 +101,11 @@ impl LocalnetArguments {
         Ok(Output::nothing())
     }
 
-    fn config(&self, context: &Context) -> NetworkConfig {
+    fn config(&self, context: &Context) -> Result<NetworkConfig, CliError> {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let small = self.small_model.then(|| "small".to_owned());
-        NetworkConfig {
-            node: self.node_config(context),
+        Ok(NetworkConfig {
+            node: self.node_config(context)?,
             model_size: small.or_else(|| self.model_size.clone()),
             scorer: (!self.no_scorer).then(|| ScorerConfig {
                 address: local(self.scorer_port),
@@ -113,26 +113,17 @@ impl LocalnetArguments {
             }),
             program: own_program(),
             blobs: (!self.no_blobs).then(|| local(self.blobs_port)),
-        }
+        })
     }
 
-    fn node_config(&self, context: &Context) -> LocalnetConfig {
+    fn node_config(&self, context: &Context) -> Result<LocalnetConfig, CliError> {
         let mut config = LocalnetConfig {
             force_regenesis: self.force_regenesis,
             validators: self.validators.map(usize::from),
             epoch_duration_ms: self.epoch_duration_ms,
             ..LocalnetConfig::default()
         };
-        let named = self
-            .data_dir
-            .clone()
-            .or_else(|| self.network_config.clone());
-        let dir = named.unwrap_or_else(|| context.dir.dir().join("localnet"));
-        // A file of a network stands for its folder.
-        config.data_dir = match (dir.is_file(), dir.parent()) {
-            (true, Some(parent)) => Some(parent.to_owned()),
-            _ => Some(dir),
-        };
+        config.data_dir = Some(self.folder(context)?);
         config.node.rpc.address.set_port(self.fullnode_rpc_port);
         if let Some(admin) = &mut config.admin {
             admin.address.set_port(self.admin_port);
@@ -148,7 +139,32 @@ impl LocalnetArguments {
         if self.no_faucet {
             config.faucet = None;
         }
-        config
+        Ok(config)
+    }
+
+    /// Where the network is kept.
+    fn folder(&self, context: &Context) -> Result<PathBuf, CliError> {
+        let unusable = |path: &Path, reason: &str| CliError::File {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
+        match (&self.data_dir, &self.network_config) {
+            (Some(file), _) if file.is_file() => {
+                Err(unusable(file, "it is a file; `--data-dir` takes a folder"))
+            }
+            (Some(dir), _) => Ok(dir.clone()),
+            (None, Some(missing)) if !missing.exists() => Err(unusable(
+                missing,
+                "there is no network; a new one is made in the folder that `--data-dir` names",
+            )),
+            // A file of a network stands for its folder.
+            (None, Some(file)) if file.is_file() => {
+                let parent = file.parent().filter(|parent| *parent != Path::new(""));
+                Ok(parent.unwrap_or(Path::new(".")).to_owned())
+            }
+            (None, Some(dir)) => Ok(dir.clone()),
+            (None, None) => Ok(context.dir.dir().join("localnet")),
+        }
     }
 }
 

@@ -24,6 +24,8 @@ impl StartValidator {
         if self.arguments.print_config {
             return Ok(Output::new(&json!({ "config": DOCUMENTED }), DOCUMENTED));
         }
+        #[cfg(target_os = "linux")]
+        small_pages();
         let until = self.arguments.until();
         let config = self.arguments.into_config()?;
         let json = context.options.json;
@@ -44,4 +46,12 @@ impl StartValidator {
         node.await?;
         Ok(Output::nothing())
     }
+}
+
+/// Large pages, which this program's allocator asks for, are for tensors. The many small things of a
+/// node would take half as much memory again in them.
+#[cfg(target_os = "linux")]
+fn small_pages() {
+    // Where the system cannot, it only takes more.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

@@ -52,6 +52,7 @@ mod tests {
         for host in ["", "a b", "a/b", "https://a", "a..b", "10.0.0.2:1"] {
             assert!(peer_address(host, 1).is_err(), "{host}");
         }
+        assert!(peer_address("10.0.0.2", 0).is_err());
         assert_eq!(in_url("::1"), "[::1]");
         assert_eq!(in_url("a.b"), "a.b");
     }

@@ -48,7 +48,7 @@ pub struct MakeInfo {
     #[arg(long)]
     pub name: Option<MetadataText>,
     /// Port for other validators
-    #[arg(long, value_name = "PORT", default_value_t = 8_084)]
+    #[arg(long, value_name = "PORT", default_value_t = 8_084, value_parser = clap::value_parser!(u16).range(1..))]
     pub p2p_port: u16,
     /// Port of the API
     #[arg(long, value_name = "PORT", default_value_t = 9_000)]

@@ -95,11 +95,11 @@ impl UpdateMetadata {
 }
 
 /// Refuses what other nodes cannot connect to.
-pub(super) fn check_peer(text: &str) -> Result<(), CliError> {
+pub(in crate::commands) fn check_peer(text: &str) -> Result<(), CliError> {
     check_peer_address(text).map_err(|_| {
         CliError::Usage(format!(
-            "`{text}` is no address for peers; give a multiaddress such as \
-             /dns4/node.example/tcp/8084"
+            "`{text}` is no address for peers; give a multiaddress with the port that the node \
+             listens on, such as /dns4/node.example/tcp/8084"
         ))
     })
 }

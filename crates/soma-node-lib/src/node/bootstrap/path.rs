@@ -64,7 +64,14 @@ impl Path {
         // Not the last one of an epoch: it must be young enough for a proof of its state.
         let light = source.client.trusted(trusted.height, trusted.digest).await;
         let light = light.map_err(|error| {
-            let text = format!("it does not show the trusted block {trusted}: {error}");
+            let help = match error.name() {
+                "Pruned" => {
+                    "; every node can prove the last block of an epoch: take `height` and `digest` \
+                     of one from `/v1/snapshots` of a node that you trust"
+                }
+                _ => "",
+            };
+            let text = format!("it does not show the trusted block {trusted}: {error}{help}");
             SourceError::Trusted(text)
         })?;
         Ok(Self {
