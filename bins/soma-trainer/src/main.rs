@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use soma_trainer::arguments::{Shown, TrainArguments, TrainSummary};
+use soma_trainer::arguments::{STOPPING, Shown, TrainArguments, TrainSummary};
 use soma_trainer::{StopFlag, TrainError};
 
 /// Keeps the pages that one batch leaves for the next.
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let watched = ctrlc::set_handler(move || match flag.is_set() {
         true => std::process::exit(130),
         false => {
-            eprintln!("Stopping after this micro-batch; press Ctrl-C again to end at once.");
+            eprintln!("{STOPPING}");
             flag.stop();
         }
     });
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 fn train(arguments: &Arguments, stop: &StopFlag) -> Result<TrainSummary, TrainError> {
-    let session = arguments.train.session();
+    let session = arguments.train.session()?;
     let mut shown = Shown::new(session.train.steps);
     let trained = session.run(&mut shown, stop)?;
     Ok(TrainSummary::from(&trained))
@@ -82,5 +82,8 @@ fn print(summary: &TrainSummary, json: bool) {
     println!("Weights: {}", summary.weights.display());
     if let Some(embedding) = &summary.embedding {
         println!("Embedding: {}", embedding.display());
+    }
+    if let Some(command) = &summary.resume_command {
+        println!("Go on with: {command}");
     }
 }

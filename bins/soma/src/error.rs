@@ -63,6 +63,14 @@ pub enum CliError {
     /// Something cannot be scored.
     #[error(transparent)]
     Scoring(#[from] ScoringError),
+    /// No file could be scored.
+    #[error("nothing was scored: each of the files ({files}) is refused, see why above")]
+    NothingScored {
+        /// How many there were.
+        files: usize,
+        /// All files, with why not.
+        output: Box<Output>,
+    },
     /// The scoring service could not start.
     #[error(transparent)]
     ScoringService(#[from] RunError),
@@ -194,6 +202,7 @@ impl CliError {
             Self::Node(_) => "Node",
             Self::Blob(error) => error.name(),
             Self::Scoring(error) => error.code().name(),
+            Self::NothingScored { .. } => "NothingScored",
             Self::ScoringService(_) => "ScoringService",
             Self::Submitter(error) => error.name(),
             Self::NothingSubmitted(nothing) => nothing.name(),
@@ -271,6 +280,7 @@ impl CliError {
         match self {
             Self::DemoFailed { output }
             | Self::NoReport { output, .. }
+            | Self::NothingScored { output, .. }
             | Self::Unhealthy { output, .. } => Some(output),
             _ => None,
         }

@@ -60,8 +60,8 @@ pub use object::{ObjectContent, ObjectId, ObjectType, ObjectView, SYSTEM_STATE_I
 pub use page::{DEFAULT_PAGE, MAX_PAGE, Page};
 pub use proof::ProofView;
 pub use scoring::{
-    BatchScoreRequest, BatchScoreResponse, DataSource, DownloadView, ModelScoreView, PieceView,
-    ScoreRequest, ScoreResponse, ScorerInfo, WeightsSource,
+    BatchScoreRequest, BatchScoreResponse, CONTRACT_VERSION, DataSource, DownloadView,
+    ModelScoreView, PieceView, ScoreRequest, ScoreResponse, ScorerInfo, WeightsSource,
 };
 pub use service::{AdvanceEpochResponse, FaucetRequest, FaucetResponse};
 pub use snapshot::{SNAPSHOT_FORMAT, SnapshotChunk, SnapshotManifest, SnapshotView, Snapshots};

@@ -140,6 +140,9 @@ pub struct BatchScoreResponse {
     pub results: Vec<PieceView>,
 }
 
+/// Version of the contract from data to loss and embedding: scores of one version compare.
+pub const CONTRACT_VERSION: u64 = 1;
+
 /// A scoring service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

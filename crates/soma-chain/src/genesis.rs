@@ -218,6 +218,7 @@ fn add_model(state: &mut State<'_>, genesis: &GenesisModel, index: u64) -> Step<
         commission: genesis.commission,
         next_commission: genesis.commission,
         weights: Some(genesis.weights.clone()),
+        revealed: 0,
         pending: None,
     });
     state.save(Key::ModelEmbedding(id), &genesis.embedding);

@@ -97,6 +97,7 @@ fn train_one(
         start: Start::Random,
         source: &mut stream,
         data: None,
+        inputs: None,
         held_out,
         observer: &mut observer,
         stop: StopFlag::default(),

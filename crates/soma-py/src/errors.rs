@@ -38,6 +38,8 @@ pub(crate) enum Failure {
         /// What the client says.
         error: Box<SdkError>,
     },
+    /// What Python itself raised, such as `KeyboardInterrupt`.
+    Raised(PyErr),
     /// Any other error with a stable name.
     Named {
         /// The name.
@@ -87,6 +89,7 @@ impl Failure {
     pub(crate) fn raise(self, py: Python<'_>) -> PyErr {
         match self {
             Self::Argument(text) => PyValueError::new_err(text),
+            Self::Raised(error) => error,
             Self::Named {
                 name,
                 message,

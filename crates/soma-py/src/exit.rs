@@ -49,6 +49,19 @@ pub(crate) fn compute<T: Send>(
     result.map_err(|failure| failure.raise(py))
 }
 
+/// True on the thread that Python runs signal handlers on.
+pub(crate) fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+    let threading = py.import("threading")?;
+    let current = threading.call_method0("current_thread")?;
+    Ok(current.is(&threading.call_method0("main_thread")?))
+}
+
+/// What the handler of a signal raised meanwhile, as that of Ctrl-C does. For the main thread while
+/// it computes: without it the interpreter does not go down, so it may always come back.
+pub(crate) fn interruption() -> Option<PyErr> {
+    Python::try_attach(|py| py.check_signals().err()).flatten()
+}
+
 /// What is called when the interpreter is about to go down.
 #[pyfunction]
 fn close(py: Python<'_>) {

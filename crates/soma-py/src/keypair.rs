@@ -57,10 +57,10 @@ impl Keypair {
     fn from_secret_key(secret_key: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = secret_key.py();
         let key = if let Ok(text) = secret_key.cast::<PyString>() {
-            let text = Zeroizing::new(text.to_cow()?.trim().to_owned());
-            match text.starts_with("somaprivkey1") {
-                true => from_encoded(&text),
-                false => from_hex(&text),
+            let text = secret_text("secret_key", text)?;
+            match text.trim() {
+                text if text.starts_with("somaprivkey1") => from_encoded(text),
+                text => from_hex(text),
             }
         } else {
             match secret_key.extract::<SecretBytes>() {
@@ -81,8 +81,8 @@ impl Keypair {
         let py = mnemonic.py();
         let refuse = |reason: &str| Failure::argument("mnemonic", reason).raise(py);
         let phrase = mnemonic.cast::<PyString>();
-        let phrase = phrase.map_err(|_| refuse("must be a text"))?.to_cow()?;
-        let phrase = Zeroizing::new(phrase.into_owned());
+        let phrase = phrase.map_err(|_| refuse("must be a text"))?;
+        let phrase = secret_text("mnemonic", phrase)?;
         let key = Mnemonic::parse(&phrase).and_then(|mnemonic| mnemonic.secret_key());
         let key = key.map_err(|error| refuse(&error.to_string()))?;
         Ok(Self { key })
@@ -94,7 +94,7 @@ impl Keypair {
         let py = encoded.py();
         let refuse = || Failure::argument("encoded", "must be a text").raise(py);
         let text = encoded.cast::<PyString>().map_err(|_| refuse())?;
-        let text = Zeroizing::new(text.to_cow()?.into_owned());
+        let text = secret_text("encoded", text)?;
         let key = from_encoded(text.trim()).map_err(|failure| failure.raise(py))?;
         Ok(Self { key })
     }
@@ -102,7 +102,10 @@ impl Keypair {
     /// A fresh recovery phrase of 12, 15, 18, 21 or 24 words, for `from_mnemonic`.
     #[staticmethod]
     #[pyo3(signature = (words = 12))]
-    fn generate_mnemonic(py: Python<'_>, words: usize) -> PyResult<String> {
+    fn generate_mnemonic(
+        py: Python<'_>,
+        #[pyo3(from_py_with = word_count)] words: usize,
+    ) -> PyResult<String> {
         let count = WordCount::try_from(words)
             .map_err(|error| Failure::argument("words", error).raise(py))?;
         Ok(Mnemonic::generate(count).phrase().to_string())
@@ -161,6 +164,20 @@ impl Keypair {
     fn __repr__(&self) -> String {
         format!("Keypair(address='{}')", self.key.address())
     }
+}
+
+/// Negative numbers, too large ones and what is no number are refused by name as others are.
+fn word_count(words: &Bound<'_, PyAny>) -> PyResult<usize> {
+    words.extract().map_err(|_| {
+        let text = "must be a whole number: 12, 15, 18, 21 or 24";
+        Failure::argument("words", text).raise(words.py())
+    })
+}
+
+/// A text from Python, overwritten when dropped. Half a surrogate pair is none.
+fn secret_text(name: &str, text: &Bound<'_, PyString>) -> PyResult<Zeroizing<String>> {
+    let read = text.to_cow().map(|text| Zeroizing::new(text.into_owned()));
+    read.map_err(|_| Failure::argument(name, "has half a surrogate pair").raise(text.py()))
 }
 
 /// Bytes from Python, overwritten when dropped.

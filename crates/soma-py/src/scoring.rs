@@ -12,13 +12,15 @@ use soma_model::{Device, ModelConfig, noise, tokenizer};
 use soma_scoring::error::LoadError;
 use soma_scoring::scores::DataName;
 use soma_scoring::source::ReadWeights;
-use soma_scoring::{ModelKey, ModelSource, Scorer, ScorerConfig, ScoringError};
+use soma_scoring::{
+    ModelKey, ModelScore, ModelSource, PieceScores, Scorer, ScorerConfig, ScoringError,
+};
 use soma_types::{Embedding, WeightsKey};
 
 use crate::arguments::parse;
 use crate::convert::to_python;
 use crate::errors::Failure;
-use crate::exit::compute;
+use crate::exit::{compute, interruption, is_main_thread};
 use crate::sealing::{Place, plain_len};
 
 /// The most numbers of noise in one call: 1 GiB of them.
@@ -27,6 +29,8 @@ const MAX_NOISE: usize = 1 << 28;
 /// Weights, sealed when there is a key.
 #[derive(Debug)]
 struct Weights {
+    /// What errors call them: the argument, the place in its list, the path.
+    name: String,
     place: Place,
     key: Option<WeightsKey>,
     /// Number of the weights in the call: each is read as other weights.
@@ -53,15 +57,14 @@ impl Weights {
 
     /// The size of model that the file has room for: sizes differ in bytes, at 4 or 2 a number.
     fn config(&self) -> Result<ModelConfig, Failure> {
-        let bad = |error: io::Error| Failure::argument("weights", error);
         let mut length = [0; 8];
         let read = self
             .open()
             .and_then(|mut file| file.read_exact(&mut length));
-        read.map_err(bad)?;
+        let size = read.and_then(|()| self.size());
         let header = u64::from_le_bytes(length);
-        let numbers = self.size().map_err(bad)?;
-        let numbers = numbers
+        let numbers = size
+            .map_err(|error| self.unreadable(error))?
             .checked_sub(8)
             .and_then(|left| left.checked_sub(header));
         let sizes = ModelConfig::presets().map(|(_, config)| config);
@@ -75,8 +78,30 @@ impl Weights {
                 "not a safetensors file of a known model size ({})",
                 names.join(", ")
             );
-            Failure::argument("weights", text)
+            Failure::argument(&self.name, text)
         })
+    }
+
+    /// Not weights, or a file that cannot be read.
+    fn unreadable(&self, error: io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                Failure::argument(&self.name, "too short for a weights file")
+            }
+            io::ErrorKind::InvalidData => Failure::argument(&self.name, error),
+            _ => Failure::named("FileError", format!("{}: {error}", self.name)),
+        }
+    }
+
+    /// Weights that were not taken, or a machine that cannot run them.
+    fn not_loaded(&self, error: LoadError) -> Failure {
+        let model = usize::from(self.number);
+        match error {
+            LoadError::OutOfMemory { .. } | LoadError::Device { .. } | LoadError::NotWanted => {
+                refused(ScoringError::Model { model, error })
+            }
+            error => Failure::argument(&self.name, error),
+        }
     }
 }
 
@@ -110,9 +135,11 @@ fn refused(error: ScoringError) -> Failure {
 
 /// Scores data with weights on this machine's CPU: as the scoring service answers.
 #[pyfunction]
-#[pyo3(signature = (weights, data, target_embedding, seed, keys, model_size))]
+#[pyo3(signature = (names, weights, data, target_embedding, seed, keys, model_size))]
+#[expect(clippy::too_many_arguments, reason = "those of the Python function")]
 pub(crate) fn score_locally<'py>(
     py: Python<'py>,
+    names: Vec<String>,
     weights: Vec<Bound<'py, PyAny>>,
     data: PyBackedBytes,
     target_embedding: Option<Vec<f32>>,
@@ -122,15 +149,21 @@ pub(crate) fn score_locally<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let raise = |failure: Failure| failure.raise(py);
     let mut sources = Vec::new();
-    for (number, (place, key)) in weights.iter().zip(keys).enumerate() {
-        let bad = |_| raise(Failure::argument("weights", "must be bytes or a path"));
+    for (number, ((name, place), key)) in names.iter().zip(&weights).zip(keys).enumerate() {
+        let bad = |_| raise(Failure::argument(name, "must be bytes or a path"));
+        let place = place.extract().map_err(bad)?;
         let key = key.map(|key| parse("key", &key)).transpose();
         sources.push(Weights {
-            place: place.extract().map_err(bad)?,
+            name: match &place {
+                Place::Bytes(_) => name.clone(),
+                Place::File(path) => format!("{name}: {}", path.display()),
+            },
+            place,
             key: key.map_err(raise)?,
             number: u8::try_from(number).unwrap_or(u8::MAX),
         });
     }
+    let is_main = is_main_thread(py)?;
     let answer = compute(py, || {
         let bad_target = |error| Failure::argument("target_embedding", error);
         let target = target_embedding.as_deref().map(Embedding::from_f32);
@@ -152,9 +185,28 @@ pub(crate) fn score_locally<'py>(
             );
             return Err(Failure::argument("target_embedding", text));
         }
+        // What cannot be read is known before the first is scored.
+        for source in &sources {
+            let opened = source.open();
+            opened.map_err(|error| source.unreadable(error))?;
+        }
         let scorer = Scorer::new(ScorerConfig::new(config, Device::Cpu)).map_err(refused)?;
-        let models: Vec<&dyn ModelSource> = sources.iter().map(|one| one as _).collect();
-        let scores = scorer.score(&data, &models, seed).map_err(refused)?;
+        let piece = scorer.tokenize(&data).map_err(refused)?;
+        let mut scores = PieceScores(Vec::new());
+        for source in &sources {
+            let mut raised = None;
+            let evaluations = scorer.evaluate_while(source, &[&piece], seed, &mut |_| {
+                raised = is_main.then(interruption).flatten();
+                raised.is_none()
+            });
+            if let Some(error) = raised {
+                return Err(Failure::Raised(error));
+            }
+            for evaluation in evaluations.map_err(|error| source.not_loaded(error))? {
+                let key = source.key();
+                scores.0.push(ModelScore { key, evaluation });
+            }
+        }
         let name = DataName {
             checksum: soma_crypto::checksum(&data[..]),
             size: data.len() as u64,

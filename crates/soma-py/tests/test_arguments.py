@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 
+import numpy as np
 import pytest
 import soma_sdk
 from harness.weights import random_weights
 from soma_sdk import Keypair, SomaClient
 
+#: A text that cannot be written in UTF-8, and bytes that are there no more.
+HALF, GONE = "\ud800", memoryview(b"gone")
+GONE.release()
 #: Values that are right for no argument.
 ODD = [None, object(), 1 << 2000, -(1 << 70), float("nan"), "", "\0", "é" * 3, b"", b"\xff" * 7]
 ODD += [[], {}, [None], [float("nan")] * 16, {"a": 1}, lambda: None, True]
+ODD += [HALF, GONE, int, np.ndarray, np.zeros((2, 3))]
 #: What would wait for another epoch, or end this one.
 SLOW = {"wait_for_next_epoch", "advance_epoch"}
 
@@ -50,21 +55,25 @@ METHODS = sorted(
 
 NO_NUMBER = [float("nan"), float("inf"), 1e30, 1 << 200, "much", None, [1.0, 2.0]]
 NO_AMOUNT = [-1.0, 0.0000000001, *NO_NUMBER]
-NO_ID = ["", "0x", "0x12", "0x" + "1" * 63, "0x" + "gg" * 32, 5, None, b"bytes"]
+NO_WHOLE = [np.zeros((2, 3)), int, True]
+NO_ID = [HALF, "", "0x", "0x12", "0x" + "1" * 63, "0x" + "gg" * 32, 5, None, b"bytes"]
 NO_VECTOR = [[], [0.0] * 16, [float("nan")] * 16, [float("inf")], "abc", 5, ["a"], {}]
+NO_VECTOR += [["1.0"] * 16, [True] * 16, np.ndarray, GONE]
 #: Values of an argument that its method must refuse by its name.
 NAMED = [
     ("get_balance", "address", NO_ID),
     ("request_faucet", "address", NO_ID),
     ("list_owned_objects", "owner", NO_ID),
-    ("list_owned_objects", "limit", [-1, 1.5, "2"]),
+    ("list_owned_objects", "limit", [-1, 1.5, "2", *NO_WHOLE]),
     ("get_object", "object_id", NO_ID),
-    ("get_epoch", "epoch", [-1, 1 << 70, 0.5, "1"]),
-    ("get_targets", "limit", [-1, 1 << 70]),
-    ("get_targets", "status", [7, "opened", b"open"]),
+    ("get_epoch", "epoch", [-1, 1 << 70, 0.5, "1", *NO_WHOLE]),
+    ("get_targets", "limit", [-1, 1 << 70, *NO_WHOLE]),
+    ("get_targets", "status", [7, "opened", b"open", HALF]),
+    ("get_targets", "claimable", ["false", 1, None]),
     ("get_targets", "submitter", ["somebody", 5]),
     ("get_targets", "epoch", [-1, "now"]),
     ("list_targets", "limit", [0, -1]),
+    ("list_targets", "page_token", [5, HALF]),
     ("fetch_model", "model_id", NO_ID),
     ("fetch_submission_data", "target_id", NO_ID),
     ("transfer_coin", "signer", ["a key", None, 5]),
@@ -82,18 +91,20 @@ NAMED = [
     ("commit_model", "weights_url", [5, None, "", "no url", "ftp://a/b"]),
     ("commit_model", "decryption_key", [5, None]),
     ("commit_model", "embedding", NO_VECTOR),
-    ("commit_model", "encrypted_weights", [b"", b"not sealed", 5, "text"]),
+    ("commit_model", "encrypted_weights", [b"", b"not sealed", 5, "text", GONE]),
     ("reveal_model", "embedding", NO_VECTOR),
     ("set_model_commission_rate", "new_rate", [-1, 10_001, None]),
     ("submit_data", "target_id", NO_ID),
-    ("submit_data", "data", [b"", "text", 5, None]),
-    ("submit_data", "data_url", [5, None, "", "no url"]),
+    ("submit_data", "data", [b"", "text", 5, None, GONE, np.ndarray]),
+    ("submit_data", "data_url", [5, None, "", "no url", HALF]),
     ("submit_data", "embedding", NO_VECTOR),
     ("submit_data", "distance_score", NO_NUMBER[:2] + NO_NUMBER[4:]),
     ("submit_data", "loss_score", [-1.0, [-1.0], [], *NO_NUMBER]),
     ("score", "data_url", [5, None]),
     ("score", "models", [5, [], "abc", [5], [None]]),
     ("score", "target_embedding", NO_VECTOR),
+    ("score", "data_checksum", [5, "no checksum", SomaClient.commitment(b"other")]),
+    ("score", "data_size", [-1, "4", 5]),
     ("score", "seed", [-1, 1 << 64, 0.5, "0"]),
     ("set_validator_commission_rate", "new_rate", [-1, 10_001]),
     ("report_validator", "reportee", NO_ID),
@@ -184,7 +195,7 @@ def test_noise_of_absurd_size_is_refused_and_not_tried():
 
 def test_odd_arguments_of_a_client_are_refused():
     for name in ("rpc_url", "faucet_url", "scoring_url", "admin_url", "chain"):
-        for odd in (5, b"http://a/", "", "no url", "ftp://a/", "http://", "http://a?b=c", []):
+        for odd in (5, b"http://a/", HALF, "", "no url", "ftp://a/", "http://", "http://a?b=c", []):
             given = {"rpc_url": URL, name: odd} if name != "chain" else {"chain": odd}
             with pytest.raises(ValueError, match=name if name != "chain" else "chain"):
                 SomaClient(**given)

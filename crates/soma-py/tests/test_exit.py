@@ -1,7 +1,11 @@
 """Programs that end while results are on their way."""
 
+import signal
 import subprocess
 import sys
+import time
+
+from harness.weights import random_weights
 
 #: With the thread that hands over results left running, about one in twelve was killed at its end.
 RUNS = 48
@@ -46,3 +50,27 @@ def test_a_program_may_end_while_another_thread_computes():
     for _ in range(8):
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=120)
         assert done.returncode == 0, done.stderr.decode()
+
+
+def test_ctrl_c_stops_a_local_score(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(random_weights(1))
+    script = (
+        "import signal, soma_sdk\n"
+        # A shell's background jobs ignore it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "print('begins', flush=True)\n"
+        # Minutes of work.
+        f"soma_sdk.score_locally([{str(path)!r}] * 255, bytes(1 << 20))\n"
+    )
+    line = [sys.executable, "-c", script]
+    program = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert program.stdout.readline() == "begins\n"
+        time.sleep(1)
+        program.send_signal(signal.SIGINT)
+        _, errors = program.communicate(timeout=30)
+    finally:
+        program.kill()
+        program.wait()
+    assert "KeyboardInterrupt" in errors

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -73,6 +74,8 @@ def test_a_key_of_another_length_is_named(key):
 def test_a_key_that_is_no_base58_is_named():
     with pytest.raises(ValueError, match="[Ii]nvalid base58 key"):
         SomaClient.encrypt_weights(b"data", "0OIl")
+    with pytest.raises(ValueError, match="32 bytes, got 33"):
+        SomaClient.encrypt_weights(b"data", "x" * 44)
 
 
 def test_a_commitment_is_the_base58_of_sha3():
@@ -90,6 +93,18 @@ def test_amounts_are_exact():
     assert SomaClient.to_soma(1_500_000_000) == 1.5
     for shannons in (0, 1, 290_000_000, 10**16, 10**15 - 1):
         assert SomaClient.to_shannons(SomaClient.to_soma(shannons)) == shannons
+
+
+def test_computed_amounts_go_to_the_nearest_shannon():
+    computed = {0.1 + 0.2: 300_000_000, 1 / 3: 333_333_333, 2 / 3: 666_666_667, 6e-10: 1, 4e-10: 0}
+    for amount, shannons in computed.items():
+        assert SomaClient.to_shannons(amount) == shannons
+    assert SomaClient.to_shannons(np.float32(0.1)) == 100_000_001
+    assert SomaClient.to_shannons(9999999.123456789) == 9_999_999_123_456_789
+    # What is written out is meant as it stands.
+    for exact in ("0.1234567891", Decimal("0.1234567891"), Decimal(1) / 3):
+        with pytest.raises(ValueError, match="soma: precision beyond 1 shannon"):
+            SomaClient.to_shannons(exact)
 
 
 def test_files_are_sealed_and_opened_in_place(tmp_path):
@@ -112,7 +127,7 @@ def test_files_are_sealed_and_opened_in_place(tmp_path):
             SomaClient.commitment_file(missing)
 
 
-@pytest.mark.parametrize("amount", [-1.0, float("nan"), float("inf"), 1e300])
+@pytest.mark.parametrize("amount", [-1.0, -1e-12, float("nan"), float("inf"), 1e300])
 def test_an_amount_that_is_none_is_refused(amount):
     with pytest.raises(ValueError, match="soma"):
         SomaClient.to_shannons(amount)
@@ -140,6 +155,17 @@ def test_a_manifest_is_what_score_takes():
 def test_a_manifest_needs_the_weights_or_their_checksum_and_size():
     with pytest.raises(ValueError):
         SomaClient.model_manifest("https://a/b")
+
+
+def test_a_manifest_refuses_what_is_not_true_of_its_weights():
+    right = {"checksum": SomaClient.commitment(b"sealed"), "size": 6}
+    assert SomaClient.model_manifest("https://a/b", b"sealed", **right).size == 6
+    for name, value in (("checksum", SomaClient.commitment(b"other")), ("size", 7)):
+        with pytest.raises(ValueError, match=f"{name}: .* encrypted_weights"):
+            SomaClient.model_manifest("https://a/b", b"sealed", **{**right, name: value})
+    for name, value in (("checksum", 5), ("size", "6"), ("size", -1)):
+        with pytest.raises(ValueError, match=name):
+            SomaClient.model_manifest("https://a/b", b"sealed", **{name: value})
 
 
 def test_tokens_are_those_of_the_contract():
@@ -186,3 +212,16 @@ def test_local_scores_need_no_service(tmp_path):
             soma_sdk.score_locally(wrong, text)
     with pytest.raises(ValueError, match="data"):
         soma_sdk.score_locally(many[0], b"")
+
+
+def test_local_scores_name_the_weights_that_cannot_be_had(tmp_path):
+    good, missing, short = random_weights(1), tmp_path / "missing", tmp_path / "short"
+    short.write_bytes(b"abc")
+    with pytest.raises(ValueError, match="^weights: too short"):
+        soma_sdk.score_locally(b"abc", b"text")
+    with pytest.raises(ValueError, match=f"^weights: number 0: {short}: too short"):
+        soma_sdk.score_locally([short, good], b"text")
+    with pytest.raises(soma_sdk.FileError, match=f"^weights: number 1: {missing}: "):
+        soma_sdk.score_locally([good, missing], b"text")
+    with pytest.raises(ValueError, match="^weights: number 1: "):
+        soma_sdk.score_locally([good, good[:-4]], b"text")

@@ -32,7 +32,7 @@ def test_a_new_phrase_has_as_many_words_as_wanted():
         phrase = Keypair.generate_mnemonic(words)
         assert len(phrase.split()) == words
         assert Keypair.from_mnemonic(phrase).address()
-    for wrong in (0, 13, 25):
+    for wrong in (0, 13, 25, -1, 10**30, "x", 12.0, None):
         with pytest.raises(ValueError, match="words"):
             Keypair.generate_mnemonic(wrong)
 
@@ -61,6 +61,13 @@ def test_a_key_of_another_length_is_refused_with_its_length(length):
 def test_a_text_that_is_no_key_is_refused(text):
     with pytest.raises(ValueError):
         Keypair.from_secret_key(text)
+
+
+def test_half_a_surrogate_pair_is_refused_by_name():
+    readers = {"secret_key": Keypair.from_secret_key, "mnemonic": Keypair.from_mnemonic}
+    for name, read in {**readers, "encoded": Keypair.from_encoded}.items():
+        with pytest.raises(ValueError, match=name):
+            read("\ud800")
 
 
 def test_hex_that_is_none_says_so():

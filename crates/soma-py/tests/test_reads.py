@@ -4,6 +4,7 @@ import re
 
 import pytest
 import soma_sdk
+from harness.game import targets_of
 from soma_sdk import Keypair, SomaClient
 
 
@@ -108,6 +109,16 @@ async def test_objects_are_read_by_id_and_by_owner(client, funded, localnet):
             await client.list_owned_objects(keypair.address(), unknown)
     with pytest.raises(RuntimeError):
         await client.get_object("0x" + "17" * 32)
+
+
+async def test_objects_have_the_embeddings_of_models_and_targets(client, market):
+    owner, id, direction = market.owners[0], market.models[0], market.weights[0].embedding
+    target = (await targets_of(client))[0]
+    assert (await client.get_object(target.id)).embedding == target.embedding
+    owned = await client.list_owned_objects(owner.address(), "model")
+    for model in (await client.get_object(id), *(one for one in owned if one.id == id)):
+        assert model.object_type == "model" and len(model.embedding) == len(direction)
+    assert id in {one.id for one in owned}
 
 
 async def test_transactions_are_read_by_digest(client, funded):

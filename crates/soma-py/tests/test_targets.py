@@ -79,6 +79,9 @@ async def test_data_is_scored_filled_audited_and_claimed(client, funded, market,
     assert filled.submitter == mine and filled.winning_model_id == hit.model_id
     assert filled.bond_amount == 65 * len(hit.data)
     assert await client.fetch_submission_data(hit.target.id) == hit.data
+    (owned,) = await client.list_owned_objects(mine, "target")
+    assert owned.id == hit.target.id and owned.embedding == hit.target.embedding
+    assert len(owned.winning_embedding) == 16
 
     # Somebody who is late.
     with pytest.raises(soma_sdk.TargetNotOpen) as late:

@@ -17,6 +17,14 @@ pub enum LoadError {
     /// The weights are not those of a model of this size.
     #[error(transparent)]
     Invalid(Arc<WeightsError>),
+    /// Sealed weights that are larger than those of a model of this size can be.
+    #[error("the sealed weights have {size} bytes; those of models here have at most {max}")]
+    TooLarge {
+        /// Their size in bytes.
+        size: u64,
+        /// The largest size in bytes.
+        max: u64,
+    },
     /// The model does not fit.
     #[error(
         "the model needs {needed} bytes of memory, {budget} may be used; give the scorer more, or \
@@ -142,6 +150,7 @@ impl ScoringError {
                     WeightsError::Io(_) => ErrorCode::StorageFailed,
                     _ => ErrorCode::InvalidWeights,
                 },
+                LoadError::TooLarge { .. } => ErrorCode::InvalidWeights,
                 LoadError::OutOfMemory { .. } => ErrorCode::OutOfMemory,
                 LoadError::NotWanted => ErrorCode::Unavailable,
                 LoadError::Device { .. } => ErrorCode::DeviceFailed,
@@ -163,6 +172,7 @@ impl ScoringError {
                 match error {
                     LoadError::Blob(error) => body.with("cause", error.name()),
                     LoadError::Invalid(error) => body.with("cause", error.name()),
+                    LoadError::TooLarge { size, max } => body.with("size", *size).with("max", *max),
                     LoadError::OutOfMemory { needed, budget } => {
                         body.with("needed", *needed).with("budget", *budget)
                     }

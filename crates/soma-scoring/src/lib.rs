@@ -46,6 +46,3 @@ pub use scores::{ModelScore, PieceScores};
 pub use service::{ScoringService, ServiceConfig};
 pub use soma_model::{ConfigError, Device, ModelConfig, Precision, TokenizedData};
 pub use source::{ModelKey, ModelSource, SealedWeights, WeightsFile};
-
-/// Version of the contract from data to loss and embedding: scores of one version compare.
-pub const CONTRACT_VERSION: u64 = 1;

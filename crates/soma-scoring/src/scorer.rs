@@ -52,6 +52,15 @@ impl ScorerConfig {
         MemoryNeeds::of(&self.model, self.precision, self.sequences_at_a_time)
     }
 
+    /// Bytes of this machine's memory that a model needs: all, or what loading it on a GPU takes.
+    pub fn host_needs(&self) -> u64 {
+        let needs = self.needs();
+        match self.device.shares_host_memory() {
+            true => needs.total().max(needs.staging),
+            false => needs.staging,
+        }
+    }
+
     /// Bytes for weights and what is computed, where the models run.
     pub const fn memory_bytes(&self) -> u64 {
         if self.device.shares_host_memory() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use soma_api::{ErrorBody, ErrorCode, ExecutionErrorView, ReceiptView};
 use soma_chain::{LightError, ProofError};
 use soma_crypto::consensus::CertificateError;
-use soma_types::{ChainId, Digest};
+use soma_types::{ChainId, Digest, TargetId};
 use thiserror::Error;
 
 use crate::config::Service;
@@ -118,6 +118,15 @@ pub enum SdkError {
         /// The chain of the answer.
         got: ChainId,
     },
+    /// Assigned models have other weights than those that the data was scored with. Only the seal was
+    /// sent.
+    #[error(
+        "models of target {target} have revealed other weights since the data was scored; score it again, and submit what it gives then"
+    )]
+    ModelsChanged {
+        /// The target.
+        target: TargetId,
+    },
     /// The node's proof does not prove its answer.
     #[error("the node's proof does not hold: {0}")]
     Proof(#[from] ProofError),
@@ -221,6 +230,7 @@ impl SdkError {
         "InvalidUrl",
         "InvalidArgument",
         "WrongChain",
+        "ModelsChanged",
         "InvalidProof",
         "InvalidHandover",
         "NotFinal",
@@ -245,6 +255,7 @@ impl SdkError {
             Self::InvalidUrl { .. } => "InvalidUrl",
             Self::InvalidArgument(_) => "InvalidArgument",
             Self::WrongChain { .. } => "WrongChain",
+            Self::ModelsChanged { .. } => "ModelsChanged",
             Self::Proof(_) => "InvalidProof",
             Self::Light(_) => "InvalidHandover",
             Self::NotFinal(_) => "NotFinal",

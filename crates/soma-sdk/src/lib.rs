@@ -75,7 +75,7 @@ pub mod submit;
 #[cfg(feature = "workflows")]
 pub mod workflows;
 
-pub use account::{Account, CommitModel, SubmitData};
+pub use account::{Account, CommitModel, ModelVersion, SubmitData};
 pub use client::Client;
 pub use config::{ClientBuilder, Service};
 pub use error::SdkError;

@@ -252,6 +252,7 @@ async fn a_model_is_made_and_a_target_filled() {
         model,
         embedding: target.embedding.as_deref().unwrap(),
         loss: 2.5,
+        scored_with: None,
     };
     alice.submit_data(&data).await.unwrap();
     let filled = client.target(&target.id, false).await.unwrap();

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use soma_api::ErrorCode;
+use thiserror::Error;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -51,6 +52,40 @@ impl Default for GuardConfig {
             cors_origins: Vec::new(),
         }
     }
+}
+
+/// An origin that no browser sends.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "`{0}` is no web origin; give `*` for all, or a scheme and a host in small letters without a \
+     path, such as https://app.example.org"
+)]
+pub struct InvalidOrigin(pub String);
+
+impl GuardConfig {
+    /// Checks that each of `cors_origins` can be that of a page.
+    ///
+    /// # Errors
+    /// [`InvalidOrigin`].
+    pub fn check_origins(&self) -> Result<(), InvalidOrigin> {
+        match self.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            Some(origin) => Err(InvalidOrigin(origin.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Browsers send nothing but scheme and host, and `null` for pages of files.
+fn is_origin(text: &str) -> bool {
+    if ["*", "null"].contains(&text) {
+        return true;
+    }
+    let uri = text.parse::<Uri>().ok();
+    let parts = uri.as_ref().and_then(|uri| {
+        let host = uri.authority()?.as_str();
+        Some(format!("{}://{host}", uri.scheme_str()?).to_lowercase())
+    });
+    parts.is_some_and(|parts| parts == text && !text.contains('@'))
 }
 
 /// The limits in use.
@@ -193,4 +228,34 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::CONTENT_TYPE,
             HeaderName::from_static("last-event-id"),
         ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_browsers_send() {
+        let check = |origin: &str| {
+            let config = GuardConfig {
+                cors_origins: vec![origin.to_owned()],
+                ..GuardConfig::default()
+            };
+            config.check_origins()
+        };
+        for good in ["*", "null", "https://a.example", "http://127.0.0.1:3000"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "bad origin",
+            "",
+            "a.example",
+            "https://a.example/",
+            "https://a.example/page",
+            "https://A.example",
+            "https://user@a.example",
+        ] {
+            assert_eq!(check(bad), Err(InvalidOrigin(bad.to_owned())));
+        }
+    }
 }

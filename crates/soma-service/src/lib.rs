@@ -35,7 +35,7 @@ mod signal;
 
 pub use error::ApiError;
 pub use extract::{Body, PathText, Query, parse};
-pub use guard::{Guard, GuardConfig, guarded};
+pub use guard::{Guard, GuardConfig, InvalidOrigin, guarded};
 pub use metrics::{RequestLabels, RequestMetrics, encoded, metrics_response};
 pub use ports::free_ports;
 pub use rate::{RateConfig, RateLimit, rate_key};

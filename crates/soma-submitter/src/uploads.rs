@@ -1,28 +1,43 @@
 //! Where validators find the data of submissions.
 
-use soma_blobs::Store;
+use soma_blobs::{BlobError, BlobRef, FetchConfig, Fetcher, Store};
 use url::Url;
 
 use crate::candidates::Piece;
 use crate::error::SubmitterError;
+
+/// Sources that somebody serves: a file's URL is the prefix and its place below its source.
+#[derive(Clone, Debug)]
+pub struct Served {
+    prefix: Url,
+    /// Looks whether the URL gives the data, as validators will.
+    fetcher: Fetcher,
+    /// Told of what cannot be looked at.
+    warn: fn(&str),
+}
 
 /// Where validators find the data of submissions.
 #[derive(Clone, Debug)]
 pub enum Uploads {
     /// Data is uploaded here.
     Store(Store),
-    /// The sources are served already: a file's URL is this prefix and its place below its source.
-    Served(Url),
+    /// The sources are served already.
+    Served(Box<Served>),
     /// Nowhere: for dry runs.
     Nowhere,
 }
 
 impl Uploads {
-    /// Files that somebody serves under `prefix`.
+    /// Files that somebody serves under `prefix`. What they give is checked before a bond is sent,
+    /// by downloads after `fetch`; what its policy does not open goes unchecked, and `warn` is told.
     ///
     /// # Errors
-    /// [`SubmitterError::Settings`] for a text that is no such URL.
-    pub fn served(prefix: &str) -> Result<Self, SubmitterError> {
+    /// [`SubmitterError::Settings`] for a text that is no such URL; [`SubmitterError::Blob`].
+    pub fn served(
+        prefix: &str,
+        fetch: FetchConfig,
+        warn: fn(&str),
+    ) -> Result<Self, SubmitterError> {
         let fail = |reason: &str| {
             let text =
                 format!("URL prefix {prefix}: {reason}; write one such as https://host/data");
@@ -32,7 +47,12 @@ impl Uploads {
         if url.cannot_be_a_base() || url.query().is_some() || url.fragment().is_some() {
             return Err(fail("it cannot be gone on with a path"));
         }
-        Ok(Self::Served(url))
+        let fetcher = Fetcher::new(fetch)?;
+        Ok(Self::Served(Box::new(Served {
+            prefix: url,
+            fetcher,
+            warn,
+        })))
     }
 
     /// True when only whole files have a URL.
@@ -43,16 +63,51 @@ impl Uploads {
     /// Makes the data of a piece available and gives its URL.
     ///
     /// # Errors
-    /// [`SubmitterError::Blob`]; [`SubmitterError::Settings`] when there is no place.
+    /// [`SubmitterError::Blob`]; [`SubmitterError::Settings`] when there is no place, or the URL of
+    /// a served file does not give its data.
     pub async fn put(&self, piece: &Piece, bytes: Vec<u8>) -> Result<String, SubmitterError> {
         match self {
             Self::Store(store) => Ok(store.upload_bytes(bytes).await?.url),
-            Self::Served(prefix) => Ok(url_of(prefix, piece)),
+            Self::Served(served) => served.checked_url(piece, &bytes).await,
             Self::Nowhere => {
                 let text = "there is no place for uploads, which only a dry run does without";
                 Err(SubmitterError::Settings(text.to_owned()))
             }
         }
+    }
+}
+
+impl Served {
+    /// The URL of a piece, once it gives these bytes.
+    async fn checked_url(&self, piece: &Piece, bytes: &[u8]) -> Result<String, SubmitterError> {
+        let blob = BlobRef {
+            url: url_of(&self.prefix, piece),
+            checksum: soma_crypto::checksum(bytes),
+            size: bytes.len() as u64,
+        };
+        let fail = |error| SubmitterError::source(&std::env::temp_dir(), error);
+        let folder = tempfile::tempdir().map_err(fail)?;
+        let to = folder.path().join("data");
+        match self.fetcher.fetch(&blob, &to, &|_| {}).await {
+            Ok(()) => {}
+            Err(
+                error @ (BlobError::AddressNotAllowed { .. } | BlobError::SchemeNotAllowed { .. }),
+            ) => {
+                let url = &blob.url;
+                (self.warn)(&format!("{url} is not checked to give the data: {error}"));
+            }
+            Err(error) if error.is_own() => return Err(error.into()),
+            Err(error) => {
+                let text = format!(
+                    "{}: {error}; validators would not find the data and the bond would be lost: \
+                     serve {} there, or name another URL prefix",
+                    blob.url,
+                    piece.path.display()
+                );
+                return Err(SubmitterError::Settings(text));
+            }
+        }
+        Ok(blob.url)
     }
 }
 
@@ -79,14 +134,16 @@ mod tests {
             size: 1,
             is_whole: true,
         };
+        let served = |prefix| Uploads::served(prefix, FetchConfig::local(), |_| {});
         for prefix in ["https://host/x", "https://host/x/"] {
-            let Uploads::Served(url) = Uploads::served(prefix).unwrap() else {
+            let Uploads::Served(served) = served(prefix).unwrap() else {
                 panic!("not served");
             };
-            assert_eq!(url_of(&url, &piece), "https://host/x/a%20b/c%23.txt");
+            let url = url_of(&served.prefix, &piece);
+            assert_eq!(url, "https://host/x/a%20b/c%23.txt");
         }
         for bad in ["host/x", "mailto:a", "https://host/x?y=z"] {
-            assert_eq!(Uploads::served(bad).unwrap_err().name(), "InvalidSettings");
+            assert_eq!(served(bad).unwrap_err().name(), "InvalidSettings");
         }
     }
 }

@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         start: Start::Weights(folder.join("weights.safetensors")),
         source: &mut Again { sequences, at: 0 },
         data: None,
+        inputs: None,
         held_out: &[],
         observer: &mut Told::default(),
         stop: StopFlag::default(),

@@ -74,6 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         start: Start::Random,
         source: &mut source,
         data: None,
+        inputs: None,
         held_out: &[],
         observer: &mut print,
         stop: StopFlag::default(),

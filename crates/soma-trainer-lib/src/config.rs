@@ -215,22 +215,27 @@ impl TrainConfig {
         if self.schedule == Schedule::Constant {
             other.steps = self.steps;
         }
-        let fields = |config: &Self| match serde_json::to_value(config) {
-            Ok(serde_json::Value::Object(fields)) => fields,
-            _ => serde_json::Map::new(),
-        };
-        let theirs = fields(&other);
-        let mut ours = fields(self).into_iter();
-        ours.find(|(field, value)| theirs.get(field) != Some(value))
-            .map(|(field, now)| Difference {
-                was: theirs
-                    .get(&field)
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
-                now: now.to_string(),
-                field,
-            })
+        difference(self, &other)
     }
+}
+
+/// The first field whose value differs.
+pub(crate) fn difference<T: Serialize>(now: &T, was: &T) -> Option<Difference> {
+    let fields = |value: &T| match serde_json::to_value(value) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let theirs = fields(was);
+    let mut ours = fields(now).into_iter();
+    ours.find(|(field, value)| theirs.get(field) != Some(value))
+        .map(|(field, now)| Difference {
+            was: theirs
+                .get(&field)
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            now: now.to_string(),
+            field,
+        })
 }
 
 /// A setting that is not what it was.

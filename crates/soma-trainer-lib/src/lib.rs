@@ -41,7 +41,7 @@ pub use error::TrainError;
 pub use evaluate::{HeldOutLoss, evaluate};
 pub use events::{EvaluationReport, Observer, StepReport, StopFlag};
 pub use run::{Finished, Outcome, Run, Start};
-pub use session::{Session, Trained};
+pub use session::{Inputs, Session, Trained};
 pub use source::SequenceSource;
 
 /// A backend with gradients.

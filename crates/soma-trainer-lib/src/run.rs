@@ -11,6 +11,7 @@ use crate::evaluate::evaluate;
 use crate::events::{EvaluationReport, Observer, StopFlag};
 use crate::learner::{Learner, Step};
 use crate::optimizer::AdamW;
+use crate::session::Inputs;
 use crate::{SequenceSource, TrainConfig, TrainError, plot};
 
 /// What weights a run begins with.
@@ -36,6 +37,8 @@ pub struct Run<'a> {
     pub source: &'a mut dyn SequenceSource,
     /// What tells this data from other; a run is resumed with the same alone.
     pub data: Option<String>,
+    /// Where the sequences come from; checkpoints keep it for whoever goes on with the run.
+    pub inputs: Option<Inputs>,
     /// What evaluations are done on: pieces of data that each count as the network would.
     pub held_out: &'a [Vec<u8>],
     /// Is told how it goes on.
@@ -105,6 +108,11 @@ struct Training<'a, B: ModelBackend> {
 
 impl<'a, B: ModelBackend> Training<'a, B> {
     fn start(run: Run<'a>, device: B::Device) -> Result<Self, TrainError> {
+        if run.start == Start::Resume && !Folder::exists(&run.folder) {
+            // A mistyped name makes no folder.
+            let path = run.folder;
+            return Err(TrainError::NoCheckpoint { path });
+        }
         let folder = Folder::open(&run.folder)?;
         let config = &run.config;
         let size = config.check()?;
@@ -121,13 +129,14 @@ impl<'a, B: ModelBackend> Training<'a, B> {
         let loaded = match &run.start {
             Start::Random => new(weights::random::<B>(&size, config.seed, &device)),
             Start::Weights(path) => new(read_model(path, &size, &device)?),
-            Start::Resume => checkpoint::load(&folder, config, data, &device)?,
+            Start::Resume => checkpoint::load(&run.folder, config, data, &device)?,
         };
         let Loaded {
             learner,
-            state,
+            mut state,
             curve,
         } = loaded;
+        state.inputs = run.inputs.clone().or(state.inputs);
         run.source.seek(state.position)?;
         run.observer.started(state.step, run.start == Start::Resume);
         Ok(Self {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use soma_model::{ModelBackend, OnDevice};
 
 use crate::data::{DataConfig, Documents, StreamConfig};
@@ -10,6 +11,17 @@ use crate::{HeldOutLoss, Observer, StopFlag, TrainConfig, TrainError, embedding}
 
 /// Name of the file with the embedding of the last weights, in the run's folder.
 pub const EMBEDDING: &str = "embedding.json";
+
+/// Settings of the data of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// The data, without its paths.
+    pub data: DataConfig,
+    /// How its sequences are mixed.
+    pub stream: StreamConfig,
+    /// Bytes of held-out documents that an evaluation reads, at most.
+    pub evaluated_bytes: u64,
+}
 
 /// What to train on what.
 #[derive(Clone, Debug)]
@@ -59,6 +71,11 @@ impl Session {
             folder: self.folder.clone(),
             start: self.start.clone(),
             data: Some(stream.fingerprint().to_string()),
+            inputs: Some(Inputs {
+                data: self.data.clone(),
+                stream: self.stream,
+                evaluated_bytes: self.evaluated_bytes,
+            }),
             source: &mut stream,
             held_out: &held_out,
             observer,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::embedding::Distance;
+use crate::id::ModelId;
 use crate::money::Shannons;
 use crate::time::{Epoch, Height};
 
@@ -295,6 +296,14 @@ pub enum ExecutionError {
         /// The first epoch in which it may apply again.
         from: Epoch,
     },
+    /// The submission was sealed for other weights than those that the audit would judge it by.
+    #[error(
+        "model {model} revealed other weights after the submission was sealed; score the data again, and seal it anew"
+    )]
+    ModelWeightsChanged {
+        /// An assigned model.
+        model: ModelId,
+    },
 }
 
 macro_rules! names {
@@ -370,6 +379,7 @@ names! {
     TargetAlreadyClaimed,
     TargetAlreadyChallenged,
     ValidatorStillAnswers,
+    ModelWeightsChanged,
 }
 
 impl ExecutionError {

@@ -79,11 +79,16 @@ pub fn parse_base58<const N: usize>(
             expected: N,
             got,
         }),
-        Err(bs58::decode::Error::BufferTooSmall) => Err(ParseIdError::Length {
-            kind,
-            expected: N,
-            got: text.len() * 733 / 1000,
-        }),
+        Err(bs58::decode::Error::BufferTooSmall) => {
+            // Of one that is far too long about: decoding takes time with its square.
+            let whole = (!too_long).then(|| bs58::decode(text).into_vec().ok());
+            let about = text.len() * 733 / 1000;
+            Err(ParseIdError::Length {
+                kind,
+                expected: N,
+                got: whole.flatten().map_or(about, |bytes| bytes.len()),
+            })
+        }
         Err(_) => Err(ParseIdError::Alphabet {
             kind,
             text: shorten(text),
@@ -287,6 +292,14 @@ mod tests {
         assert!("0OIl".parse::<Checksum>().is_err());
         assert!("2".repeat(100_000).parse::<Checksum>().is_err());
         assert!("abc".parse::<Checksum>().is_err());
+        assert_eq!(
+            "x".repeat(44).parse::<Checksum>(),
+            Err(ParseIdError::Length {
+                kind: "checksum",
+                expected: 32,
+                got: 33
+            })
+        );
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub struct Model {
     pub next_commission: Bps,
     /// The revealed weights. Their embedding is stored beside the model.
     pub weights: Option<WeightsManifest>,
+    /// The block of their reveal; 0 without any, and for those of the genesis.
+    pub revealed: Height,
     /// A commit that waits for its reveal: the first weights, or an update.
     pub pending: Option<PendingReveal>,
 }

@@ -1,8 +1,8 @@
 //! Submissions: sealed first, checked in a fixed order, paid for.
 
-use soma_tests::model_secrets::Sealed;
+use soma_tests::model_secrets::{ModelSecrets, Sealed};
 use soma_tests::scenes::DIM;
-use soma_tests::world::{Setup, World};
+use soma_tests::world::{Setup, World, axis};
 use soma_types::{
     Checksum, Loss, ModelId, RawEmbedding, Salt, Shannons, TargetId, TransactionKind,
 };
@@ -45,6 +45,30 @@ fn d33_a_seal_lapses_after_100_blocks() {
             assert_eq!(world.dump().len(), entries - 2, "the seal is gone");
         }
     }
+}
+
+#[test]
+fn weights_that_a_model_reveals_after_the_seal_are_not_held_against_it() {
+    let mut world = World::with_targets();
+    let owner = world.users[0];
+    let model = world.model_of(&owner);
+    let update = ModelSecrets::new(model, 77, axis(DIM, 3));
+    world.ok(&owner, update.commit());
+    world.end_epoch();
+    world.tick();
+
+    // Three models: each target has all of them.
+    let target = world.open_targets()[0].clone();
+    let user = world.users[4];
+    let early = world.submission(&user, &target, 1, 100);
+    world.ok(&user, early.seal());
+    world.ok(&owner, update.reveal());
+    assert_eq!(world.fails(&user, early.open()), "ModelWeightsChanged");
+    assert_eq!(world.supply().submission_bonds, Shannons::ZERO);
+    // Sealed after the reveal, it is by the new weights.
+    let late = world.submission(&user, &target, 2, 100);
+    world.ok(&user, late.seal());
+    world.ok(&user, late.open());
 }
 
 #[test]

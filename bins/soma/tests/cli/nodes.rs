@@ -164,7 +164,10 @@ impl World {
     }
 
     pub(crate) fn sign(&self, node: &Node) -> Value {
-        self.genesis(&format!("sign --key-file {}", node.file("consensus.key")))
+        self.genesis(&format!(
+            "sign --yes --key-file {}",
+            node.file("consensus.key")
+        ))
     }
 
     /// Builds, signs, finishes and installs the genesis.

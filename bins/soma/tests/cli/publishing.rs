@@ -86,8 +86,53 @@ fn weights_that_no_validator_could_load_are_not_committed() {
             assert!(message.contains(text), "{line}: {message}");
         }
     }
+    let key = fresh_key();
+    let sealed = file(soma, "sealed", &seal_bytes(&good, &key).unwrap().0);
+    for (key, embedding, text) in [
+        (key, "1,2,3", "3 numbers, this network's have 16"),
+        (fresh_key(), EMBEDDING, "do not open with this key"),
+    ] {
+        let refused = soma.fails(&format!(
+            "model commit {model} --weights-file {} --weights-url http://a/w --decryption-key \
+             {key} --embedding {embedding} --sender alice",
+            sealed.display()
+        ));
+        let message = word(&refused["message"]);
+        assert!(message.contains(text), "{message}");
+    }
     // Nothing but the creation was sent.
     assert_eq!(soma.json("balance alice")["nonce"], 1);
+}
+
+#[test]
+fn what_the_chain_would_refuse_is_refused_before_training() {
+    let world = World::new();
+    let soma = &world.soma;
+    let data = corpus(soma);
+    let out = soma.dir().join("run");
+    let model = word(&soma.json("model create --sender alice")["model_id"]);
+    for (more, code) in [
+        (
+            "--sender alice --stake-amount 0.5".to_owned(),
+            "ModelMinStakeNotMet",
+        ),
+        (format!("--sender bob --model {model}"), "NotModelOwner"),
+    ] {
+        let refused = soma.fails(&format!(
+            "train {} --out {} --model-size small --steps 1 --publish {more}",
+            data.display(),
+            out.display()
+        ));
+        assert_eq!(refused["code"], code, "{refused}");
+    }
+    assert!(!out.join("checkpoints").exists());
+    // A run that is not there is not made, either.
+    let nowhere = soma.dir().join("nowhere");
+    let line = format!("train {} --resume -o {}", data.display(), nowhere.display());
+    for line in [line.clone(), format!("{line} --publish --sender alice")] {
+        assert_eq!(soma.fails(&line)["code"], "Training");
+    }
+    assert!(!nowhere.exists());
 }
 
 #[test]
@@ -233,6 +278,12 @@ fn training_outlives_its_model_and_publishes_another() {
     assert!(out.join("best.safetensors").exists());
     let second = &model("active")[0];
     assert_ne!(second["id"], first.as_str());
+    let refused = soma.fails(&format!(
+        "train {} --out {}-2 --model-size small --publish --model {first} --sender alice",
+        data.display(),
+        out.display()
+    ));
+    assert_eq!(refused["code"], "ModelAlreadyInactive");
 }
 
 #[test]

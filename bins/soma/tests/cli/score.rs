@@ -59,6 +59,30 @@ fn files_are_scored_with_weights_files() {
 }
 
 #[test]
+fn a_run_that_scores_nothing_fails_and_says_why() {
+    let soma = Soma::new();
+    let weights = weights_file(&soma, "weights.safetensors", 1);
+    let empty = soma.dir().join("empty");
+    std::fs::write(&empty, b"").unwrap();
+    let line = format!("score {} --weights {}", empty.display(), weights.display());
+    let ran = soma.run(&line);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("the data is empty"), "{}", ran.out);
+    assert!(ran.err.contains("nothing was scored"), "{}", ran.err);
+    let ran = soma.run(&format!("{line} --json"));
+    assert_eq!(ran.code, 1);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(report["files"][0]["error"]["code"], "EmptyData");
+    let error: Value = serde_json::from_str(&ran.err).unwrap();
+    assert_eq!(error["code"], "NothingScored");
+
+    let asked = soma.run(&format!("score {}", empty.display()));
+    for option in ["--weights", "--model", "--target"] {
+        assert!(asked.err.contains(option), "{}", asked.err);
+    }
+}
+
+#[test]
 fn what_cannot_be_scored_is_named() {
     let soma = Soma::new();
     let good = weights_file(&soma, "good.safetensors", 1);
@@ -264,6 +288,7 @@ fn a_scoring_service_runs_until_it_is_stopped_and_the_doctor_sees_it() {
     let line = format!("doctor --scorer {url} --storage {}", store.display());
     let healthy = soma.json(&line);
     assert_eq!(healthy["ok"], true, "{healthy}");
+    assert!(!store.exists(), "the doctor leaves nothing behind");
     assert_eq!(interrupt(child), Some(0));
     let ran = soma.run(&format!("doctor --scorer {url}"));
     assert_eq!(ran.code, 1);
@@ -271,4 +296,21 @@ fn a_scoring_service_runs_until_it_is_stopped_and_the_doctor_sees_it() {
     let odd = soma.run("start scoring --model-size huge");
     assert_eq!(odd.code, 1);
     assert!(odd.err.contains("huge"), "{}", odd.err);
+    for option in [
+        "--memory 1MiB",
+        "--request-memory 100TiB",
+        "--queue 0",
+        "--request-timeout 0",
+        "--max-data 0",
+        "--cache 0",
+        "--s3-endpoint notaurl",
+        "--cors-origin nowhere",
+    ] {
+        let refused = soma.run(&format!("start scoring --small-model --port 0 {option}"));
+        assert_eq!(refused.code, 1, "{option}");
+        let name = option.split(' ').next().unwrap();
+        assert!(refused.err.contains(name), "{option}: {}", refused.err);
+    }
+    let ran = soma.run("doctor --scorer foo");
+    assert!(ran.out.contains("`foo` is no URL"), "{}", ran.out);
 }

@@ -78,7 +78,8 @@ fn folders_and_files_that_are_no_localnets_are_left_alone() {
     let dir = soma.dir().join("foreign");
     std::fs::create_dir_all(dir.join("snapshots")).unwrap();
     std::fs::write(dir.join("keys.json"), "{\"mine\":1}").unwrap();
-    let named = format!("{START} --data-dir {}", dir.display());
+    let alone = format!("{START} --no-scorer --no-blobs");
+    let named = format!("{alone} --data-dir {}", dir.display());
     for line in [named.clone(), format!("{named} --force-regenesis")] {
         let refused = soma.fails(&line);
         let message = refused["message"].as_str().unwrap();
@@ -90,7 +91,7 @@ fn folders_and_files_that_are_no_localnets_are_left_alone() {
 
     let file = soma.fails(&format!("{named}/keys.json"));
     assert_eq!(file["code"], "File");
-    let absent = soma.fails(&format!("{START} --network.config {}/x", dir.display()));
+    let absent = soma.fails(&format!("{alone} --network.config {}/x", dir.display()));
     assert_eq!(absent["code"], "File");
 }
 

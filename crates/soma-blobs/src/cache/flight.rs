@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::index::Kept;
 use super::pace::{Line, Pace};
-use super::{CachedBlob, Shared, parts};
+use super::{CachedBlob, Shared, parts, remove_if_empty};
 use crate::error::BlobError;
 use crate::location::{BlobRef, shown};
 
@@ -118,6 +118,9 @@ async fn fly(shared: Arc<Shared>, blob: BlobRef, sender: watch::Sender<Landed>) 
     if let Some(Err(error)) = &result {
         tracing::warn!(url = %shown(&blob.url), checksum = %blob.checksum, %error, "download failed");
     }
+    if state == ProgressState::Failed {
+        remove_if_empty(&part_path(&shared, &blob));
+    }
     let bytes = if state == ProgressState::Done {
         blob.size
     } else {
@@ -159,7 +162,7 @@ async fn download(
     let slot = shared.slots.acquire().await;
     let slot = slot.map_err(|error| BlobError::Settings(error.to_string()))?;
     let part = part_path(shared, blob);
-    make_room(shared, blob, &part)?;
+    make_room(shared, blob, &part, Bound::Config)?;
     let _reservation = Reservation { shared, blob };
     tracing::info!(url = %shown(&blob.url), checksum = %blob.checksum, bytes = blob.size, "downloading");
     let (told, begin, pace) = (AtomicU64::new(0), Instant::now(), Pace::default());
@@ -173,7 +176,14 @@ async fn download(
         }
     };
     tell(0, ProgressState::Running);
-    shared.fetcher.fetch(blob, &part, &progress).await?;
+    let mut fetched = shared.fetcher.fetch(blob, &part, &progress).await;
+    if matches!(fetched, Err(BlobError::DiskFull { .. }))
+        && make_room(shared, blob, &part, Bound::FullDisk).is_ok()
+    {
+        tracing::info!(checksum = %blob.checksum, "the disk was full; made room and try again");
+        fetched = shared.fetcher.fetch(blob, &part, &progress).await;
+    }
+    fetched?;
     drop(slot);
     let kept = land(shared, blob, &part)?;
     tracing::info!(checksum = %blob.checksum, "downloaded and verified");
@@ -203,9 +213,20 @@ fn part_path(shared: &Shared, blob: &BlobRef) -> PathBuf {
     parts(&shared.config).join(name)
 }
 
+/// How much may lie on disk.
+#[derive(Clone, Copy)]
+enum Bound {
+    /// As much as the configuration says.
+    Config,
+    /// As much as lies there now: the disk holds no more.
+    FullDisk,
+}
+
 /// Reserves room; when it is short, leftovers of other downloads go first.
-fn make_room(shared: &Shared, blob: &BlobRef, own: &Path) -> Result<(), BlobError> {
+fn make_room(shared: &Shared, blob: &BlobRef, own: &Path, bound: Bound) -> Result<(), BlobError> {
     let mut index = shared.index();
+    // The first try may have reserved it already.
+    index.unreserve(blob);
     let paths = |blobs: Vec<&BlobRef>| -> Vec<PathBuf> {
         let paths = blobs.into_iter().map(|blob| part_path(shared, blob));
         paths.collect()
@@ -218,15 +239,24 @@ fn make_room(shared: &Shared, blob: &BlobRef, own: &Path) -> Result<(), BlobErro
         .flatten()
         .flatten();
     let (staying, mut leaving): (Vec<_>, Vec<_>) = files
-        .filter_map(|file| Some((file.path(), file.metadata().ok()?.len())))
+        .filter_map(|file| Some((file.path(), file.metadata().ok()?)))
+        .filter(|(_, metadata)| metadata.is_file())
+        .map(|(path, metadata)| (path, metadata.len()))
         .filter(|(path, _)| path != own && !reserved.contains(path))
         .partition(|(path, _)| flying.contains(path));
     let sum = |files: &[(PathBuf, u64)]| -> u64 { files.iter().map(|(_, bytes)| bytes).sum() };
-    let (size, max) = (blob.size, shared.config.max_bytes);
+    let mut leftover = sum(&staying) + sum(&leaving);
+    let max = match bound {
+        Bound::Config => shared.config.max_bytes,
+        Bound::FullDisk => {
+            let own_bytes = fs::metadata(own).map_or(0, |own| own.len());
+            index.bytes() + index.reserved_bytes() + leftover + own_bytes
+        }
+    };
+    let size = blob.size;
     if !index.can_hold(size, sum(&staying), max) {
         return Err(BlobError::CacheFull { size, max });
     }
-    let mut leftover = sum(&staying) + sum(&leaving);
     while index.bytes() + index.reserved_bytes() + leftover + size > max
         && let Some((path, bytes)) = leaving.pop()
     {

@@ -6,6 +6,7 @@
 //! folder/parts/…           unfinished downloads; a later one goes on from them
 //! ```
 //! Blobs in use are never removed; of the others, those that were not used for longest go first.
+//! A disk that is full before the bound is reached is the bound.
 
 mod blob;
 mod flight;
@@ -92,6 +93,9 @@ impl Cache {
             },
             TryLockError::Error(error) => fail(&path)(error),
         })?;
+        for part in fs::read_dir(parts(&config)).map_err(fail(&parts(&config)))? {
+            remove_if_empty(&part.map_err(fail(&parts(&config)))?.path());
+        }
         let index = Index::scan(&blobs(&config)).map_err(fail(&blobs(&config)))?;
         let (progress, _) = broadcast::channel(PROGRESS_BUFFER);
         let slots = Semaphore::new(config.parallel.max(1));
@@ -186,4 +190,12 @@ fn blobs(config: &CacheConfig) -> PathBuf {
 
 fn parts(config: &CacheConfig) -> PathBuf {
     config.folder.join("parts")
+}
+
+/// Removes an unfinished download without bytes: there is nothing to go on from.
+fn remove_if_empty(part: &Path) {
+    let metadata = fs::symlink_metadata(part);
+    if metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
+        let _ = fs::remove_file(part);
+    }
 }

@@ -5,9 +5,6 @@ use std::time::Duration;
 use crate::policy::AddressPolicy;
 use crate::store::S3Config;
 
-/// No download is given more time, whatever size is claimed: a year.
-const LONGEST: Duration = Duration::from_secs(365 * 86_400);
-
 /// How blobs are downloaded.
 #[derive(Clone, Debug)]
 pub struct FetchConfig {
@@ -36,6 +33,8 @@ pub struct FetchConfig {
     pub base_time: Duration,
     /// The slowest download that is waited for, in bytes per second. Default 1 MiB.
     pub slowest: u64,
+    /// The longest that a download may take, whatever size is claimed. Default a year.
+    pub longest_time: Duration,
 }
 
 impl Default for FetchConfig {
@@ -52,6 +51,7 @@ impl Default for FetchConfig {
             idle_timeout: Duration::from_secs(30),
             base_time: Duration::from_secs(60),
             slowest: 1 << 20,
+            longest_time: Duration::from_secs(365 * 86_400),
         }
     }
 }
@@ -69,6 +69,8 @@ impl FetchConfig {
     /// Time for a blob of `size` bytes, all tries together.
     pub(super) fn time_for(&self, size: u64) -> Duration {
         let for_size = Duration::from_secs(size / self.slowest.max(1));
-        self.base_time.saturating_add(for_size).min(LONGEST)
+        self.base_time
+            .saturating_add(for_size)
+            .min(self.longest_time)
     }
 }

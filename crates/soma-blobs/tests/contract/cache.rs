@@ -248,3 +248,21 @@ async fn leftovers_make_room() {
     assert!(cache.kept(&named(&web, 1).checksum).is_some());
     assert_eq!(on_disk(&place), 2 << 20);
 }
+
+#[tokio::test]
+async fn downloads_that_bring_nothing_leave_nothing() {
+    let place = Place::new();
+    let web = Web::new(|_| Answer::status("404 Not Found")).await;
+    let cache = place.cache(2 << 20);
+    assert!(cache.get(&named(&web, 1)).await.is_err());
+    let parts = place.folder().join("cache/parts");
+    assert_eq!(fs::read_dir(&parts).unwrap().count(), 0);
+    drop(cache);
+
+    // What was left when the process was killed.
+    fs::write(parts.join("empty"), b"").unwrap();
+    fs::write(parts.join("begun"), b"some").unwrap();
+    let _cache = place.cache(2 << 20);
+    assert!(!parts.join("empty").exists());
+    assert!(parts.join("begun").exists());
+}

@@ -48,6 +48,7 @@ pub(crate) use targets::prune_some;
 /// Ends the current epoch and begins the next.
 pub(crate) fn change(state: &mut State<'_>, rules: &Rules, forced: bool) -> Result<(), BlockError> {
     let ended = state.epoch();
+    let before = summary::current(&state.system);
     let elapsed_ms = state.time_ms.saturating_sub(state.system.epoch_start_ms);
 
     verdicts::settle(state)?;
@@ -74,7 +75,7 @@ pub(crate) fn change(state: &mut State<'_>, rules: &Rules, forced: bool) -> Resu
     let full = forced && rules.full_emission_on_forced_epochs;
     let released = budget::release(state, elapsed_ms, full);
 
-    summary::keep(state, released);
+    summary::keep(state, &before, released);
     opening::open_epoch(state, ended.next(), released)?;
     state.ended_epoch = Some(ended);
     state.events.push(Event::EpochChanged {

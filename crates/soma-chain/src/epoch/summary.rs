@@ -5,9 +5,14 @@ use soma_types::{EpochSummary, Shannons};
 use crate::key::Key;
 use crate::state::State;
 
-/// Keeps what the current epoch was like.
-pub(crate) fn keep(state: &mut State<'_>, released: Shannons) {
-    let mut summary = current(&state.system);
+/// Keeps what the current epoch was like. `before` is its record at the begin of its end: rules and
+/// threshold have changed to those of the next since.
+pub(crate) fn keep(state: &mut State<'_>, before: &EpochSummary, released: Shannons) {
+    let mut summary = EpochSummary {
+        protocol_version: before.protocol_version,
+        distance_threshold: before.distance_threshold,
+        ..current(&state.system)
+    };
     summary.end_ms = Some(state.time_ms);
     summary.last_height = Some(state.height);
     summary.released = released;

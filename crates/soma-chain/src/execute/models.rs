@@ -75,6 +75,7 @@ pub(crate) fn create(
         commission,
         next_commission: commission,
         weights: None,
+        revealed: 0,
         pending: None,
     });
     staking::stake(state, call, &pool, stake).map(|_| ())
@@ -159,6 +160,7 @@ pub(crate) fn reveal(
         key: *key,
         plaintext_checksum: plaintext,
     });
+    model.revealed = state.height;
     state.save_model(&model);
     state.save(Key::ModelEmbedding(*id), &embedding);
     state.events.push(Event::ModelRevealed { model: *id });

@@ -15,8 +15,9 @@ use crate::state::{Failure, State, Step};
 /// Opens a sealed submission and fills its target.
 pub(crate) fn submit(state: &mut State<'_>, call: Call, submission: &Submission) -> Step<()> {
     let mut target = open_target(state, &submission.target)?;
-    open_seal(state, call, submission)?;
+    let sealed = open_seal(state, call, submission)?;
     let model = winning_model(state, &target, &submission.model)?;
+    check_weights(state, &target, sealed)?;
     let (embedding, distance) = check_numbers(state, &target, submission)?;
     check_data(state, call, submission)?;
     let bond = take_bond(state, call, submission.data.size)?;
@@ -69,7 +70,8 @@ fn open_target(state: &State<'_>, id: &TargetId) -> Step<Target> {
     }
 }
 
-fn open_seal(state: &mut State<'_>, call: Call, submission: &Submission) -> Step<()> {
+/// Removes the seal of an opening; the block that it is in.
+fn open_seal(state: &mut State<'_>, call: Call, submission: &Submission) -> Step<Height> {
     let commitment = submission_commitment(&SealedFields {
         submitter: &call.sender,
         target: &submission.target,
@@ -91,7 +93,7 @@ fn open_seal(state: &mut State<'_>, call: Call, submission: &Submission) -> Step
         call.sender,
         commitment,
     ));
-    Ok(())
+    Ok(sealed)
 }
 
 fn winning_model(state: &State<'_>, target: &Target, id: &ModelId) -> Step<Model> {
@@ -103,6 +105,18 @@ fn winning_model(state: &State<'_>, target: &Target, id: &ModelId) -> Step<Model
         ModelStatus::Active => Ok(model),
         _ => Err(ExecutionError::ModelNotActive.into()),
     }
+}
+
+/// The audit judges by the weights at the opening. Whoever made sure, after sealing, that they are the
+/// ones that the data was scored with is not caught out by a reveal in between.
+fn check_weights(state: &State<'_>, target: &Target, sealed: Height) -> Step<()> {
+    for id in target.models.iter() {
+        let model = state.model(id)?;
+        if matches!(model.status, ModelStatus::Active) && model.revealed > sealed {
+            return Err(ExecutionError::ModelWeightsChanged { model: *id }.into());
+        }
+    }
+    Ok(())
 }
 
 fn check_numbers(

@@ -103,6 +103,7 @@ pub(super) async fn submit(
             Lie::FalseLoss => score.loss / 2.0,
             _ => score.loss,
         },
+        scored_with: None,
     };
     account.submit_data(&submit).await?;
     let view = account.client().target(&target.id, false).await?;

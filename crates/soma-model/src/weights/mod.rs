@@ -14,7 +14,7 @@ use crate::config::{ModelConfig, VOCAB_SIZE};
 
 pub use error::WeightsError;
 pub use init::random;
-pub use read::{check, read, read_as};
+pub use read::{check, largest_file_bytes, read, read_as};
 pub use seek::TensorReader;
 pub use write::{write, write_tensors};
 

@@ -18,6 +18,12 @@ const MAX_HEADER_BYTES: u64 = 8 << 20;
 /// Bytes that are converted at a time.
 const PART_BYTES: usize = 1 << 20;
 
+/// The largest weights file of a model of size `config`, in bytes: the longest header, and all numbers
+/// in 32 bits.
+pub const fn largest_file_bytes(config: &ModelConfig) -> u64 {
+    8 + MAX_HEADER_BYTES + 4 * config.parameter_count()
+}
+
 /// Reads a model of size `config`.
 ///
 /// The file must have exactly the tensors of [`tensors`], with their shapes, in F32, BF16 or F16,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use soma_api::{ErrorBody, ScoreRequest, ScoreResponse, ScorerInfo};
+use soma_api::{CONTRACT_VERSION, ErrorBody, ScoreRequest, ScoreResponse, ScorerInfo};
 use soma_audit::Failure;
 use thiserror::Error;
 
@@ -99,6 +99,13 @@ impl Scorers {
         let info = self.client.get(format!("{url}/v1/info"));
         let info = answer(info.timeout(INFO_TIMEOUT)).await;
         let info: ScorerInfo = info.map_err(|refusal| NotScored::Own(refusal.to_string()))?;
+        let (known, theirs) = (CONTRACT_VERSION, info.contract_version);
+        if theirs != known {
+            return Err(NotScored::Own(format!(
+                "it scores by version {theirs} of the data contract, this node audits by {known}; \
+                 use releases that belong together"
+            )));
+        }
         if info.embedding_dim != dim {
             return Err(NotScored::Own(format!(
                 "it scores with `{}` models, whose embeddings have {} numbers; the network's have {dim}",

@@ -64,6 +64,9 @@ async fn weights_that_cannot_be_what_was_committed_are_reported_and_slashed() {
     std::fs::remove_file(world.blobs().join(missing.checksum.to_string())).unwrap();
     let mut nowhere = publish(&world.blobs(), &weights_file(15, 1.0));
     nowhere.url = soma_types::Url::new("s3://bucket/key").unwrap();
+    // More than any scorer keeps: a size that was only claimed protects nobody.
+    let mut endless = publish(&world.blobs(), &weights_file(16, 1.0));
+    endless.size = 1_000_000_000_000_000;
     let cases = [
         (publish(&world.blobs(), &good), None),
         (undecryptable, Some("undecryptable")),
@@ -71,6 +74,7 @@ async fn weights_that_cannot_be_what_was_committed_are_reported_and_slashed() {
         (invalid, Some("invalid_weights")),
         (missing, Some("weights_unavailable")),
         (nowhere, Some("weights_unavailable")),
+        (endless, Some("invalid_weights")),
     ];
     let mut models = Vec::new();
     for (place, (weights, _)) in cases.iter().enumerate() {
@@ -90,7 +94,7 @@ async fn weights_that_cannot_be_what_was_committed_are_reported_and_slashed() {
         assert_eq!(audit.reason.as_deref(), *reason, "{audit:?}");
         assert_eq!(audit.kind, "weights");
     }
-    assert_eq!(world.duties(), [("report_model", true); 5]);
+    assert_eq!(world.duties(), [("report_model", true); 6]);
     world.end_epoch().await;
     for (model, (_, reason)) in models.iter().zip(&cases) {
         let found = world.model(model);
@@ -116,7 +120,7 @@ async fn weights_that_cannot_be_what_was_committed_are_reported_and_slashed() {
     }
     world.end_epoch().await;
     world.end_epoch().await;
-    assert_eq!(world.duties(), [("report_model", true); 5]);
+    assert_eq!(world.duties(), [("report_model", true); 6]);
     world.finish().await;
 }
 

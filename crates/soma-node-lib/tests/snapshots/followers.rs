@@ -73,8 +73,11 @@ async fn a_validator_hides_behind_a_full_node_and_still_makes_the_blocks() {
 
     let peers = hidden_api.peers().await.unwrap().peers;
     assert_eq!(peers.len(), 1, "{peers:?}");
+    // It may catch a block before it is sent away, and no more.
     let stranger_status = stranger_api.status().await.unwrap();
-    assert_eq!(stranger_status.height, 0, "{stranger_status:?}");
+    assert_eq!(stranger_status.consensus.peers, 0, "{stranger_status:?}");
+    let newest = hidden.application().now().height();
+    assert!(stranger_status.height < newest, "{stranger_status:?}");
     for node in [stranger, far, near, hidden] {
         node.shutdown().await.unwrap();
     }

@@ -1,5 +1,6 @@
 """Arguments, checked. What is wrong raises `ValueError` with the argument's name."""
 
+import operator
 import os
 import re
 
@@ -11,6 +12,10 @@ def text(name, value):
     """A text."""
     if not isinstance(value, str):
         raise ValueError(f"{name}: must be a text, got {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: has half a surrogate pair, got {_shown(value)}") from None
     return value
 
 
@@ -43,9 +48,13 @@ def keypair(name, value):
 
 def whole(name, value, maximum=2**64 - 1):
     """A whole number from 0 on."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    try:
+        index = None if isinstance(value, bool) else operator.index(value)
+    except Exception:  # noqa: BLE001 - whatever an object's own __index__ does
+        index = None
+    if index is None:
         raise ValueError(f"{name}: must be a whole number, got {_shown(value)}")
-    value = value.__index__()
+    value = index
     if not 0 <= value <= maximum:
         shown = value if abs(value) < 10**40 else "a number of more than 40 digits"
         raise ValueError(f"{name}: must be from 0 to {maximum}, got {shown}")
@@ -57,15 +66,26 @@ def basis_points(name, value):
     return whole(name, value, 10_000)
 
 
+def flag(name, value):
+    """True or False, and nothing that only counts as one of them."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: must be True or False, got {_shown(value)}")
+    return value
+
+
 def data(name, value):
     """Bytes. `bytes` are used where they are; anything else that holds bytes is copied."""
     if isinstance(value, bytes):
         return value
-    if isinstance(value, (bytearray, memoryview)):
-        return bytes(value)
-    # Arrays of numpy; not numbers, of which bytes() would make as many zeros.
-    if not isinstance(value, (int, str)) and hasattr(value, "tobytes"):
-        return value.tobytes()
+    try:
+        if isinstance(value, (bytearray, memoryview)):
+            return bytes(value)
+        # Arrays of numpy; not numbers, of which bytes() would make as many zeros.
+        if not isinstance(value, (int, str, type)) and hasattr(value, "tobytes"):
+            return value.tobytes()
+    except (TypeError, ValueError, BufferError) as error:
+        # Such as a memoryview that was released.
+        raise ValueError(f"{name}: cannot be read: {error}") from None
     raise ValueError(f"{name}: must be bytes, got {type(value).__name__}")
 
 
@@ -85,24 +105,40 @@ def data_or_path(name, value):
 def path(name, value):
     """A path in the file system."""
     try:
-        return os.fsdecode(os.fspath(value))
+        value = os.fspath(value)
+        os.fsencode(value)
     except TypeError:
         raise ValueError(f"{name}: must be a path, got {type(value).__name__}") from None
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: no file can have this name: {_shown(value)}") from None
+    return os.fsdecode(value)
 
 
 def key(name, value):
     """A key of sealed weights, in Base58 or 32 bytes."""
     if isinstance(value, (bytes, bytearray, memoryview)):
-        value = bytes(value)
+        value = data(name, value)
         if len(value) != 32:
             raise ValueError(f"{name}: key must be exactly 32 bytes, got {len(value)}")
         return base58(value)
+    value = text(name, value)
     try:
-        return _native.parse_key(name, text(name, value))
+        return _native.parse_key(name, value)
     except ValueError as error:
-        if not isinstance(value, str):
-            raise
         raise ValueError(f"Invalid base58 key: {error}") from None
+
+
+def checksum(name, value):
+    """A checksum, in Base58 or 32 bytes."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        value = base58(data(name, value))
+    return _native.parse_checksum(name, text(name, value))
+
+
+def agree(name, value, other, found):
+    """Checks that what is given beside another argument is true of it."""
+    if value is not None and value != found:
+        raise ValueError(f"{name}: is {value}, but that of {other} is {found}")
 
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -120,20 +156,21 @@ def base58(value):
 
 def embedding(name, value):
     """A list of finite floats from a list, an array of numpy or a tensor of torch or JAX."""
-    if isinstance(value, (str, bytes, bytearray, dict)):
+    if isinstance(value, (str, bytes, bytearray, dict, type)):
         raise ValueError(f"{name}: must be a list of numbers, got {type(value).__name__}")
-    if hasattr(value, "detach"):
-        value = value.detach()
-    if not isinstance(value, (list, tuple)) and hasattr(value, "tolist"):
-        value = value.tolist()
-    elif not isinstance(value, (list, tuple)) and hasattr(value, "__array__"):
-        value = value.__array__().tolist()
-    # One row of a batch.
-    if isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], (list, tuple)):
-        (value,) = value
     try:
-        numbers = [float(one) for one in value]
-    except (TypeError, ValueError, OverflowError):
+        if hasattr(value, "detach"):
+            value = value.detach()
+        if not isinstance(value, (list, tuple)) and hasattr(value, "tolist"):
+            value = value.tolist()
+        elif not isinstance(value, (list, tuple)) and hasattr(value, "__array__"):
+            value = value.__array__().tolist()
+        # One row of a batch.
+        is_list = isinstance(value, (list, tuple))
+        if is_list and len(value) == 1 and isinstance(value[0], (list, tuple)):
+            (value,) = value
+        numbers = [_float(one) for one in value]
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         raise ValueError(f"{name}: must be a list of numbers, got {_shown(value)}") from None
     if not numbers:
         raise ValueError(f"{name}: must not be empty")
@@ -144,20 +181,26 @@ def embedding(name, value):
     return numbers
 
 
+def _float(value):
+    if isinstance(value, (bool, str, bytes, bytearray)):
+        raise TypeError
+    return float(value)
+
+
 def items(name, value):
     """A list, from any iterable but texts and bytes."""
     if isinstance(value, (str, bytes, bytearray, dict)):
         raise ValueError(f"{name}: must be a list, got {type(value).__name__}")
     try:
         return list(value)
-    except TypeError:
+    except (TypeError, ValueError):
         raise ValueError(f"{name}: must be a list, got {type(value).__name__}") from None
 
 
 def encoded_text(name, value):
     """A text as it is, or from its canonical encoding: its length, then UTF-8."""
     if isinstance(value, str):
-        return value
+        return text(name, value)
     value = data(name, value)
     length, shift, place = 0, 0, 0
     for place, byte in enumerate(value[:5], start=1):

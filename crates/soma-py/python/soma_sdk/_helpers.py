@@ -64,7 +64,10 @@ def commitment_file(path):
 
 
 def to_shannons(soma):
-    """Shannons in an amount of SOMA, exactly. More than nine decimal places are refused."""
+    """Shannons in an amount of SOMA: a float's nearest; of a text or `Decimal` exactly all it says.
+
+    More than nine decimal places of a text or `Decimal` are refused.
+    """
     return shannons("soma", soma)
 
 
@@ -81,23 +84,27 @@ def model_manifest(
     decryption_key=None,
     plaintext_checksum=None,
 ):
-    """Names sealed weights for `score`: with the sealed bytes, or with their checksum and size."""
+    """Names sealed weights for `score`: with the sealed bytes, or with their checksum and size.
+
+    Given all of them, they must agree.
+    """
     arguments.text("url", url)
+    checksum = None if checksum is None else arguments.checksum("checksum", checksum)
+    size = None if size is None else arguments.whole("size", size)
     if encrypted_weights is not None:
         encrypted_weights = arguments.data("encrypted_weights", encrypted_weights)
-        checksum = _native.checksum(encrypted_weights)
-        size = len(encrypted_weights)
+        found = _native.checksum(encrypted_weights)
+        arguments.agree("checksum", checksum, "encrypted_weights", found)
+        arguments.agree("size", size, "encrypted_weights", len(encrypted_weights))
+        checksum, size = found, len(encrypted_weights)
     elif checksum is None or size is None:
         raise ValueError("Either encrypted_weights or both checksum and size are required")
-    if isinstance(checksum, (bytes, bytearray)):
-        checksum = arguments.base58(bytes(checksum))
     if plaintext_checksum is not None:
-        plaintext_checksum = arguments.text("plaintext_checksum", plaintext_checksum)
-        plaintext_checksum = _native.parse_checksum("plaintext_checksum", plaintext_checksum)
+        plaintext_checksum = arguments.checksum("plaintext_checksum", plaintext_checksum)
     return SimpleNamespace(
         url=url,
-        checksum=_native.parse_checksum("checksum", arguments.text("checksum", checksum)),
-        size=arguments.whole("size", size),
+        checksum=checksum,
+        size=size,
         decryption_key=(
             None if decryption_key is None else arguments.key("decryption_key", decryption_key)
         ),
@@ -134,11 +141,14 @@ def score_locally(weights, data, target_embedding=None, seed=0, key=None, model_
     `weights` are the bytes or the path of a safetensors file, or a list of them; with `key` (or a
     list of keys) they are sealed. The size of the model is found out from the file unless
     `model_size` says `small`, `mini`, `base`, `large` or `v1`. Gives what `SomaClient.score` gives.
+    Ctrl-C stops it.
     """
-    many = isinstance(weights, (list, tuple))
-    places = [_place(one) for one in (weights if many else [weights])]
-    if not places or len(places) > 255:
-        raise ValueError(f"weights: must be 1 to 255 files, got {len(places)}")
+    named = [("weights", weights)]
+    if isinstance(weights, (list, tuple)):
+        named = [(f"weights: number {place}", one) for place, one in enumerate(weights)]
+    if not named or len(named) > 255:
+        raise ValueError(f"weights: must be 1 to 255 files, got {len(named)}")
+    places = [_place(name, one) for name, one in named]
     keys = list(key) if isinstance(key, (list, tuple)) else [key] * len(places)
     if len(keys) != len(places):
         raise ValueError(f"key: {len(keys)} keys for {len(places)} weights")
@@ -148,6 +158,7 @@ def score_locally(weights, data, target_embedding=None, seed=0, key=None, model_
     if model_size is not None:
         arguments.text("model_size", model_size)
     answer = _native.score_locally(
+        [name for name, _ in named],
         places,
         arguments.data("data", data),
         target_embedding,
@@ -158,10 +169,10 @@ def score_locally(weights, data, target_embedding=None, seed=0, key=None, model_
     return score_result(answer)
 
 
-def _place(weights):
+def _place(name, weights):
     if isinstance(weights, (bytes, bytearray, memoryview)):
-        return arguments.data("weights", weights)
-    return arguments.path("weights", weights)
+        return arguments.data(name, weights)
+    return arguments.path(name, weights)
 
 
 def score_result(answer, places=None):

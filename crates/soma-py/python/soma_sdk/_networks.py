@@ -59,7 +59,7 @@ def _variables():
     for name in LOCALNET:
         url = os.environ.get(f"SOMA_{name.upper()}", "").strip()
         if url:
-            found[name] = url
+            found[name] = arguments.text(f"SOMA_{name.upper()}", url)
     return found
 
 

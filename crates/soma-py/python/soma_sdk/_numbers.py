@@ -1,6 +1,7 @@
 """Numbers: exact amounts of money, and scores."""
 
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 
 SHANNONS_PER_SOMA = 1_000_000_000
 
@@ -48,7 +49,7 @@ class Score(float):
 
 def number(name, value):
     """A finite float from a number, a `Score`, or a list or array of one number."""
-    if isinstance(value, (str, bytes, bytearray)):
+    if isinstance(value, (str, bytes, bytearray, memoryview, type)):
         raise ValueError(f"{name}: must be a number, got {type(value).__name__}")
     if not isinstance(value, (int, float)):
         if hasattr(value, "tolist"):
@@ -69,7 +70,7 @@ def number(name, value):
 
 
 def shannons(name, amount):
-    """The shannons of an amount of SOMA: exactly what the number's shortest text says."""
+    """The shannons of an amount of SOMA: a float's nearest, of anything else all it says."""
     if hasattr(amount, "item"):
         # Numbers of numpy and torch.
         amount = _item(name, amount)
@@ -84,14 +85,19 @@ def shannons(name, amount):
     if isinstance(amount, str) and "_" in amount:
         raise ValueError(f"{name}: must be a number of SOMA, got {_shown(amount)}")
     try:
-        # A float's shortest text that reads back as the same float: 0.1 is a tenth.
-        decimal = Decimal(repr(float(amount)) if isinstance(amount, float) else amount)
+        decimal = Decimal(amount)
     except (InvalidOperation, ValueError):
         raise ValueError(f"{name}: must be a number of SOMA, got {_shown(amount)}") from None
     if not decimal.is_finite():
         raise ValueError(f"{name}: must be a finite number of SOMA, got {decimal}")
     if decimal.is_signed() and decimal != 0:
         raise ValueError(f"{name}: must not be negative, got {_shown(amount)}")
+    if isinstance(amount, float):
+        # What was computed is seldom a whole number of shannons; fractions round once.
+        value = round(Fraction(amount) * SHANNONS_PER_SOMA)
+        if value > MAX_SHANNONS:
+            raise ValueError(f"{name}: more SOMA than can exist (10,000,000)")
+        return value
     # Above this nothing can be paid; and exponents stay small enough to compute with.
     if decimal != 0 and not -30 <= decimal.adjusted() <= 12:
         if decimal.adjusted() > 12:
@@ -141,4 +147,5 @@ def _shown(value):
         text = repr(value)
     except Exception:  # noqa: BLE001 - whatever an object's own __repr__ does
         text = type(value).__name__
+    text = " ".join(line.strip() for line in text.splitlines())
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -47,6 +47,7 @@ impl Client {
                 model,
                 embedding: &embedding,
                 loss,
+                scored_with: None,
             };
             let receipt = sdk.account(key).submit_data(&submit).await;
             Reply::json(&receipt.map_err(|error| failed("SubmitData", error))?)

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use soma_blobs::{CacheConfig, FetchConfig};
 use soma_model::{Device, ModelConfig};
@@ -11,6 +12,9 @@ use crate::scorer::ScorerConfig;
 
 /// Time for what is on the device to end when the service stops, in milliseconds.
 const STOP_TIMEOUT_MS: u64 = 90_000;
+
+/// The most that requests take of the memory by default, in bytes.
+pub(super) const MOST_FOR_REQUESTS: u64 = 512 << 20;
 
 /// Where and how the service runs.
 #[derive(Clone, Debug)]
@@ -85,9 +89,19 @@ impl ServiceConfig {
         config
     }
 
+    /// Downloads that end before the request that waits for them: a slow server is then told by its
+    /// blob, and not as a request that took too long.
+    pub(super) fn downloads(&self) -> FetchConfig {
+        let request = Duration::from_millis(self.request_timeout_ms / 10 * 9);
+        FetchConfig {
+            longest_time: self.fetch.longest_time.min(request),
+            ..self.fetch.clone()
+        }
+    }
+
     /// Memory for data and scores of requests, in bytes.
     pub fn waiting_bytes(&self) -> u64 {
-        let default = (self.scorer.host_memory_bytes / 8).min(512 << 20);
+        let default = (self.scorer.host_memory_bytes / 8).min(MOST_FOR_REQUESTS);
         self.max_request_bytes.unwrap_or(default)
     }
 

@@ -1,8 +1,9 @@
 //! The scoring service: JSON over HTTP under `/v1`, described by `/v1/openapi.json`.
 //!
-//! Reading order: [`ServiceConfig`], `routes`, `shared` (the way of a request), `room` (memory),
+//! Reading order: [`ServiceConfig`], `check` (of settings), `routes`, `shared` (the way of a request), `room` (memory),
 //! `prepare` (downloads), `worker` (the device).
 
+mod check;
 mod config;
 mod metrics;
 mod prepare;
@@ -22,6 +23,7 @@ use thiserror::Error;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use check::SettingError;
 pub use config::ServiceConfig;
 use metrics::ScorerMetrics;
 use room::Room;
@@ -34,6 +36,9 @@ use crate::scorer::Scorer;
 /// Why the service cannot start.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// Nothing could be scored with such settings.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The device or the models' size.
     #[error(transparent)]
     Scorer(#[from] ScoringError),
@@ -57,11 +62,12 @@ pub struct ScoringService {
 }
 
 impl ScoringService {
-    /// Starts the device, opens the cache and listens.
+    /// Checks the settings, starts the device, opens the cache and listens.
     ///
     /// # Errors
     /// [`StartError`].
     pub async fn start(mut config: ServiceConfig) -> Result<Self, StartError> {
+        config.check()?;
         // One budget for all that is in this machine's memory.
         let for_requests = config.waiting_bytes();
         let room = Room::new(for_requests);
@@ -72,7 +78,7 @@ impl ScoringService {
         let scorer_config = config.scorer;
         let scorer = tokio::task::spawn_blocking(move || Scorer::new(scorer_config));
         let scorer = Arc::new(scorer.await.map_err(std::io::Error::other)??);
-        let cache = Cache::open(config.cache.clone(), Fetcher::new(config.fetch.clone())?)?;
+        let cache = Cache::open(config.cache.clone(), Fetcher::new(config.downloads())?)?;
         let metrics = Arc::new(ScorerMetrics::default());
         let stop = Stop::default();
         let worker = Worker::start(

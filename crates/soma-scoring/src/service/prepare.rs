@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use soma_api::{DataSource, WeightsSource};
 use soma_blobs::{BlobRef, Cache};
-use soma_model::TokenizedData;
+use soma_crypto::sealed::sealed_len;
+use soma_model::{ModelConfig, TokenizedData, weights};
 use soma_types::Embedding;
 
 use super::shared::Shared;
@@ -59,7 +60,19 @@ impl Shared {
         if count > max {
             return Err(ScoringError::TooManyModels { count, max });
         }
+        let max = largest_sealed(&self.config.scorer.model);
         let all = models.iter().enumerate().map(|(place, model)| async move {
+            // Whoever committed to such a size is at fault, whether or not there is room for it.
+            if model.size > max {
+                let error = LoadError::TooLarge {
+                    size: model.size,
+                    max,
+                };
+                return Err(ScoringError::Model {
+                    model: place,
+                    error,
+                });
+            }
             let blob = BlobRef {
                 url: model.url.clone(),
                 checksum: model.checksum,
@@ -116,6 +129,11 @@ impl Shared {
         });
         cut.await.unwrap_or(Err(ScoringError::Stopping))
     }
+}
+
+/// The largest sealed weights of models of this size, in bytes.
+pub(super) fn largest_sealed(size: &ModelConfig) -> u64 {
+    sealed_len(weights::largest_file_bytes(size)).unwrap_or(u64::MAX)
 }
 
 /// Downloads and reads a small blob; once more when the kept file turns out to be damaged.

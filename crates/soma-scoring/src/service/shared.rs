@@ -1,5 +1,6 @@
 //! What handlers share, and the way of a request: a place, memory, downloads, the worker.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -7,9 +8,9 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use soma_api::{
     BatchScoreRequest, BatchScoreResponse, DataSource, ErrorCode, PieceView, ScoreRequest,
-    ScoreResponse, ScorerInfo,
+    ScoreResponse, ScorerInfo, WeightsSource,
 };
-use soma_blobs::Cache;
+use soma_blobs::{BlobError, Cache};
 use soma_model::TokenizedData;
 use soma_service::ApiError;
 use soma_types::Embedding;
@@ -96,7 +97,8 @@ impl Shared {
             let (piece, models) = self.unless_stopped(prepared).await?;
             let name = piece.name;
             let pieces = vec![piece.tokens];
-            let mut scores = self.run(pieces, models, request.seed, &taken).await?;
+            let run = self.run(pieces, models, &request.models, request.seed, &taken);
+            let mut scores = run.await?;
             let scores = scores.pop().ok_or(ScoringError::Stopping)?;
             Ok(scores.response(name, target.as_ref()))
         })
@@ -129,32 +131,46 @@ impl Shared {
             let scores = if tokens.is_empty() {
                 Vec::new()
             } else {
-                self.run(tokens, models, request.seed, &taken).await?
+                let run = self.run(tokens, models, &request.models, request.seed, &taken);
+                run.await?
             };
             Ok(answer(named, scores, target.as_ref()))
         })
         .await
     }
 
-    /// Waits for the worker.
+    /// Waits for the worker. Weights are downloaded once more when the kept file turns out to be
+    /// damaged, which shows only when they are loaded.
     async fn run(
         &self,
         pieces: Vec<TokenizedData>,
-        models: Vec<Arc<dyn crate::source::ModelSource>>,
+        mut models: Vec<Arc<dyn crate::source::ModelSource>>,
+        wanted: &[WeightsSource],
         seed: u64,
         taken: &Arc<Taken>,
     ) -> Result<Vec<PieceScores>, ScoringError> {
-        let (reply, result) = oneshot::channel();
-        self.worker.send(Job {
-            pieces,
-            models,
-            seed,
-            reply,
-            _taken: Arc::clone(taken),
-        })?;
-        let result = result.await.map_err(|_| ScoringError::Stopping)?;
-        self.note(&result);
-        result
+        let (pieces, mut again) = (Arc::new(pieces), BTreeSet::new());
+        loop {
+            let (reply, result) = oneshot::channel();
+            self.worker.send(Job {
+                pieces: Arc::clone(&pieces),
+                models,
+                seed,
+                reply,
+                _taken: Arc::clone(taken),
+            })?;
+            let result = result.await.map_err(|_| ScoringError::Stopping)?;
+            self.note(&result);
+            match result {
+                Err(ScoringError::Model {
+                    model,
+                    error: LoadError::Blob(BlobError::Damaged { .. }),
+                }) if again.insert(model) => {
+                    models = self.unless_stopped(self.models(wanted)).await?;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Takes note of what a job says of the device.
@@ -202,7 +218,7 @@ impl Shared {
         let config = &self.config;
         ScorerInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            contract_version: crate::CONTRACT_VERSION,
+            contract_version: soma_api::CONTRACT_VERSION,
             device: config.scorer.device.to_string(),
             device_name: self.scorer.device_name().to_owned(),
             precision: config.scorer.precision.to_string(),

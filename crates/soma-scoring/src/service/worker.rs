@@ -21,7 +21,8 @@ pub(super) type JobResult = Result<Vec<PieceScores>, ScoringError>;
 
 /// Pieces to score with models.
 pub(super) struct Job {
-    pub(super) pieces: Vec<TokenizedData>,
+    /// Shared with who sent it, to be sent again.
+    pub(super) pieces: Arc<Vec<TokenizedData>>,
     pub(super) models: Vec<Arc<dyn ModelSource>>,
     pub(super) seed: u64,
     pub(super) reply: oneshot::Sender<JobResult>,
@@ -152,7 +153,7 @@ impl Work {
             };
             let pieces: Vec<&TokenizedData> = users
                 .iter()
-                .flat_map(|(at, _)| &group[*at].pieces)
+                .flat_map(|(at, _)| group[*at].pieces.iter())
                 .collect();
             let source = group[first].models[place].as_ref();
             // One turn may take hours: it ends when nobody waits any more.

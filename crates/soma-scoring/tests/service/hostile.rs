@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 use soma_api::{Base64, DataSource, DataView};
 use soma_blobs::{AddressPolicy, FetchConfig};
 use soma_crypto::sealed::fresh_key;
-use soma_scoring::{MemoryNeeds, Precision};
+use soma_scoring::{
+    Device, MemoryNeeds, ModelConfig, Precision, Scorer, ScorerConfig, ScoringService,
+    ServiceConfig, WeightsFile,
+};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::web::{Web, declare};
@@ -241,15 +244,36 @@ async fn a_full_disk_is_the_scorers_own_trouble_and_shows_in_its_health() {
     world.works().await;
 }
 
+#[test]
+fn a_model_that_does_not_fit_is_refused_before_it_is_loaded() {
+    let mut config = ScorerConfig::new(ModelConfig::SMALL, Device::Cpu);
+    let needed = config.needs().total();
+    config.host_memory_bytes = needed - 1;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights");
+    std::fs::write(&path, weights_file(1)).unwrap();
+    let scorer = Scorer::new(config).unwrap();
+    let refusal = scorer.score(b"data", &[&WeightsFile::new(path).unwrap()], 0);
+    let refusal = refusal.unwrap_err().body();
+    assert_eq!(refusal.code, "OutOfMemory", "{refusal:?}");
+    assert_eq!(refusal.details["needed"], needed);
+    assert_eq!(scorer.loads(), 0);
+}
+
 #[tokio::test]
-async fn a_model_that_does_not_fit_is_refused_before_it_is_loaded() {
-    let needs = MemoryNeeds::of(&soma_model::ModelConfig::SMALL, Precision::F32, 4);
-    let world = World::with(|config| config.scorer.host_memory_bytes = needs.total() - 1).await;
-    let data = world.data(b"data").await;
-    let refusal = world.refusal(&data, &[world.model(1).await]).await;
-    assert_eq!(refusal["code"], "OutOfMemory", "{refusal}");
-    assert_eq!(refusal["details"]["needed"], needs.total());
-    assert_eq!(world.metric("soma_scorer_loads").await, 0);
+async fn a_service_that_could_score_nothing_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = ServiceConfig::new("small", ModelConfig::SMALL, Device::Cpu, folder.path());
+    config.listen.set_port(0);
+    config.scorer.host_memory_bytes = config.scorer.needs().total();
+    let refused = ScoringService::start(config).await.err().unwrap();
+    let text = refused.to_string();
+    assert!(
+        text.contains("--memory") && text.contains("one small model in f32"),
+        "{text}"
+    );
+    let entries = std::fs::read_dir(folder.path()).unwrap();
+    assert_eq!(entries.count(), 0, "refused before anything is made");
 }
 
 #[tokio::test]
@@ -300,8 +324,18 @@ async fn a_dripping_server_gives_up_its_place() {
 
 #[tokio::test]
 async fn downloads_beyond_the_disk_budget_are_the_scorers_own_trouble() {
-    let world = World::with(|config| config.cache.max_bytes = 1_000).await;
-    let data = world.data(b"data").await;
+    // Room for the weights of a model, and for no such data.
+    let room = 10 << 20;
+    let world = World::with(|config| {
+        config.cache.max_bytes = room;
+        config.set_max_data_bytes(2 * room);
+    })
+    .await;
+    let data = DataSource::Url(DataView {
+        url: world.url("/large"),
+        checksum: soma_crypto::checksum(b"large"),
+        size: room + 1,
+    });
     let refusal = world.refusal(&data, &[world.model(1).await]).await;
     assert_eq!(refusal["code"], "StorageFailed", "{refusal}");
     assert_eq!(refusal["details"]["cause"], "CacheFull");

@@ -3,6 +3,7 @@
 use serde_json::json;
 use soma_api::{Base64, BatchScoreResponse, DataSource, DownloadView, PieceView, ScoreResponse};
 use soma_model::{Cpu, EvaluateOptions, ModelConfig, weights};
+use soma_scoring::{MemoryNeeds, Precision};
 use soma_types::Embedding;
 
 use tokio::io::AsyncWriteExt as _;
@@ -127,6 +128,32 @@ async fn a_damaged_download_is_fetched_again() {
         }
     }
     assert_eq!(world.score(&data, &models).await, before);
+}
+
+#[tokio::test]
+async fn damaged_weights_are_fetched_again() {
+    let needs = MemoryNeeds::of(&ModelConfig::SMALL, Precision::F32, 4);
+    // Memory for one model: each is loaded from its file again and again.
+    let world = World::with(|config| {
+        config.max_request_bytes = Some(1 << 20);
+        config.scorer.host_memory_bytes = needs.total() + (1 << 20);
+    })
+    .await;
+    let (data, models) = (
+        world.data(b"data").await,
+        [world.model(1).await, world.model(2).await],
+    );
+    let before = world.score(&data, &models).await;
+    assert_eq!(world.metric("soma_scorer_loads").await, 2);
+    for file in std::fs::read_dir(world.folder.path().join("cache/blobs")).unwrap() {
+        let path = file.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    }
+    assert_eq!(world.score(&data, &models).await, before);
+    assert!(world.metric("soma_scorer_loads").await > 2);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::error::SdkError;
 use crate::http::is_on_this_machine;
 
 pub use models::{CommitModel, created_model};
-pub use submissions::{Sealed, SubmitData};
+pub use submissions::{ModelVersion, Sealed, SubmitData};
 pub use validators::proof_of_possession;
 
 /// A key together with the client that sends for it. Cloning is cheap.

@@ -1,7 +1,8 @@
 //! Submitting data: seal, then open; claiming and challenging.
 
 use rand_core::{OsRng, RngCore};
-use soma_api::ReceiptView;
+use serde::{Deserialize, Serialize};
+use soma_api::{ModelView, ReceiptView};
 use soma_chain::{SealedFields, submission_commitment};
 use soma_types::target::SubmissionFault;
 use soma_types::{
@@ -10,6 +11,7 @@ use soma_types::{
 };
 
 use super::{Account, raw_embedding, url};
+use crate::client::Client;
 use crate::error::SdkError;
 
 /// Data to submit for a target.
@@ -29,6 +31,47 @@ pub struct SubmitData<'a> {
     pub embedding: &'a [f32],
     /// That model's loss on the data, in nats.
     pub loss: f64,
+    /// The weights that the data was scored with, as [`Client::model_versions`] gives them: the bond
+    /// is not sent when the assigned models have others by then. None to send it in any case.
+    pub scored_with: Option<&'a [ModelVersion]>,
+}
+
+/// A model with one set of weights: scores are of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelVersion {
+    /// The model.
+    pub model: ModelId,
+    /// SHA3-256 of its opened weights.
+    pub weights: Checksum,
+}
+
+impl Client {
+    /// The weights that the active ones of `models` have now, by model.
+    ///
+    /// # Errors
+    /// [`SdkError`] of the node.
+    pub async fn model_versions(&self, models: &[ModelId]) -> Result<Vec<ModelVersion>, SdkError> {
+        let mut versions = Vec::with_capacity(models.len());
+        for model in models {
+            let view = self.model(model, false).await?;
+            versions.extend(ModelVersion::of(&view));
+        }
+        versions.sort();
+        versions.dedup();
+        Ok(versions)
+    }
+}
+
+impl ModelVersion {
+    /// The weights of a model that is active.
+    pub fn of(view: &ModelView) -> Option<Self> {
+        let weights = view.weights.as_ref().filter(|_| view.status == "active")?;
+        Some(Self {
+            model: view.id,
+            weights: weights.plaintext_checksum,
+        })
+    }
 }
 
 /// A sealed submission: what is sent first, and what opens it.
@@ -84,7 +127,7 @@ impl Account {
     /// Submits data for a target: seals it, waits for the block, and opens it in a later one.
     ///
     /// # Errors
-    /// [`SdkError::InvalidArgument`]; as [`Account::execute`].
+    /// [`SdkError::InvalidArgument`]; [`SdkError::ModelsChanged`]; as [`Account::execute`].
     pub async fn submit_data(&self, data: &SubmitData<'_>) -> Result<ReceiptView, SdkError> {
         self.check_reach(data.url)?;
         let Sealed {
@@ -93,6 +136,15 @@ impl Account {
         } = data.seal(&self.address())?;
         // Its receipt means that it is in a block, so what is sent now comes at least one later.
         self.commit_submission(commitment).await?;
+        // From here on the chain refuses the opening when weights change.
+        if let Some(scored_with) = data.scored_with {
+            let target = self.client().target(&data.target, false).await?;
+            if self.client().model_versions(&target.models).await? != scored_with {
+                return Err(SdkError::ModelsChanged {
+                    target: data.target,
+                });
+            }
+        }
         self.open_submission(submission).await
     }
 
@@ -167,6 +219,7 @@ mod tests {
             model: ModelId([3; 32]),
             embedding,
             loss,
+            scored_with: None,
         }
     }
 

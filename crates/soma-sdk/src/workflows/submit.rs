@@ -6,7 +6,7 @@ use soma_api::{
 use soma_blobs::Store;
 use soma_types::{Checksum, ModelId, TargetId};
 
-use crate::account::{Account, SubmitData};
+use crate::account::{Account, ModelVersion, SubmitData};
 use crate::client::Client;
 use crate::error::SdkError;
 
@@ -64,8 +64,10 @@ pub struct Scored {
     pub checksum: Checksum,
     /// Size of the data in bytes.
     pub size: u64,
-    /// The assigned models that have weights, with their scores.
+    /// The assigned models that are active, with their scores.
     pub scores: Vec<(ModelId, ModelScoreView)>,
+    /// Their weights.
+    pub scored_with: Vec<ModelVersion>,
     /// Whether it would hit.
     pub outcome: Result<Hit, Miss>,
 }
@@ -78,17 +80,23 @@ impl Client {
     pub async fn score_for(&self, target: &TargetId, data: &[u8]) -> Result<Scored, SdkError> {
         let target = self.target(target, true).await?;
         let (mut models, mut weights) = (Vec::new(), Vec::new());
+        let mut scored_with = Vec::new();
         for model in &target.models {
+            let view = self.model(model, false).await?;
             // A model that ended since the target was drawn cannot win any more.
-            if let Some(found) = &self.model(model, false).await?.weights {
+            if let (Some(version), Some(found)) = (ModelVersion::of(&view), &view.weights) {
                 models.push(*model);
                 weights.push(WeightsSource::from(found));
+                scored_with.push(version);
             }
         }
+        scored_with.sort();
+        scored_with.dedup();
         let mut scored = Scored {
             checksum: soma_crypto::checksum(data),
             size: data.len() as u64,
             scores: Vec::new(),
+            scored_with,
             outcome: Err(Miss::NoWinner),
             target,
         };
@@ -164,6 +172,7 @@ impl Account {
             model: hit.model,
             embedding: &hit.embedding,
             loss: hit.loss,
+            scored_with: Some(&scored.scored_with),
         };
         let receipt = self.submit_data(&submit).await?;
         Ok((scored, Some(receipt)))

@@ -19,6 +19,7 @@ async fn all_that_can_be_claimed_is_claimed_once() {
             model,
             embedding: target.embedding.as_deref().unwrap(),
             loss: 2.0,
+            scored_with: None,
         };
         // Two by the first account, one by the second.
         let account = world.account(1 + usize::from(place == 2));

@@ -57,6 +57,7 @@ async fn data_of_a_filled_target_is_downloaded() {
         model,
         embedding: target.embedding.as_deref().unwrap(),
         loss: 2.0,
+        scored_with: None,
     };
     world.account(1).submit_data(&submit).await.unwrap();
     assert_eq!(downloads.data(&target.id, &to).await.unwrap(), 9);

@@ -21,9 +21,14 @@ use crate::submission::{Worker, lock};
 ///
 /// ```no_run
 /// # async fn example(account: soma_sdk::Account) -> Result<(), soma_submitter::SubmitterError> {
+/// use soma_blobs::FetchConfig;
 /// use soma_submitter::{Control, Submitter, SubmitterConfig, Uploads};
 ///
-/// let uploads = Uploads::served("https://example.org/texts")?;
+/// let uploads = Uploads::served(
+///     "https://example.org/texts",
+///     FetchConfig::default(),
+///     |warning| println!("{warning}"),
+/// )?;
 /// let config = SubmitterConfig::new(vec!["texts".into()], "submitter-state", uploads);
 /// let control = Control::default();
 /// let mut submitter = Submitter::open(account, config, control, |event| {

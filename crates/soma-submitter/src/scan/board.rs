@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
 use soma_api::{TargetView, WeightsSource};
-use soma_types::{Checksum, Distance, Embedding, Epoch, ModelId, Shannons, TargetId};
+use soma_sdk::ModelVersion;
+use soma_types::{Distance, Embedding, Epoch, ModelId, Shannons, TargetId};
 
 /// A target that can be filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,16 +36,6 @@ impl OpenTarget {
             reward: view.reward,
         })
     }
-}
-
-/// A model with one set of weights: scores are of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelVersion {
-    /// The model.
-    pub model: ModelId,
-    /// SHA3-256 of its opened weights.
-    pub weights: Checksum,
 }
 
 /// Models that a candidate is scored with together, and the targets that ask for just these.

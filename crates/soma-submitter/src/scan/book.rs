@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use soma_types::Checksum;
 
-use super::board::ModelVersion;
 use crate::candidates::Piece;
+use soma_sdk::ModelVersion;
 
 /// What one model says of one candidate.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,8 +8,9 @@ use soma_types::{
     Checksum, Distance, Embedding, Epoch, Loss, ModelId, Parameters, Shannons, TargetId,
 };
 
-use super::board::{ModelVersion, OpenTarget};
+use super::board::OpenTarget;
 use super::book::{Score, Scored};
+use soma_sdk::ModelVersion;
 
 /// What a submission must keep to, apart from its distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

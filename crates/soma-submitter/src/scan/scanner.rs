@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use soma_types::{Checksum, TargetId};
 
-use super::board::{Board, ModelVersion, OpenTarget};
+use super::board::{Board, OpenTarget};
 use super::book::{Book, Score};
 use super::judge::{Hit, Judged, Near, judge};
 use crate::candidates::Piece;
+use soma_sdk::ModelVersion;
 
 /// What is known of targets and candidates, and which of them fit.
 #[derive(Debug)]

@@ -8,7 +8,6 @@ use super::worker::{Worker, lock};
 use crate::error::SubmitterError;
 use crate::events::SubmitterEvent;
 use crate::journal::{Claimed, Entry, LostReason, Opened, Sealed, State};
-use crate::scan::ModelVersion;
 
 /// An opening that would come in the last blocks before the commitment lapses may come too late.
 const LAST_BLOCKS: u64 = 3;
@@ -96,6 +95,8 @@ impl Worker {
             model: entry.model,
             embedding,
             loss: entry.loss,
+            // Looked at before the opening, which comes in a step of its own.
+            scored_with: None,
         };
         let sealed = data.seal(&entry.submitter)?;
         let sealed = Box::new(Sealed {
@@ -161,19 +162,10 @@ impl Worker {
     /// True when the assigned models have the weights that the data was scored with: the audit
     /// judges by those in force at the opening.
     async fn are_models_the_same(&self, entry: &Entry) -> Result<bool, SubmitterError> {
-        let mut now = Vec::new();
         let Some(target) = self.target(&entry.target).await? else {
             return Ok(false);
         };
-        for model in target.models {
-            let view = self.client().model(&model, false).await?;
-            if let (Some(weights), "active") = (view.weights, view.status.as_str()) {
-                let weights = weights.plaintext_checksum;
-                now.push(ModelVersion { model, weights });
-            }
-        }
-        now.sort();
-        now.dedup();
+        let now = self.client().model_versions(&target.models).await?;
         Ok(now == entry.scored_with)
     }
 

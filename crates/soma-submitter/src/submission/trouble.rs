@@ -58,7 +58,9 @@ fn failed(name: &str, message: &str) -> Trouble {
         "TargetNotOpen" => LostReason::Taken,
         "TargetExpired" | "TargetNotFound" => LostReason::Expired,
         "DuplicateData" => LostReason::DuplicateData,
-        "ModelNotActive" | "ModelNotInTarget" | "ModelNotFound" => LostReason::ModelsChanged,
+        "ModelNotActive" | "ModelNotInTarget" | "ModelNotFound" | "ModelWeightsChanged" => {
+            LostReason::ModelsChanged
+        }
         _ => LostReason::Refused {
             code: name.to_owned(),
             message: message.to_owned(),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use soma_blobs::FetchConfig;
 use soma_submitter::run::Nothing;
 use soma_submitter::{
     Control, Limits, Report, Submitter, SubmitterConfig, SubmitterError, Uploads,
@@ -63,7 +64,7 @@ async fn files_that_are_served_already_are_not_uploaded() {
     let source = world.files("my texts", &[("one file", b"served"), ("long", &long)]);
     let prefix = url::Url::from_file_path(&source).unwrap();
     let served = |config: &mut SubmitterConfig| {
-        config.uploads = Uploads::served(prefix.as_str()).unwrap();
+        config.uploads = Uploads::served(prefix.as_str(), FetchConfig::local(), |_| {}).unwrap();
         config.limits.hits = Some(1);
     };
     let report = once(&world, served, &source).await;
@@ -78,6 +79,27 @@ async fn files_that_are_served_already_are_not_uploaded() {
     };
     let error = try_once(&world, cut, &source).await.unwrap_err();
     assert_eq!(error.name(), "InvalidSettings");
+}
+
+#[tokio::test]
+async fn no_bond_is_sent_for_files_that_their_urls_do_not_give() {
+    let world = World::start(2, ANYWHERE).await;
+    let source = world.files("texts", &[("one", b"here")]);
+    let other = world.files("others", &[("one", b"what")]);
+    for (folder, reason) in [(other, "has checksum"), ("/no/such".into(), "No such file")] {
+        let prefix = url::Url::from_file_path(&folder).unwrap();
+        let served = |config: &mut SubmitterConfig| {
+            config.state = world.folder.path().join(format!("state {reason}"));
+            config.uploads =
+                Uploads::served(prefix.as_str(), FetchConfig::local(), |_| {}).unwrap();
+        };
+        let error = try_once(&world, served, &source).await.unwrap_err();
+        assert_eq!(error.name(), "InvalidSettings", "{error}");
+        let text = error.to_string();
+        assert!(text.contains(&format!("{prefix}/one")), "{text}");
+        assert!(text.contains(reason), "{text}");
+    }
+    assert_eq!(world.executed(SUBMITTER).await, 0);
 }
 
 #[tokio::test]

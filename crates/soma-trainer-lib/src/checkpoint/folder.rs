@@ -1,10 +1,14 @@
 //! The folder of a run.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::TrainError;
+
+/// The folder of checkpoints in a run's.
+const CHECKPOINTS: &str = "checkpoints";
 
 /// A run's folder; no other trainer works in it meanwhile.
 pub(crate) struct Folder {
@@ -13,12 +17,17 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
+    /// True where a run was begun.
+    pub(crate) fn exists(path: &Path) -> bool {
+        path.join(CHECKPOINTS).exists()
+    }
+
     /// Opens the folder, or makes it, and clears what a crash left half written.
     ///
     /// # Errors
     /// [`TrainError::InUse`], [`TrainError::File`].
     pub(crate) fn open(path: &Path) -> Result<Self, TrainError> {
-        let checkpoints = path.join("checkpoints");
+        let checkpoints = path.join(CHECKPOINTS);
         fs::create_dir_all(&checkpoints).map_err(TrainError::file(&checkpoints))?;
         let lock_path = path.join("run.lock");
         let lock = File::create(&lock_path).map_err(TrainError::file(&lock_path))?;
@@ -58,7 +67,7 @@ impl Folder {
     }
 
     pub(super) fn checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
+        self.path.join(CHECKPOINTS)
     }
 
     pub(super) fn clear_partial(&self) -> Result<(), TrainError> {
@@ -73,17 +82,38 @@ impl Folder {
 
     /// The steps that have checkpoints, in order.
     pub(crate) fn steps(&self) -> Result<Vec<u64>, TrainError> {
-        let path = self.checkpoints();
-        let entries = fs::read_dir(&path).map_err(TrainError::file(&path))?;
-        let mut steps = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(TrainError::file(&path))?.file_name();
-            let step = name.to_str().and_then(|name| name.strip_prefix("step-"));
-            steps.extend(step.and_then(|step| step.parse::<u64>().ok()));
-        }
-        steps.sort_unstable();
-        Ok(steps)
+        Ok(checkpoints_in(&self.checkpoints())?.into_keys().collect())
     }
+}
+
+/// The folder of the latest checkpoint of the run in `path`. Makes and locks nothing.
+///
+/// # Errors
+/// [`TrainError::NoCheckpoint`], [`TrainError::File`].
+pub(crate) fn latest(path: &Path) -> Result<PathBuf, TrainError> {
+    let path = path.join(CHECKPOINTS);
+    match checkpoints_in(&path)?.pop_last() {
+        Some((_, latest)) => Ok(latest),
+        None => Err(TrainError::NoCheckpoint { path }),
+    }
+}
+
+/// Checkpoints by their steps; none where there is no such folder.
+fn checkpoints_in(path: &Path) -> Result<BTreeMap<u64, PathBuf>, TrainError> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(TrainError::file(path)(error)),
+    };
+    let mut steps = BTreeMap::new();
+    for entry in entries {
+        let entry = entry.map_err(TrainError::file(path))?;
+        let name = entry.file_name();
+        let step = name.to_str().and_then(|name| name.strip_prefix("step-"));
+        let step = step.and_then(|step| step.parse::<u64>().ok());
+        steps.extend(step.map(|step| (step, entry.path())));
+    }
+    Ok(steps)
 }
 
 /// Writes a file that is on the disk when this returns.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use soma_model::{ModelBackend, ModelConfig, V1Model, weights};
 
-use super::folder::Folder;
+use super::folder::latest;
 use super::{CURVE, MOMENTS, STATE, State, WEIGHTS};
 use crate::curve::Curve;
 use crate::learner::Learner;
@@ -20,23 +20,27 @@ pub(crate) struct Loaded<B: ModelBackend> {
     pub(crate) curve: Curve,
 }
 
-/// Loads the latest checkpoint of a run, for settings and data that must be those of the run.
+/// The state of the latest checkpoint of the run in `folder`. Makes and locks nothing.
+///
+/// # Errors
+/// [`TrainError::NoCheckpoint`], [`TrainError::BadState`], [`TrainError::File`].
+pub(crate) fn state(folder: &Path) -> Result<State, TrainError> {
+    read_text(&latest(folder)?.join(STATE), State::parse)
+}
+
+/// Loads the latest checkpoint of the run in `folder`, for settings and data that must be those of the run.
 ///
 /// # Errors
 /// [`TrainError::NoCheckpoint`], [`TrainError::BadState`], [`TrainError::Weights`],
 /// [`TrainError::OtherConfig`], [`TrainError::OtherData`], [`TrainError::File`].
 pub(crate) fn load<B: ModelBackend>(
-    folder: &Folder,
+    folder: &Path,
     config: &TrainConfig,
     data: Option<&str>,
     device: &B::Device,
 ) -> Result<Loaded<B>, TrainError> {
     let size = config.check()?;
-    let Some(step) = folder.steps()?.pop() else {
-        let path = folder.checkpoints();
-        return Err(TrainError::NoCheckpoint { path });
-    };
-    let path = folder.checkpoint(step);
+    let path = latest(folder)?;
     let state = read_text(&path.join(STATE), State::parse)?.go_on(config, data)?;
     let curve = read_text(&path.join(CURVE), Curve::from_csv)?;
     let read = |name: &str| read_model(&path.join(name), &size, device);

@@ -20,7 +20,7 @@ mod save;
 mod state;
 
 pub(crate) use folder::{Folder, write_flushed};
-pub(crate) use load::{Loaded, load, read_model};
+pub(crate) use load::{Loaded, load, read_model, state};
 pub(crate) use save::save;
 pub use state::Best;
 pub(crate) use state::State;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::session::Inputs;
 use crate::{TrainConfig, TrainError};
 
 /// The version of the format.
@@ -20,6 +21,9 @@ pub(crate) struct State {
     pub(crate) data: Option<String>,
     /// The settings of the run.
     pub(crate) config: TrainConfig,
+    /// Those of its data, where the run is a session's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) inputs: Option<Inputs>,
     /// The best evaluation.
     pub(crate) best: Option<Best>,
     /// Evaluations since the best.
@@ -45,6 +49,7 @@ impl State {
             position,
             data,
             config,
+            inputs: None,
             best: None,
             since_best: 0,
         }

@@ -2,13 +2,18 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// Share of the documents that is held out when nothing else is asked for.
 pub const HELD_OUT_FRACTION: f64 = 0.05;
 
 /// Which documents to train on, and how to read them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataConfig {
     /// Files and folders. Folders are searched through; files named here are always taken.
+    ///
+    /// Not kept with a run: its data may lie elsewhere when it goes on.
+    #[serde(skip)]
     pub paths: Vec<PathBuf>,
     /// Globs; when there are any, files in folders are taken only if one of them matches.
     ///
@@ -55,7 +60,8 @@ impl DataConfig {
 ///
 /// While the documents are streamed every such error ends the stream: to leave something out then
 /// would move all positions after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnUnreadable {
     /// Leave out the file, the folder or the line, and count it in the summary.
     Skip,

@@ -19,8 +19,10 @@ pub enum DataError {
         /// The path.
         path: PathBuf,
     },
-    /// Nothing is left to train on.
-    #[error("no documents to train on: {found}; name other files or folders, or relax the filters")]
+    /// Nothing is left of the data.
+    #[error(
+        "the data holds no documents: {found}; name other files or folders, or relax the filters"
+    )]
     NoDocuments {
         /// What was found and left out.
         found: String,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha3::{Digest, Sha3_256};
 use soma_model::tokenizer::Sequence;
 
@@ -15,7 +16,7 @@ use super::{DataError, Fingerprint};
 pub const SHUFFLE_SEQUENCES: usize = 4_096;
 
 /// How the training documents are shuffled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamConfig {
     /// Gives all orders.
     pub seed: u64,

@@ -108,6 +108,7 @@ fn other_settings_and_other_data_are_refused_by_name() {
 fn a_run_is_neither_overwritten_nor_resumed_from_nothing() {
     let mut world = World::new(1);
     assert_eq!(world.refused(Start::Resume), "NoCheckpoint");
+    assert!(!world.folder.path().join("checkpoints").exists());
     world.trained();
     assert_eq!(world.refused(Start::Random), "RunExists");
 }
@@ -145,6 +146,7 @@ fn two_trainers_do_not_work_in_one_folder() {
         start: Start::Random,
         source: &mut Text::default(),
         data: None,
+        inputs: None,
         held_out: &[],
         observer: &mut intruder,
         stop: StopFlag::default(),

@@ -145,6 +145,7 @@ impl World {
             start,
             source: &mut self.text,
             data: self.data.clone(),
+            inputs: None,
             held_out: &self.held_out,
             observer: &mut self.notes,
             stop,

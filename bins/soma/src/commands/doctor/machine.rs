@@ -33,12 +33,7 @@ pub(super) async fn device(device: Device, precision: Precision) -> Check {
 /// A model fits into this machine's memory, and into that of a GPU.
 pub(super) fn memory(config: &ScorerConfig, name: &str) -> Vec<Check> {
     let (needs, on_host) = (config.needs(), config.device.shares_host_memory());
-    let host = if on_host {
-        needs.total()
-    } else {
-        needs.staging
-    };
-    let mut checks = vec![host_memory(host, HostMemory::now(), name)];
+    let mut checks = vec![host_memory(config.host_needs(), HostMemory::now(), name)];
     if !on_host {
         let free = free_of_gpu(config.device);
         let budget = config.device_memory_bytes;

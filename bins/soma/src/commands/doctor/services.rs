@@ -1,12 +1,14 @@
 //! What this machine reaches: the services of the environment, and a store.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use reqwest::{Client, Response, StatusCode};
-use soma_blobs::Fetcher;
-use soma_sdk::api::Status;
+use reqwest::{Client, Response, StatusCode, Url};
+use soma_blobs::{Fetcher, StoreConfig};
+use soma_scoring::{MemoryNeeds, ModelConfig};
+use soma_sdk::api::{CONTRACT_VERSION, ScorerInfo, Status};
 
-use super::{Check, Doctor};
+use super::{Check, Doctor, amount};
 use crate::commands::model::fetch_config;
 use crate::commands::status::{now_ms, standstill};
 use crate::config::Env;
@@ -18,6 +20,8 @@ use crate::storage::is_on_this_machine;
 const CLOCK_TOLERANCE_S: u64 = 10;
 /// How long a service has to answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// What is put into a store to see whether it comes back.
+const PROBE: &[u8] = b"soma doctor\n";
 
 impl Doctor {
     pub(super) async fn services(&self, context: &Context) -> Result<Vec<Check>, CliError> {
@@ -27,7 +31,12 @@ impl Doctor {
         let mut checks = vec![clock(&client, &env.rpc).await, chain(context).await];
         for Known { name, url, fix } in self.known(&env) {
             checks.push(match url {
-                Some(url) => service(&client, name, &url, fix).await,
+                Some(url) => match service(&client, name, &url, fix).await {
+                    Ok(check) if name == "scorer" => {
+                        scorer(context, &client, &url).await.unwrap_or(check)
+                    }
+                    Ok(check) | Err(check) => check,
+                },
                 None => Check::skipped(name, "none configured"),
             });
         }
@@ -36,7 +45,7 @@ impl Doctor {
             None => Check::skipped("admin", "none configured"),
         });
         checks.push(match &self.storage.storage {
-            Some(_) => self.store(context).await,
+            Some(_) => self.clean_store(context).await,
             None => Check::skipped("storage", "none named; check one with --storage"),
         });
         Ok(checks)
@@ -74,6 +83,24 @@ impl Doctor {
         ]
     }
 
+    /// Checks the store, and leaves no file or folder of this machine that was not there before.
+    async fn clean_store(&self, context: &Context) -> Check {
+        let Ok(Some(StoreConfig::Folder { path, .. })) = self.storage.named() else {
+            return self.store(context).await;
+        };
+        let blob = path.join(soma_crypto::checksum(PROBE).to_string());
+        let blob = Some(blob).filter(|blob| !blob.exists());
+        let missing = path.ancestors().take_while(|folder| !folder.exists());
+        let missing: Vec<_> = missing.map(Path::to_owned).collect();
+        let check = self.store(context).await;
+        // What was not made cannot be removed, and a folder with something in it stays.
+        let _ = blob.map(std::fs::remove_file);
+        for folder in missing {
+            let _ = std::fs::remove_dir(folder);
+        }
+        check
+    }
+
     /// Puts a few bytes into the store, and downloads them as others would.
     async fn store(&self, context: &Context) -> Check {
         let fix = "check --storage, the options of the store and its keys";
@@ -81,7 +108,7 @@ impl Doctor {
             Ok(store) => store,
             Err(error) => return Check::failed("storage", error.to_string(), fix),
         };
-        let blob = match store.upload_bytes(b"soma doctor\n".to_vec()).await {
+        let blob = match store.upload_bytes(PROBE.to_vec()).await {
             Ok(blob) => blob,
             Err(error) => return Check::failed("storage", error.to_string(), fix),
         };
@@ -167,17 +194,100 @@ fn moving(status: &Status, now_ms: u64) -> Check {
     }
 }
 
-async fn service(client: &Client, name: &'static str, url: &str, fix: &str) -> Check {
+/// That the service is well, or the check that failed.
+async fn service(
+    client: &Client,
+    name: &'static str,
+    url: &str,
+    fix: &str,
+) -> Result<Check, Check> {
+    check_url(name, url)?;
     let health = format!("{}/health", url.trim_end_matches('/'));
     match client.get(&health).send().await {
-        Ok(response) if response.status().is_success() => Check::ok(name, format!("{url} answers")),
-        Ok(response) => Check::failed(name, refusal(url, response).await, fix),
-        Err(error) => Check::failed(name, format!("{url} does not answer: {error}"), fix),
+        Ok(response) if response.status().is_success() => {
+            Ok(Check::ok(name, format!("{url} answers")))
+        }
+        Ok(response) => Err(Check::failed(name, refusal(url, response).await, fix)),
+        Err(error) => {
+            let found = format!("{url} does not answer: {error}");
+            Err(Check::failed(name, found, fix))
+        }
     }
+}
+
+fn check_url(name: &'static str, text: &str) -> Result<(), Check> {
+    if Url::parse(text).is_ok_and(|url| ["http", "https"].contains(&url.scheme())) {
+        return Ok(());
+    }
+    let fix = "give the whole URL, such as http://127.0.0.1:9124";
+    Err(Check::failed(name, format!("`{text}` is no URL"), fix))
+}
+
+/// The check that fails when a scorer that is well cannot score for this network.
+async fn scorer(context: &Context, client: &Client, url: &str) -> Option<Check> {
+    let route = format!("{}/v1/info", url.trim_end_matches('/'));
+    let info = match client.get(route).send().await {
+        Ok(response) => response.json::<ScorerInfo>().await,
+        Err(error) => Err(error),
+    };
+    let info = match info {
+        Ok(info) => info,
+        Err(error) => {
+            let found = format!("{url} is no scorer: it does not say what it is: {error}");
+            let fix = "give the URL of a scorer with --scorer";
+            return Some(Check::failed("scorer", found, fix));
+        }
+    };
+    // Without a node, what it wants is unknown, and that check has failed already.
+    let parameters = match context.client() {
+        Ok(client) => client.parameters().await.ok(),
+        Err(_) => None,
+    };
+    let (found, fix) = unfit(&info, parameters.map(|p| p.target_embedding_dim))?;
+    Some(Check::failed("scorer", format!("{url}: {found}"), fix))
+}
+
+/// What keeps a scorer from scoring for a network whose embeddings have `dim` components, and the
+/// fix.
+fn unfit(info: &ScorerInfo, dim: Option<u64>) -> Option<(String, String)> {
+    if info.contract_version != CONTRACT_VERSION {
+        let found = format!(
+            "it scores after version {} of the contract, this program after {CONTRACT_VERSION}: \
+             their scores do not compare",
+            info.contract_version
+        );
+        return Some((found, "use a scorer and a `soma` of one release".to_owned()));
+    }
+    if let Some(dim) = dim.filter(|dim| *dim != info.embedding_dim) {
+        let found = format!(
+            "its models ({}) have {} components, those of the network {dim}",
+            info.model_size, info.embedding_dim
+        );
+        let size = ModelConfig::presets().find(|(_, size)| size.embedding_dim as u64 == dim);
+        let size = size.map_or("of the network", |(name, _)| name);
+        return Some((found, format!("start the scorer with --model-size {size}")));
+    }
+    let size = ModelConfig::preset(&info.model_size).ok()?;
+    let precision = info.precision.parse().ok()?;
+    // As few at a time as can be: how many it takes is not told.
+    let needed = MemoryNeeds::of(&size, precision, 1).total();
+    (info.memory_bytes < needed).then(|| {
+        let found = format!(
+            "it may use {} for models, and one {} model needs {}",
+            amount(info.memory_bytes),
+            info.model_size,
+            amount(needed)
+        );
+        let fix = "start the scorer with more --memory, or --device-memory on a GPU";
+        (found, fix.to_owned())
+    })
 }
 
 /// The admin routes have no word on their health: that they answer says enough.
 async fn admin(client: &Client, url: &str) -> Check {
+    if let Err(check) = check_url("admin", url) {
+        return check;
+    }
     let fix = "start the node with its admin routes, or set their URL with `soma env new --admin`";
     match client.get(url).send().await {
         Ok(response)
@@ -216,6 +326,60 @@ mod tests {
             "{check:?}"
         );
         assert!(check.fix.is_some_and(|fix| fix.contains("validators")));
+    }
+
+    #[test]
+    fn a_scorer_that_cannot_score_for_the_network_is_told_with_the_fix() {
+        let info = ScorerInfo {
+            version: "0.1.0".to_owned(),
+            contract_version: CONTRACT_VERSION,
+            device: "cpu".to_owned(),
+            device_name: "cpu".to_owned(),
+            precision: "f32".to_owned(),
+            model_size: "small".to_owned(),
+            embedding_dim: 16,
+            parameters: 13_192,
+            memory_bytes: 1 << 30,
+            loaded_bytes: 0,
+            loaded_models: 0,
+            cache_max_bytes: 1 << 30,
+            cache_bytes: 0,
+            queue_max: 128,
+            queue: 0,
+            max_data_bytes: 1 << 20,
+        };
+        assert_eq!(unfit(&info, Some(16)), None);
+        assert_eq!(unfit(&info, None), None);
+        let v1 = ModelConfig::V1.embedding_dim as u64;
+        let (found, fix) = unfit(&info, Some(v1)).unwrap();
+        assert!(found.contains("16 components"), "{found}");
+        assert!(fix.contains("--model-size v1"), "{fix}");
+        let other = ScorerInfo {
+            contract_version: CONTRACT_VERSION + 1,
+            ..info.clone()
+        };
+        let (found, fix) = unfit(&other, Some(16)).unwrap();
+        assert!(
+            found.contains("contract") && fix.contains("release"),
+            "{found}"
+        );
+        let tight = ScorerInfo {
+            memory_bytes: 1 << 20,
+            ..info
+        };
+        let (found, fix) = unfit(&tight, Some(16)).unwrap();
+        assert!(found.contains("one small model needs"), "{found}");
+        assert!(fix.contains("--memory"), "{fix}");
+    }
+
+    #[test]
+    fn what_is_no_url_is_called_so() {
+        assert!(check_url("scorer", "http://127.0.0.1:1").is_ok());
+        for text in ["foo", "foo:1", "", "ftp://a"] {
+            let check = check_url("scorer", text).unwrap_err();
+            assert_eq!(check.state, State::Failed);
+            assert!(check.found.contains("is no URL"), "{check:?}");
+        }
     }
 
     #[test]

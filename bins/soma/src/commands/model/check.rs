@@ -7,7 +7,7 @@ use std::path::Path;
 
 use soma_crypto::sealed::{SealReport, SealedReader};
 use soma_model::ModelConfig;
-use soma_model::weights::check;
+use soma_model::weights::{WeightsError, check};
 use soma_sdk::Client;
 use soma_sdk::types::WeightsKey;
 
@@ -27,6 +27,21 @@ pub(in crate::commands) async fn network_size(client: &Client) -> Result<ModelCo
         );
         CliError::Invalid(text)
     })
+}
+
+/// Checks that an embedding has as many numbers as those of models of a size: the chain takes
+/// commitments to any, and refuses their reveals.
+///
+/// # Errors
+/// [`CliError::Invalid`].
+pub(super) fn check_embedding(embedding: &[f32], size: ModelConfig) -> Result<(), CliError> {
+    let (got, dim) = (embedding.len(), size.embedding_dim);
+    match got == dim {
+        true => Ok(()),
+        false => Err(CliError::Invalid(format!(
+            "the embedding has {got} numbers, this network's have {dim}"
+        ))),
+    }
 }
 
 /// Checks that a file holds a model of a size, whole and finite. Takes as long as reading it.
@@ -63,6 +78,10 @@ pub(in crate::commands) async fn check_sealed(
         };
         let mut sealed = SealedReader::new(BufReader::new(file), &key).map_err(refuse)?;
         let checked = check(&mut sealed, &size);
+        if let Err(WeightsError::Io(error)) = checked {
+            // Nothing more can be read after it.
+            return Err(CliError::file(&path)(error));
+        }
         // What cannot be opened says more than that weights are cut off there; and the checksums
         // are known at the end only.
         let rest = io::copy(&mut sealed.by_ref(), &mut io::sink());

@@ -27,7 +27,7 @@ pub use download::Download;
 pub(super) use download::fetch_config;
 pub use embed::Embed;
 pub use init::InitWeights;
-pub(super) use own::read_embedding;
+pub(super) use own::{create, read_embedding};
 pub(super) use publish::line;
 pub use publish::{Publish, PublishOptions, Update};
 pub(super) use reveals::{Due, due, remember, warn};

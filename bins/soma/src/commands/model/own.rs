@@ -6,7 +6,7 @@ use soma_sdk::account::{created_model, raw_embedding};
 use soma_sdk::types::{Epoch, ModelId, Shannons, TransactionKind, WeightsKey};
 use soma_sdk::{Client, CommitModel, SdkError};
 
-use super::check::{check_sealed, network_size};
+use super::check::{check_embedding, check_sealed, network_size};
 use super::commits::{self, KeptCommit};
 use crate::context::Context;
 use crate::error::CliError;
@@ -16,7 +16,8 @@ use crate::transaction::{TransactionOptions, process, process_with};
 /// A commission above which most would not stake, in basis points.
 const HIGH_COMMISSION: u16 = 5_000;
 
-pub(super) async fn create(
+/// The transaction that creates a model; with the network's minimum as its stake where none is said.
+pub(in crate::commands) async fn create(
     client: &Client,
     stake: Option<Shannons>,
     commission_bps: u16,
@@ -72,6 +73,7 @@ pub(super) async fn process_commit(
     } = commit;
     let client = context.client()?;
     let size = network_size(&client).await?;
+    check_embedding(&commit.embedding, size)?;
     let report = check_sealed(commit.file, key, size).await?;
     let transaction = CommitModel {
         model,

@@ -12,7 +12,7 @@ use soma_sdk::workflows::publish::{
 };
 
 use super::ModelArgument;
-use super::check::{check_weights, network_size};
+use super::check::{check_embedding, check_weights, network_size};
 use super::own::read_embedding;
 use super::reveals::{again, folder, remember};
 use crate::context::Context;
@@ -118,12 +118,7 @@ async fn publish(
             let embedding = read_embedding(embedding)?;
             if publisher.current().is_none() {
                 let size = network_size(publisher.account().client()).await?;
-                let (got, dim) = (embedding.len(), size.embedding_dim);
-                if got != dim {
-                    let text =
-                        format!("the embedding has {got} numbers, this network's have {dim}");
-                    return Err(CliError::Invalid(text));
-                }
+                check_embedding(&embedding, size)?;
                 check_weights(weights, size).await?;
             }
             publisher.prepare(weights, &embedding, publish_as).await?;

@@ -15,6 +15,7 @@ use serde::Serialize;
 use soma_sdk::Client;
 use soma_sdk::types::{Address, ChainId, Epoch, ModelId, WeightsKey};
 use soma_sdk::workflows::publish::{Publication, is_at_work, peek};
+use soma_trainer::arguments::quoted;
 
 use super::commits::{self, KeptCommit};
 use crate::context::Context;
@@ -182,15 +183,6 @@ fn with_options(context: &Context, mut command: String, owner: Address) -> Strin
     command
 }
 
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@%+=,".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
 /// Commits of all chains that wait for their reveals, as far as this machine knows.
 fn known(context: &Context) -> Vec<Due> {
     let mut due: Vec<Due> = folders(context)
@@ -263,18 +255,5 @@ pub(in crate::commands) async fn warn(context: &Context) {
                 ));
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_is_one_word_to_a_shell() {
-        assert_eq!(quoted("/a/b-c.d"), "/a/b-c.d");
-        assert_eq!(quoted("/my folder"), "'/my folder'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -28,7 +28,7 @@ pub struct Score {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Score with weights files of this machine, not sealed
-    #[arg(long, num_args = 1.., value_name = "FILE", required_unless_present_any = ["models", "target"])]
+    #[arg(long, num_args = 1.., value_name = "FILE")]
     pub weights: Vec<PathBuf>,
     /// Score with models of the network
     #[arg(long = "model", alias = "model-id", num_args = 1.., value_name = "ID")]
@@ -59,6 +59,11 @@ impl Score {
             let text = "--dry-run needs --target: which target would be hit?";
             return Err(CliError::Usage(text.to_owned()));
         }
+        if self.weights.is_empty() && self.models.is_empty() && self.target.is_none() {
+            let text = "say what to score with: weights of this machine with --weights FILE, models of \
+                        the network with --model ID, or those of a target with --target ID";
+            return Err(CliError::Usage(text.to_owned()));
+        }
         let files = files::find(&self.paths)?;
         let mut judge = match self.target {
             Some(id) => Some(Judge::of(context, id).await?),
@@ -81,7 +86,14 @@ impl Score {
             let checksums = read.map(|one| one.file.name.checksum);
             judge.look_up(context, checksums).await?;
         }
-        Ok(report(&scored, &names, judge.as_ref(), self.dry_run))
+        let output = report(&scored, &names, judge.as_ref(), self.dry_run);
+        if scored.iter().any(|one| one.result.is_ok()) {
+            return Ok(output);
+        }
+        Err(CliError::NothingScored {
+            files: scored.len(),
+            output: Box::new(output),
+        })
     }
 }
 
@@ -197,6 +209,7 @@ fn report(scored: &[Scored], names: &[String], judge: Option<&Judge>, dry_run: b
                     String::new(),
                     String::new(),
                 ]);
+                notes.push(format!("{path}: {error}"));
                 entry["error"] = json!(error.body());
             }
             Ok(scores) => {

@@ -12,6 +12,7 @@ use soma_sdk::Account;
 use soma_sdk::types::Shannons;
 use soma_submitter::{SubmitterConfig, Uploads};
 
+use crate::commands::model::fetch_config;
 use crate::context::{Context, client_of};
 use crate::error::CliError;
 use crate::output::Output;
@@ -97,7 +98,13 @@ impl SubmitterArguments {
         dry_run: bool,
     ) -> Result<SubmitterConfig, CliError> {
         let uploads = match &self.url_prefix {
-            Some(prefix) => Uploads::served(prefix)?,
+            Some(prefix) => {
+                let warn: fn(&str) = match context.options.json {
+                    true => |_| {},
+                    false => |text| eprintln!("Warning: {text}"),
+                };
+                Uploads::served(prefix, fetch_config(context, false)?, warn)?
+            }
             None if dry_run => Uploads::Nowhere,
             None => Uploads::Store(self.storage.store(context)?),
         };

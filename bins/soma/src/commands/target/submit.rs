@@ -6,7 +6,7 @@ use clap::Args;
 use soma_crypto::keystore::KeyIdentity;
 use soma_sdk::types::ModelId;
 use soma_sdk::workflows::{Hit, Scored};
-use soma_sdk::{Client, SubmitData};
+use soma_sdk::{Client, ModelVersion, SubmitData};
 
 use super::TargetArgument;
 use crate::commands::model::read_embedding;
@@ -61,7 +61,7 @@ impl Submit {
         let client = context.client()?;
         let sender = context.address(self.sender.as_ref())?;
         let account = client.account(context.secret_key(sender)?);
-        let hit = self.claimed(context, &client, &data).await?;
+        let (hit, scored_with) = self.claimed(context, &client, &data).await?;
         let (checksum, size) = (soma_crypto::checksum(&data), data.len() as u64);
         let url = match &self.data_url {
             Some(url) => url.clone(),
@@ -79,6 +79,7 @@ impl Submit {
             model: hit.model,
             embedding: &hit.embedding,
             loss: hit.loss,
+            scored_with: scored_with.as_deref(),
         };
         let receipt = account.submit_data(&submit).await?;
         let claimable = receipt.epoch.plus(2);
@@ -93,26 +94,31 @@ impl Submit {
         Ok(executed(&receipt, vec![more]))
     }
 
-    /// What is claimed of the data: as said, or as scored.
+    /// What is claimed of the data: as said, or as scored, and then by which weights.
     async fn claimed(
         &self,
         context: &Context,
         client: &Client,
         data: &[u8],
-    ) -> Result<Hit, CliError> {
+    ) -> Result<(Hit, Option<Vec<ModelVersion>>), CliError> {
         let target = self.target.clone().value()?;
         if let (Some(model), Some(embedding), Some(loss)) =
             (self.model_id, &self.embedding, self.loss_score)
         {
-            return Ok(Hit {
+            let hit = Hit {
                 model,
                 loss,
                 embedding: read_embedding(embedding)?,
                 distance: 0.0,
-            });
+            };
+            return Ok((hit, None));
         }
         context.say("Scoring.");
-        let Scored { outcome, .. } = client.score_for(&target, data).await?;
+        let Scored {
+            outcome,
+            scored_with,
+            ..
+        } = client.score_for(&target, data).await?;
         let hit = outcome.map_err(|miss| {
             CliError::Invalid(format!("{miss}; nothing was submitted or uploaded"))
         })?;
@@ -120,6 +126,6 @@ impl Submit {
             "It hits at distance {:.6}: model {} has loss {:.6}.",
             hit.distance, hit.model, hit.loss
         ));
-        Ok(hit)
+        Ok((hit, Some(scored_with)))
     }
 }

@@ -9,8 +9,8 @@ use clap::Args;
 use serde_json::json;
 use soma_crypto::keystore::KeyIdentity;
 use soma_sdk::types::{ModelId, Shannons};
-use soma_trainer::arguments::{Shown, TrainArguments, TrainSummary};
-use soma_trainer::{StopFlag, Trained};
+use soma_trainer::arguments::{STOPPING, Shown, TrainArguments, TrainSummary};
+use soma_trainer::{Session, StopFlag, Trained};
 use tokio::task::{JoinError, JoinHandle};
 
 use super::model::{Due, fetch_config};
@@ -58,30 +58,24 @@ impl Train {
         if let Some(model) = self.from_model {
             self.arguments.from = Some(self.download(context, model).await?);
         }
+        let session = self.arguments.session()?;
         let publishing = match self.publish {
-            true => Some(publish::Publishing::open(context, &self).await?),
+            true => Some(publish::Publishing::open(context, &self, &session).await?),
             false => None,
         };
         let stop = StopFlag::default();
         self.stop_on_signal(context, stop.clone());
-        let training = self.start(&stop);
+        let training = start(session, stop.clone());
         let Some(publishing) = publishing else {
             return Ok(output(&ended(training.await)?, None));
         };
-        let (trained, model) = publishing.run(context, &self, training, &stop).await?;
+        let (trained, model) = publishing.run(context, training, &stop).await?;
         Ok(output(&trained, model))
     }
 
     /// Where publications of the run are kept.
     fn publish_folder(&self) -> PathBuf {
         self.arguments.out.join("publish")
-    }
-
-    /// Trains on a thread of its own.
-    fn start(&self, stop: &StopFlag) -> JoinHandle<Result<Trained, soma_trainer::TrainError>> {
-        let (session, stop) = (self.arguments.session(), stop.clone());
-        let mut shown = Shown::new(session.train.steps);
-        tokio::task::spawn_blocking(move || session.run(&mut shown, &stop))
     }
 
     async fn download(&self, context: &Context, model: ModelId) -> Result<PathBuf, CliError> {
@@ -100,20 +94,37 @@ impl Train {
         let is_publishing = self.publish;
         tokio::spawn(async move {
             soma_service::stop_signal().await;
-            context.say("Saving; press Ctrl-C again to end at once.");
+            context.say(STOPPING);
             stop.stop();
             soma_service::stop_signal().await;
-            // A program that reads JSON reads no standard error; whoever has money at stake does.
+            // Money is at stake: whoever reads JSON is told, too.
             if is_publishing && let Some(due) = Due::in_folder(&context, &folder) {
-                eprintln!(
-                    "REVEAL DUE: model {} must be revealed in epoch {}, or half the stake of a new \
-                     model is lost. Run: {}",
-                    due.model, due.reveal_epoch, due.command
+                let (model, epoch, command) = (due.model, due.reveal_epoch, due.command);
+                let text = format!(
+                    "model {model} must be revealed in epoch {epoch}, or half the stake of a new \
+                     model is lost"
                 );
+                match context.options.json {
+                    true => {
+                        let hint = format!("run `{command}`");
+                        let body = json!({ "code": "RevealDue", "message": text, "hint": hint });
+                        eprintln!("{body:#}");
+                    }
+                    false => eprintln!("REVEAL DUE: {text}. Run: {command}"),
+                }
             }
             std::process::exit(130);
         });
     }
+}
+
+/// Trains on a thread of its own.
+fn start(
+    session: Session,
+    stop: StopFlag,
+) -> JoinHandle<Result<Trained, soma_trainer::TrainError>> {
+    let mut shown = Shown::new(session.train.steps);
+    tokio::task::spawn_blocking(move || session.run(&mut shown, &stop))
 }
 
 fn ended(
@@ -138,7 +149,8 @@ fn output(trained: &Trained, model: Option<ModelId>) -> Output {
             "Embedding",
             summary.embedding.as_ref().map(|file| file.display()),
         )
-        .maybe("Model", model);
+        .maybe("Model", model)
+        .maybe("Go on with", summary.resume_command.as_ref());
     let mut output = Output::new(&summary, fields.text());
     if let Some(model) = model {
         output.json["model_id"] = json!(model);

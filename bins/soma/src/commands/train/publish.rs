@@ -3,19 +3,21 @@
 //! Training is never lost for it. While it goes on, whatever is wrong with publishing is said and
 //! tried again; what can never succeed gives way to the next publication.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use soma_sdk::SdkError;
 use soma_sdk::types::{Checksum, ModelId};
 use soma_sdk::workflows::publish::{Publication, PublishAs, PublishEvent, Publisher};
 use soma_trainer::data::Documents;
-use soma_trainer::{Finished, StopFlag, Trained, embedding};
+use soma_trainer::{Finished, Session, StopFlag, Trained, embedding};
 use tokio::task::JoinHandle;
 
 use super::{Train, ended, say, snapshot};
-use crate::commands::model::{line, remember};
+use crate::commands::model::{create, line, remember};
 use crate::context::Context;
 use crate::error::CliError;
+use crate::transaction::simulate;
 
 /// Time between two looks for better weights.
 const LOOK: Duration = Duration::from_secs(2);
@@ -36,8 +38,8 @@ type Observe<'a> = &'a (dyn Fn(PublishEvent<'_>) + Send + Sync);
 /// A publisher beside the trainer.
 pub(super) struct Publishing {
     publisher: Publisher,
-    /// The run's folder.
-    folder: PathBuf,
+    /// What is trained.
+    session: Session,
     /// What is published as; a model once there is one.
     publish_as: PublishAs,
     /// How a model is created where there is none, or it has ended; none where its owner named one.
@@ -59,20 +61,25 @@ enum Went {
 
 impl Publishing {
     /// Opens the folder `publish` of the run, and checks all that can be before training begins.
-    pub(super) async fn open(context: &Context, train: &Train) -> Result<Self, CliError> {
+    pub(super) async fn open(
+        context: &Context,
+        train: &Train,
+        session: &Session,
+    ) -> Result<Self, CliError> {
         let store = train.storage.store(context)?;
         let sender = context.address(train.sender.as_ref())?;
         let account = context.client()?.account(context.secret_key(sender)?);
         let folder = train.publish_folder();
         let publisher = Publisher::open(account, store, &folder).await?;
         remember(context, &folder)?;
-        let size = soma_model::ModelConfig::preset(&train.arguments.model_size)
+        let preset = &session.train.preset;
+        let size = soma_model::ModelConfig::preset(preset)
             .map_err(|error| CliError::Usage(error.to_string()))?;
         let parameters = publisher.account().client().parameters().await?;
         if parameters.target_embedding_dim != size.embedding_dim as u64 {
             return Err(CliError::Usage(format!(
-                "--model-size {} has embeddings of {} numbers, the network's have {}",
-                train.arguments.model_size, size.embedding_dim, parameters.target_embedding_dim
+                "--model-size {preset} has embeddings of {} numbers, the network's have {}",
+                size.embedding_dim, parameters.target_embedding_dim
             )));
         }
         let new = PublishAs::New {
@@ -81,7 +88,7 @@ impl Publishing {
         };
         let mut publishing = Self {
             publisher,
-            folder: train.arguments.out.clone(),
+            session: session.clone(),
             publish_as: new,
             new: train.model.is_none().then_some(new),
             written: None,
@@ -89,6 +96,7 @@ impl Publishing {
         };
         match train.model {
             Some(model) => {
+                publishing.check_own(model, parameters.base_fee).await?;
                 publishing.publish_as = PublishAs::Model(model);
                 let last = publishing.publisher.last().await?;
                 publishing.is_published(last.filter(|last| last.model == Some(model)));
@@ -96,9 +104,41 @@ impl Publishing {
             // An interrupted run goes on with its model, as long as there is one.
             None => {
                 publishing.choose().await?;
+                let current = publishing.publisher.current();
+                let is_created = current.is_some_and(|current| current.model.is_some());
+                if publishing.model().is_none() && !is_created {
+                    // Whatever refuses the model, the money for it too, is known before training.
+                    let client = publishing.publisher.account().client();
+                    let kind = create(client, train.stake_amount, train.commission_rate, None);
+                    let transaction = client.build(sender, kind.await?).await?;
+                    simulate(context, &transaction).await?;
+                }
             }
         }
         Ok(publishing)
+    }
+
+    /// Checks that new weights of `model` can be committed to.
+    async fn check_own(&self, model: ModelId, base_fee: u64) -> Result<(), CliError> {
+        let account = self.publisher.account();
+        let (client, address) = (account.client(), account.address());
+        let view = client.model(&model, false).await?;
+        let balance = client.balance(&address).await?.balance;
+        let (code, message) = if view.owner != address {
+            let owner = view.owner;
+            let text = format!("model {model} is of {owner}, not of {address}; act as its owner");
+            ("NotModelOwner", text)
+        } else if view.status == "inactive" {
+            let text = format!("model {model} has ended; publish a new one without --model");
+            ("ModelAlreadyInactive", text)
+        } else if balance.0 < base_fee {
+            let text = format!("{address} has {balance}, too little for the fee");
+            ("InsufficientGas", text)
+        } else {
+            return Ok(());
+        };
+        let code = code.to_owned();
+        Err(CliError::WouldFail { code, message })
     }
 
     /// Publishes until training has ended and its best weights are revealed; after a stop, until what
@@ -106,7 +146,6 @@ impl Publishing {
     pub(super) async fn run(
         mut self,
         context: &Context,
-        train: &Train,
         mut training: JoinHandle<Result<Trained, soma_trainer::TrainError>>,
         stop: &StopFlag,
     ) -> Result<(Trained, Option<ModelId>), CliError> {
@@ -116,7 +155,7 @@ impl Publishing {
         let (mut pause, mut last_trouble) = (FIRST_PAUSE, Instant::now());
         loop {
             let error = match self
-                .publish(train, &mut training, &mut trained, stop, &observe)
+                .publish(&mut training, &mut trained, stop, &observe)
                 .await
             {
                 Ok(()) => match trained.take() {
@@ -129,11 +168,15 @@ impl Publishing {
             };
             // What was under way may be lost with its model; then another one takes its place.
             let is_lost = self.publisher.current().is_none();
-            let can_go_on = !is_lost || self.choose().await.unwrap_or(true);
+            let can_go_on =
+                !is_refused(&error) && (!is_lost || self.choose().await.unwrap_or(true));
             if !can_go_on && trained.is_none() {
+                let again = match self.new {
+                    None => "; start it again without --model to publish a new model",
+                    Some(_) => "",
+                };
                 say(&format!(
-                    "PUBLISHING ENDED: {error}. Training goes on; start it again without --model to \
-                     publish a new model."
+                    "PUBLISHING ENDED: {error}. Training goes on{again}."
                 ));
                 trained = Some(ended((&mut training).await)?);
             }
@@ -166,7 +209,6 @@ impl Publishing {
     /// Publishes whatever is best, until training has ended and there is nothing better.
     async fn publish(
         &mut self,
-        train: &Train,
         training: &mut JoinHandle<Result<Trained, soma_trainer::TrainError>>,
         trained: &mut Option<Trained>,
         stop: &StopFlag,
@@ -184,14 +226,14 @@ impl Publishing {
             wait(LOOK, training, trained)
                 .await
                 .map_err(Trouble::Training)?;
-            let best = self.folder.join(BEST);
+            let best = self.session.folder.join(BEST);
             let weights = match trained {
                 Some(trained) if trained.finished == Finished::Stopped => return Ok(()),
                 Some(trained) => trained.weights.clone(),
                 None if best.exists() => best,
                 None => continue,
             };
-            if !self.prepare(train, &weights).await? && trained.is_some() {
+            if !self.prepare(&weights).await? && trained.is_some() {
                 return Ok(());
             }
         }
@@ -263,8 +305,8 @@ impl Publishing {
     }
 
     /// Begins to publish `weights`; false when they were published already.
-    async fn prepare(&mut self, train: &Train, weights: &Path) -> Result<bool, CliError> {
-        let copy = train.publish_folder().join("weights.safetensors");
+    async fn prepare(&mut self, weights: &Path) -> Result<bool, CliError> {
+        let copy = self.publisher.folder().join("weights.safetensors");
         let written = std::fs::metadata(weights).and_then(|meta| meta.modified());
         let written = written.map_err(CliError::file(weights))?;
         if self.written == Some(written) {
@@ -279,7 +321,7 @@ impl Publishing {
             self.written = Some(written);
             return Ok(false);
         }
-        let (session, path) = (train.arguments.session(), copy.clone());
+        let (session, path) = (self.session.clone(), copy.clone());
         // Reads and checks all of the weights, too.
         let embedding = tokio::task::spawn_blocking(move || {
             let documents = Documents::open(session.data)?;
@@ -297,6 +339,19 @@ impl Publishing {
         self.published = Some(checksum);
         Ok(true)
     }
+}
+
+/// True for what the chain would refuse of any other weights, too.
+fn is_refused(error: &CliError) -> bool {
+    const REFUSALS: [&str; 5] = [
+        "EmbeddingDimensionMismatch",
+        "ModelArchitectureVersionMismatch",
+        "ModelCommissionRateTooHigh",
+        "ModelMinStakeNotMet",
+        "NotModelOwner",
+    ];
+    matches!(error, CliError::Sdk(SdkError::TransactionFailed { name, .. })
+        if REFUSALS.contains(&name.as_str()))
 }
 
 /// What went wrong.

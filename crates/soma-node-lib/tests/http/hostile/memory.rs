@@ -12,8 +12,9 @@ use super::bodies::{nested, with_bodies};
 use crate::net::Net;
 use crate::raw::{Framing, Request, send};
 
-/// What hostile clients may add to the memory of a node, in bytes.
-const MORE: u64 = 64 << 20;
+/// What hostile clients may add to the memory of this process, in bytes: what they hold themselves is
+/// half of it.
+const MORE: u64 = 128 << 20;
 /// What one of them sends at most, in bytes: many times what it may add.
 const SENT: usize = 512 << 20;
 /// Clients at the same time.

@@ -7,7 +7,7 @@ from soma_sdk import _helpers as helpers
 from soma_sdk import _native
 from soma_sdk import _numbers as numbers
 from soma_sdk import _views as views
-from soma_sdk._calls.base import Calls
+from soma_sdk._calls.base import PAGE, Calls
 
 
 class AccountCalls(Calls):
@@ -21,6 +21,11 @@ class AccountCalls(Calls):
     async def get_object(self, object_id):
         """An object by id: its fields, and `id`, `version`, `digest`, `object_type`, `owner`."""
         view = await self._native.object(arguments.object_id("object_id", object_id))
+        # Objects come without embeddings.
+        if view["type"] == "model":
+            view["content"] = await self._native.model(view["id"], True)
+        elif view["type"] == "target":
+            view["content"] = await self._native.target(view["id"], True)
         return views.object_of(view)
 
     async def get_object_with_version(self, object_id, version):
@@ -41,11 +46,33 @@ class AccountCalls(Calls):
         found, cursor = [], None
         while wanted is None or len(found) < wanted:
             answer = await self._native.objects(owner, object_type, None, cursor)
-            found.extend(views.object_of(view) for view in answer["items"])
+            found.extend(answer["items"])
             cursor = answer.get("next_cursor")
             if cursor is None:
                 break
-        return found[:wanted]
+        found = found[:wanted]
+        await self._add_embeddings(owner, found)
+        return [views.object_of(view) for view in found]
+
+    async def _add_embeddings(self, owner, objects):
+        """Puts in the embeddings of models and targets: lists of objects come without."""
+
+        def models(cursor):
+            return self._native.models(None, owner, True, PAGE, cursor)
+
+        def targets(cursor):
+            return self._native.targets(None, None, owner, True, PAGE, cursor)
+
+        for kind, page in (("model", models), ("target", targets)):
+            left, cursor = {view["id"]: view for view in objects if view["type"] == kind}, None
+            while left:
+                answer = await page(cursor)
+                for content in answer["items"]:
+                    if content["id"] in left:
+                        left.pop(content["id"])["content"] = content
+                cursor = answer.get("next_cursor")
+                if cursor is None:
+                    break
 
     async def transfer_coin(self, signer, recipient, amount):
         """Sends `amount` SOMA."""

@@ -37,21 +37,27 @@ class ServiceCalls(Calls):
 
         `winner` is the place in `models` of the one with the lowest loss; the other numbers are
         its. `loss_score` and `distance` are numbers and lists of one number. `models` of the
-        answer has the numbers of each. With `data` the bytes are sent along; else the scorer
-        downloads them from `data_url`.
+        answer has the numbers of each. With `data` the bytes are sent along, and checksum and size
+        must be theirs where they are given; else the scorer downloads them from `data_url`.
         """
         self._native.needs_scorer()
         arguments.text("data_url", data_url)
         if target_embedding is not None:
             target_embedding = arguments.embedding("target_embedding", target_embedding)
+        if data_checksum is not None:
+            data_checksum = arguments.checksum("data_checksum", data_checksum)
+        if data_size is not None:
+            data_size = arguments.whole("data_size", data_size)
         located = None
         if data is not None:
             data = arguments.some_data("data", data)
+            arguments.agree("data_size", data_size, "data", len(data))
+            if data_checksum is not None:
+                arguments.agree("data_checksum", data_checksum, "data", _native.checksum(data))
         elif data_checksum is None or data_size is None:
             raise ValueError("Either data or both data_checksum and data_size are required")
         else:
-            size = arguments.whole("data_size", data_size)
-            located = (data_url, arguments.text("data_checksum", data_checksum), size)
+            located = (data_url, data_checksum, data_size)
         seed = arguments.whole("seed", seed)
         places, manifests = self._manifests(models)
         answer = await self._native.score(manifests, target_embedding, seed, data, located)

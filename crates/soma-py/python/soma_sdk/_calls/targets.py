@@ -61,6 +61,7 @@ class TargetCalls(Calls):
         return found[:wanted]
 
     def _target_pages(self, status, claimable, epoch, submitter):
+        arguments.flag("claimable", claimable)
         if status is None:
             status = "claimable" if claimable else "open"
         status = arguments.text("status", status).lower()
