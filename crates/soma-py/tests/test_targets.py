@@ -169,6 +169,23 @@ async def test_a_loss_may_be_a_list_or_a_number(client, funded, market, files):
     assert len(await client.get_targets(status="filled", submitter=submitter.address())) == 2
 
 
+async def test_a_claim_by_weights_that_the_data_was_not_scored_with_is_not_sent(
+    client, funded, market, files
+):
+    target = (await targets_of(client))[0]
+    scored, other = target.model_ids[:2]
+    data = b"scored with the weights of one model only"
+    url = files.put(data)
+    manifests = await client.get_model_manifests([scored])
+    score = await client.score(url, manifests, target.embedding, data)
+    submitter = await funded(5)
+    before = await client.get_balance(submitter.address())
+    claim = (score.embedding, score.distance, score.loss_score)
+    with pytest.raises(soma_sdk.ModelsChanged):
+        await client.submit_data(submitter, target.id, data, url, other, *claim)
+    assert await client.get_balance(submitter.address()) == before
+
+
 async def test_validators_report_a_submission_and_take_it_back(
     client, localnet, funded, market, files
 ):

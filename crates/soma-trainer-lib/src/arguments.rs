@@ -353,9 +353,14 @@ impl From<&Trained> for TrainSummary {
             bits_per_byte: trained.held_out.map(|loss| loss.bits_per_byte),
             loss: trained.held_out.map(|loss| loss.loss),
             resume_command: (trained.finished == Finished::Stopped)
-                .then(|| resume_command(std::env::args())),
+                .then(|| resume_command(words())),
         }
     }
+}
+
+/// The command line; what is no text is shown as well as can be.
+fn words() -> impl Iterator<Item = String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned())
 }
 
 /// A command line with `--resume`, for whoever goes on with its run.

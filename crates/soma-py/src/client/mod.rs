@@ -4,6 +4,7 @@
 //! `submissions` and `validators` sign and send; `services` are scorer, faucet, admin, downloads.
 
 mod reads;
+mod scored;
 mod services;
 mod submissions;
 mod validators;
@@ -17,6 +18,8 @@ use soma_sdk::SdkError;
 use soma_types::TransactionKind;
 use tokio::sync::Semaphore;
 
+use self::scored::Scored;
+
 use crate::bridge::{Reply, start};
 use crate::errors::Failure;
 use crate::keypair::Keypair;
@@ -29,6 +32,7 @@ const REQUESTS_AT_A_TIME: usize = 64;
 pub(crate) struct Client {
     sdk: soma_sdk::Client,
     requests: Arc<Semaphore>,
+    scored: Arc<Scored>,
     /// Its connections live in this process only.
     process: u32,
 }
@@ -71,6 +75,7 @@ impl Client {
         Ok(Self {
             sdk,
             requests: Arc::new(Semaphore::new(REQUESTS_AT_A_TIME)),
+            scored: Arc::new(Scored::new()),
             process: std::process::id(),
         })
     }

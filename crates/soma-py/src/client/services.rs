@@ -1,6 +1,7 @@
 //! Scorer, faucet, admin, epochs, downloads.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -87,8 +88,11 @@ impl Client {
             })
         };
         let request = checked(py, request())?;
+        let scored = Arc::clone(&self.scored);
         self.call(py, move |sdk| async move {
-            Reply::json(&sdk.score(&request).await?)
+            let answer = sdk.score(&request).await?;
+            scored.add(&request);
+            Reply::json(&answer)
         })
     }
 

@@ -1,5 +1,7 @@
 //! Submissions, claims and reports.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use soma_sdk::SubmitData;
@@ -36,9 +38,11 @@ impl Client {
             return Err(Failure::argument("loss_score", text).raise(py));
         }
         let key = signer.key.clone();
+        let scored = Arc::clone(&self.scored);
         self.call(py, move |sdk| async move {
             let size = data.len() as u64;
             let checksum = blocking(move || Ok(soma_crypto::checksum(&data[..]))).await?;
+            let versions = scored.versions(&sdk, target, &checksum, model).await?;
             let submit = SubmitData {
                 target,
                 url: &data_url,
@@ -47,7 +51,7 @@ impl Client {
                 model,
                 embedding: &embedding,
                 loss,
-                scored_with: None,
+                scored_with: versions.as_deref(),
             };
             let receipt = sdk.account(key).submit_data(&submit).await;
             Reply::json(&receipt.map_err(|error| failed("SubmitData", error))?)
