@@ -78,7 +78,8 @@ fn folders_and_files_that_are_no_localnets_are_left_alone() {
     let dir = soma.dir().join("foreign");
     std::fs::create_dir_all(dir.join("snapshots")).unwrap();
     std::fs::write(dir.join("keys.json"), "{\"mine\":1}").unwrap();
-    let alone = format!("{START} --no-scorer --no-blobs");
+    let alone = "start localnet --small-model --fullnode-rpc-port 0 --no-faucet --admin-port 0 \
+                 --no-scorer --no-blobs";
     let named = format!("{alone} --data-dir {}", dir.display());
     for line in [named.clone(), format!("{named} --force-regenesis")] {
         let refused = soma.fails(&line);
