@@ -206,15 +206,15 @@ async fn progress_of_downloads_is_a_stream() {
 #[tokio::test]
 async fn progress_is_told_while_a_download_runs_and_when_it_is_given_up() {
     let world = World::new().await;
-    // Half of it, and then nothing.
+    // Most of it, and then nothing.
     let web = Web::at([127, 0, 0, 1], async |mut stream, _| {
-        declare(&mut stream, 12 << 20).await?;
+        declare(&mut stream, 8 << 20).await?;
         stream.write_all(&vec![0; 6 << 20]).await?;
         std::future::pending().await
     })
     .await;
     let mut model = world.model(1).await;
-    (model.url, model.size) = (web.url(), 12 << 20);
+    (model.url, model.size) = (web.url(), 8 << 20);
     model.checksum = soma_crypto::checksum(b"never");
     let url = world.url("/v1/downloads");
     let mut stream = world.client.get(url).send().await.unwrap();
@@ -232,7 +232,7 @@ async fn progress_is_told_while_a_download_runs_and_when_it_is_given_up() {
     };
     let running = until(|view| view.state == "running" && view.bytes > 0).await;
     assert!((4 << 20..=6 << 20).contains(&running.bytes), "{running:?}");
-    assert_eq!(running.total, 12 << 20);
+    assert_eq!(running.total, 8 << 20);
     waiting.abort();
     until(|view| view.state == "failed").await;
     world.works().await;
