@@ -246,7 +246,8 @@ async fn more_streams_than_allowed_are_refused_until_one_ends() {
 async fn streams_end_when_the_node_stops() {
     let net = Net::start().await;
     let mut stream = Stream::open(&net.api, Begin::Now, "").await;
-    let (received, stopped) = tokio::join!(stream.next(), net.localnet.shutdown());
+    // A block may come before the stop.
+    let end = async { while stream.next().await.is_some() {} };
+    let ((), stopped) = tokio::join!(end, net.localnet.shutdown());
     stopped.unwrap();
-    assert_eq!(received, None);
 }
