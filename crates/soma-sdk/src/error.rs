@@ -24,7 +24,7 @@ pub enum SdkError {
         url: String,
         /// The innermost cause, such as `Connection refused`.
         reason: String,
-        /// False when there was no connection: then nothing was sent.
+        /// False when there was no connection in any try: then nothing was sent.
         sent: bool,
     },
     /// No answer in time.
@@ -118,7 +118,7 @@ pub enum SdkError {
         /// The chain of the answer.
         got: ChainId,
     },
-    /// Assigned models have other weights than those that the data was scored with. Only the seal was
+    /// Assigned models have other weights than those that the data was scored with. No bond was
     /// sent.
     #[error(
         "models of target {target} have revealed other weights since the data was scored; score it again, and submit what it gives then"
@@ -189,6 +189,11 @@ impl SdkError {
             Self::Api { .. } => self.api_code().is_some_and(ErrorCode::is_retryable),
             _ => false,
         }
+    }
+
+    /// False when nothing left this machine.
+    pub(crate) fn was_sent(&self) -> bool {
+        !matches!(self, Self::Transport { sent: false, .. })
     }
 
     /// True for trouble on the way or of the moment, which waiting a little may end.

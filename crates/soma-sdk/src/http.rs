@@ -150,16 +150,24 @@ impl Http {
             Repeat::Harmless => self.retries,
             Repeat::Never => 0,
         };
+        // A try before the last may have reached the service.
+        let mut was_sent = false;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let result = once(at, request().timeout(left), timeout).await;
             match result {
                 Err(error) if retries > 0 && error.is_transient() && wait < left => {
                     retries -= 1;
+                    was_sent |= error.was_sent();
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
-                result => return result,
+                mut result => {
+                    if let Err(SdkError::Transport { sent, .. }) = &mut result {
+                        *sent |= was_sent;
+                    }
+                    return result;
+                }
             }
         }
     }

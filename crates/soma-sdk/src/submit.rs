@@ -171,7 +171,7 @@ impl Client {
                 },
                 // The transaction may be on its way: only the deadline ends the wait.
                 Err(error) if error.is_transient() => {
-                    sent |= !matches!(error, SdkError::Transport { sent: false, .. });
+                    sent |= error.was_sent();
                     trouble = Some(error);
                     tokio::time::sleep(PAUSE.min(left)).await;
                     None

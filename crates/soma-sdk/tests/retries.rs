@@ -144,3 +144,19 @@ async fn a_deadline_ends_all_tries_together() {
     let error = client.scorer_metrics().await.unwrap_err();
     assert_eq!((error.name(), server.requests()), ("Timeout", 1));
 }
+
+#[tokio::test]
+async fn a_request_that_an_earlier_try_sent_counts_as_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // It takes the first try, and is gone at the second.
+    let once = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4_096]).await.unwrap();
+    });
+    let client = Client::builder().rpc_url(&url).scoring_url(&url).retries(1);
+    let error = client.build().unwrap().scorer_metrics().await.unwrap_err();
+    let sent = matches!(error, soma_sdk::SdkError::Transport { sent: true, .. });
+    assert!(sent, "{error:?}");
+    once.await.unwrap();
+}
