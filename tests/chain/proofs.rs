@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use soma_chain::{
-    Chain, ChainConfig, ChainError, Key, ProofError, StateProof, Store, verify_proof,
+    Chain, ChainConfig, ChainError, Key, LightClient, ProofError, StateProof, Store, verify_proof,
 };
 use soma_tests::game::Game;
 use soma_tests::scenes::soma;
@@ -177,4 +177,21 @@ fn every_entry_of_a_played_world_is_proven() {
         let proofs = [&*world.chain, &chain].map(|chain| chain.prove(&key).expect("provable"));
         assert_eq!(proofs[0], proofs[1]);
     }
+}
+
+#[test]
+fn the_state_before_the_first_block_is_final_by_the_genesis() {
+    let mut world = World::new();
+    let sender = world.users[0];
+    let proof = world.chain.prove(&Key::Account(sender)).expect("provable");
+    verify_proof(&proof).expect("as it was made");
+    let light = LightClient::from_genesis(world.chain.genesis()).expect("a genesis");
+    assert_eq!(proof.header.height, 0);
+    assert!(light.is_start(&proof.header));
+
+    let mut forged = proof.header;
+    forged.state_root.0[7] ^= 1;
+    assert!(!light.is_start(&forged));
+    world.tick();
+    assert!(!light.is_start(&world.chain.head().header));
 }

@@ -66,6 +66,8 @@ pub enum LightError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LightClient {
     chain_id: ChainId,
+    /// Digest of the header before the first block, when the genesis is known.
+    start: Option<Digest>,
     committee: Committee,
 }
 
@@ -80,6 +82,7 @@ impl LightClient {
         let missing = || crate::tree::tree_error("the genesis has no committee");
         Ok(Self {
             chain_id: chain.chain_id(),
+            start: Some(chain.head().digest),
             committee: committee.ok_or_else(missing)?,
         })
     }
@@ -104,6 +107,7 @@ impl LightClient {
         }
         Ok(Self {
             chain_id: proof.header.chain_id,
+            start: None,
             committee: proven_committee(epoch, proof)?,
         })
     }
@@ -116,6 +120,12 @@ impl LightClient {
     /// The known committee; its epoch is how far the chain is known.
     pub fn committee(&self) -> &Committee {
         &self.committee
+    }
+
+    /// Whether `header` is the one before the first block: the genesis makes it final, not a
+    /// certificate.
+    pub fn is_start(&self, header: &Header) -> bool {
+        self.start == Some(header::digest(header))
     }
 
     /// Checks that a block of the known epoch is final.

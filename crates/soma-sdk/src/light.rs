@@ -210,6 +210,9 @@ impl Follower {
         if got != expected {
             return Err(SdkError::WrongChain { expected, got });
         }
+        if self.light.is_start(header) {
+            return Ok(());
+        }
         if header.epoch > self.epoch() {
             self.sync().await?;
         }
