@@ -55,7 +55,7 @@ pub use epoch::{DifficultyView, EpochView, SupplyView, SystemView};
 pub use error::{ErrorBody, ErrorCode};
 pub use event::{EventId, EventMessage, EventView};
 pub use light::HandoverView;
-pub use model::{ModelView, PendingRevealView, PoolView, WeightsView};
+pub use model::{ModelReportView, ModelView, PendingRevealView, PoolView, WeightsView};
 pub use object::{ObjectContent, ObjectId, ObjectType, ObjectView, SYSTEM_STATE_ID};
 pub use page::{DEFAULT_PAGE, MAX_PAGE, Page};
 pub use proof::ProofView;
@@ -71,5 +71,6 @@ pub use transaction::{
     SimulateRequest, SubmitRequest, SubmitResponse, TransactionRecord, TransactionView,
 };
 pub use validator::{
-    CommitteeView, MemberView, MetadataChangesView, ValidatorMetadataView, ValidatorView,
+    CommitteeView, MemberView, MetadataChangesView, ValidatorMetadataView, ValidatorReportView,
+    ValidatorView,
 };

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use soma_types::time::Height;
 use soma_types::{
-    Address, Checksum, Commitment, Embedding, Epoch, Model, ModelId, ModelStatus, PendingReveal,
-    PoolId, PoolStatus, Shannons, StakingPool, WeightsKey, WeightsManifest,
+    Address, Checksum, Commitment, Embedding, Epoch, Model, ModelFault, ModelId, ModelStatus,
+    PendingReveal, PoolId, PoolStatus, Shannons, StakingPool, WeightsKey, WeightsManifest,
 };
 
 /// Sealed weights: where they lie and how to open them.
@@ -111,6 +111,17 @@ impl From<&StakingPool> for PoolView {
     }
 }
 
+/// A validator's report of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ModelReportView {
+    /// Who reports.
+    pub validator: Address,
+    /// What is wrong.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub reason: ModelFault,
+}
+
 /// A model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -141,13 +152,16 @@ pub struct ModelView {
     /// A commit that waits for its reveal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingRevealView>,
+    /// Reports of validators in this epoch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<ModelReportView>,
     /// Where it stands, with `include=embedding`; absent before the first reveal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding: Option<Vec<f32>>,
 }
 
 impl ModelView {
-    /// The view of `model` with its pool and, when asked for, its embedding.
+    /// The view of `model` with its pool and, when asked for, its embedding; without reports.
     pub fn new(model: &Model, pool: Option<&StakingPool>, embedding: Option<&Embedding>) -> Self {
         let status_epoch = match model.status {
             ModelStatus::Created { epoch } => Some(epoch),
@@ -166,6 +180,7 @@ impl ModelView {
             next_commission_bps: model.next_commission.get(),
             weights: model.weights.as_ref().map(WeightsView::from),
             pending: model.pending.as_ref().map(PendingRevealView::from),
+            reports: Vec::new(),
             embedding: embedding.map(Embedding::to_f32),
         }
     }

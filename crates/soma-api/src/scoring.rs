@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use soma_types::{Checksum, WeightsKey};
+use thiserror::Error;
 
 use crate::bytes::Base64;
 use crate::error::ErrorBody;
@@ -11,7 +12,7 @@ use crate::target::DataView;
 /// Data to score: where it lies, or the bytes themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(untagged)]
+#[serde(untagged, try_from = "DataFields")]
 pub enum DataSource {
     /// Downloaded by the service and checked.
     Url(DataView),
@@ -20,6 +21,57 @@ pub enum DataSource {
         /// The data, as Base64.
         bytes: Base64,
     },
+}
+
+/// What [`DataSource`] is read from: serde's own error for untagged forms names no field.
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "data with `bytes`, or with `url`, `checksum` and `size`"
+)]
+struct DataFields {
+    bytes: Option<Base64>,
+    url: Option<String>,
+    checksum: Option<Checksum>,
+    size: Option<u64>,
+}
+
+/// Fields that make no data together.
+#[derive(Debug, Error)]
+#[error("data with {given:?}; give `bytes` alone, or `url`, `checksum` and `size` together")]
+struct WrongFields {
+    given: Vec<&'static str>,
+}
+
+impl TryFrom<DataFields> for DataSource {
+    type Error = WrongFields;
+
+    fn try_from(fields: DataFields) -> Result<Self, WrongFields> {
+        let DataFields {
+            bytes,
+            url,
+            checksum,
+            size,
+        } = fields;
+        match (bytes, url, checksum, size) {
+            (Some(bytes), None, None, None) => Ok(Self::Inline { bytes }),
+            (None, Some(url), Some(checksum), Some(size)) => Ok(Self::Url(DataView {
+                url,
+                checksum,
+                size,
+            })),
+            (bytes, url, checksum, size) => {
+                let given = [
+                    bytes.map(|_| "bytes"),
+                    url.map(|_| "url"),
+                    checksum.map(|_| "checksum"),
+                    size.map(|_| "size"),
+                ];
+                let given = given.into_iter().flatten().collect();
+                Err(WrongFields { given })
+            }
+        }
+    }
 }
 
 /// Sealed weights to score with.

@@ -70,6 +70,14 @@ impl From<&MetadataUpdate> for MetadataChangesView {
     }
 }
 
+/// A validator's report of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ValidatorReportView {
+    /// Who reports.
+    pub validator: Address,
+}
+
 /// A validator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -103,12 +111,16 @@ pub struct ValidatorView {
     pub low_stake_epochs: u64,
     /// True when it proposed an invalid block or signed twice in this epoch.
     pub misbehaved: bool,
+    /// Reports of other validators in this epoch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<ValidatorReportView>,
     /// The newest protocol version that it announced.
     pub announced_version: u64,
 }
 
 impl ValidatorView {
-    /// The view of `validator` with its power in the current committee and its pool.
+    /// The view of `validator` with its power in the current committee and its pool; without
+    /// reports.
     pub fn new(validator: &Validator, voting_power: u64, pool: Option<&StakingPool>) -> Self {
         let status_epoch = match validator.status {
             ValidatorStatus::Pending { since } | ValidatorStatus::Inactive { since } => Some(since),
@@ -129,6 +141,7 @@ impl ValidatorView {
             next_metadata: changes.then(|| (&validator.next_metadata).into()),
             low_stake_epochs: validator.low_stake_epochs,
             misbehaved: validator.misbehaved,
+            reports: Vec::new(),
             announced_version: validator.announced_version,
         }
     }

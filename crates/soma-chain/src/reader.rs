@@ -254,6 +254,12 @@ impl<'a, S: Store> Reader<'a, S> {
         self.page(&prefix::VALIDATORS, after.map(Key::Validator), limit)
     }
 
+    /// Who reported a validator in this epoch.
+    pub fn validator_reports(&self, address: &Address) -> Result<Vec<Address>, ChainError> {
+        let reports = self.reports(&prefix::validator_reports_of(address))?;
+        Ok(reports.into_iter().map(|(reporter, ())| reporter).collect())
+    }
+
     /// A block.
     pub fn block(&self, height: Height) -> Result<Option<Block>, ChainError> {
         self.row(&rows::block(height))

@@ -51,8 +51,11 @@ pub enum DeviceError {
         /// What was tried and failed.
         reason: String,
     },
-    /// The device cannot compute so.
-    #[error("device `{device}` cannot compute with {precision}; use `--precision f32`")]
+    /// The device cannot compute so, or only more slowly.
+    #[error(
+        "device `{device}` does not compute with {precision}, which is for GPUs that have it; use \
+         `--precision f32`"
+    )]
     Precision {
         /// The device.
         device: Device,
@@ -129,12 +132,14 @@ impl Device {
     }
 
     /// Checks that the device, which [`probe`](Self::probe) found to work, computes with `precision`.
+    /// The processor does so with 32-bit floats only: it would round to others, and take longer.
     ///
     /// # Errors
     /// [`DeviceError::NotBuilt`] and [`DeviceError::Precision`].
     pub fn check_precision(self, precision: Precision) -> Result<(), DeviceError> {
         let device = self;
-        match precision == Precision::F32 || self.run(HasBf16)? {
+        let on_gpu = device != Self::Cpu;
+        match precision == Precision::F32 || (on_gpu && self.run(HasBf16)?) {
             true => Ok(()),
             false => Err(DeviceError::Precision { device, precision }),
         }
@@ -237,6 +242,16 @@ mod tests {
     #[test]
     fn the_processor_is_there() {
         assert!(Device::Cpu.probe().is_ok());
+    }
+
+    #[test]
+    fn the_processor_computes_with_32_bits_only() {
+        assert_eq!(Device::Cpu.check_precision(Precision::F32), Ok(()));
+        let error = Device::Cpu.check_precision(Precision::Bf16).unwrap_err();
+        assert_eq!(error.name(), "DevicePrecision");
+        for part in ["`cpu`", "bf16", "--precision f32"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 
     #[cfg(not(feature = "cuda"))]

@@ -2,6 +2,7 @@
 
 import pytest
 import soma_sdk
+from harness.game import make_weights, publish
 from harness.localnet import Localnet
 from soma_sdk import Keypair
 
@@ -52,6 +53,19 @@ async def test_reports_of_validators_need_another_validator(network, admin):
         with pytest.raises(RuntimeError) as failed:
             await call(me, Keypair.generate().address())
         assert "Transaction failed" in str(failed.value)
+
+
+async def test_reports_are_in_the_system_state(network, admin, files):
+    client = await admin
+    (model,) = await publish(client, [network.account(1)], [make_weights(90, files)])
+    me = network.validator()
+    await client.report_model(me, model)
+    state = await client.get_latest_system_state()
+    assert state.model_registry.model_report_records == {model: [me.address()]}
+    assert state.validator_report_records == {}
+    await client.undo_report_model(me, model)
+    state = await client.get_latest_system_state()
+    assert state.model_registry.model_report_records == {}
 
 
 async def test_a_candidate_needs_a_proof_of_possession(network, admin):

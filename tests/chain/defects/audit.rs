@@ -201,13 +201,10 @@ fn d43_reports_of_models_and_of_validators_last_until_the_end_of_their_epoch() {
         world.end_epoch();
         assert_eq!(world.model(&model).status, ModelStatus::Active);
         assert_eq!(world.validator_pool(&accused).soma.0, before + pot / 4);
-        assert!(
-            world
-                .read()
-                .model_reports(&model)
-                .expect("readable")
-                .is_empty()
-        );
+        let reader = world.read();
+        let of_model = reader.model_reports(&model).expect("readable");
+        let of_validator = reader.validator_reports(&accused).expect("readable");
+        assert!(of_model.is_empty() && of_validator.is_empty());
     }
     assert_eq!(world.validator(&accused).status, ValidatorStatus::Active);
 }

@@ -92,7 +92,14 @@ fn a_reported_model_is_slashed_unless_the_report_is_taken_back() {
     let info = || soma.json(&format!("model info {model}"));
     let report = format!("validator report-model {model} --sender validator");
     soma.ok(&format!("{report} --reason undecryptable"));
+    let shown = info();
+    let reporter = text(&shown["reports"][0], "validator");
+    assert_eq!(shown["reports"][0]["reason"], "undecryptable");
+    let line = format!("Reported by: {reporter} (Undecryptable)");
+    let lines = soma.ok(&format!("model info {model}"));
+    assert!(lines.contains(&line), "{lines}");
     soma.ok(&format!("{report} --undo-report"));
+    assert_eq!(info().get("reports"), None);
     bench.advance_epoch();
     assert_eq!(info()["status"], "active");
     let stake = number(&info()["stake"]);

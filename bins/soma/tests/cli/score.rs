@@ -115,6 +115,14 @@ fn what_cannot_be_scored_is_named() {
     ] {
         assert_eq!(soma.run(&line).code, 2, "{line}");
     }
+    let target = format!("0x{}", "66".repeat(32));
+    let foreign = soma.run(&format!(
+        "score {good} --target {target} --dry-run --seed 7"
+    ));
+    assert_eq!(foreign.code, 2, "{}", foreign.err);
+    for part in ["--dry-run", "--seed 7"] {
+        assert!(foreign.err.contains(part), "{}", foreign.err);
+    }
 }
 
 #[cfg(unix)]
@@ -299,6 +307,7 @@ fn a_scoring_service_runs_until_it_is_stopped_and_the_doctor_sees_it() {
     for option in [
         "--memory 1MiB",
         "--request-memory 100TiB",
+        "--precision bf16",
         "--queue 0",
         "--request-timeout 0",
         "--max-data 0",

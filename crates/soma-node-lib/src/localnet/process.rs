@@ -113,7 +113,7 @@ impl NodeProcess {
         std::fs::create_dir_all(&folder).map_err(file(&folder))?;
         if let Some(key) = key {
             let path = folder.join("account.key");
-            write_private(&path, &hex(key))?;
+            write_private(&path, &key.to_hex())?;
             config.validator.account_key = Some(path);
         }
         let path = folder.join("genesis.json");
@@ -300,11 +300,6 @@ async fn works(client: &reqwest::Client, url: &str) -> bool {
         },
         Err(_) => false,
     }
-}
-
-fn hex(key: &SecretKey) -> String {
-    let bytes = key.to_bytes();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text<E: std::fmt::Display>(

@@ -1,8 +1,8 @@
 //! From the chain's values to the API's shapes.
 
 use soma_api::{
-    BlockView, ChallengeView, LedgerEntryView, ModelView, ReceiptView, ReportView, StakeView,
-    TargetView, TransactionView, ValidatorView,
+    BlockView, ChallengeView, LedgerEntryView, ModelReportView, ModelView, ReceiptView, ReportView,
+    StakeView, TargetView, TransactionView, ValidatorReportView, ValidatorView,
 };
 use soma_chain::{ChainError, CommittedBlock, LedgerEntry, Reader};
 use soma_crypto::transaction::transaction_digest;
@@ -43,7 +43,12 @@ pub(super) fn model(
         true => reader.model_embedding(&model.id)?,
         false => None,
     };
-    Ok(ModelView::new(model, pool.as_ref(), embedding.as_ref()))
+    let mut view = ModelView::new(model, pool.as_ref(), embedding.as_ref());
+    let reports = reader.model_reports(&model.id)?.into_iter();
+    view.reports = reports
+        .map(|(validator, reason)| ModelReportView { validator, reason })
+        .collect();
+    Ok(view)
 }
 
 pub(super) fn target(
@@ -84,7 +89,12 @@ pub(super) fn validator(
 ) -> Result<ValidatorView, ChainError> {
     let power = committee.map_or(0, |committee| committee.power(&validator.address));
     let pool = reader.pool(&validator.pool)?;
-    Ok(ValidatorView::new(validator, power, pool.as_ref()))
+    let mut view = ValidatorView::new(validator, power, pool.as_ref());
+    let reporters = reader.validator_reports(&validator.address)?.into_iter();
+    view.reports = reporters
+        .map(|validator| ValidatorReportView { validator })
+        .collect();
+    Ok(view)
 }
 
 pub(super) fn stake(reader: &Reads<'_>, position: &StakePosition) -> Result<StakeView, ChainError> {

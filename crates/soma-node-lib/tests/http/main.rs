@@ -4,7 +4,8 @@
 //!   client of the event stream; `answer`: what every answer must be.
 //! - `description`: the API's documents. `hostile`: every documented route against bad input.
 //!   `fuzz`: random and damaged transactions.
-//! - `paging`, `events`, `sending`, `waiting`, `limits`, `cors`, `faucet`, `admin`: what each promises.
+//! - `paging`, `reports`, `events`, `sending`, `waiting`, `limits`, `cors`, `faucet`, `admin`: what
+//!   each promises.
 
 mod admin;
 mod answer;
@@ -20,6 +21,7 @@ mod limits;
 mod net;
 mod paging;
 mod raw;
+mod reports;
 mod sending;
 mod sse;
 mod waiting;

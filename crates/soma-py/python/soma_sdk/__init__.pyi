@@ -396,7 +396,7 @@ class ModelRegistry(SimpleNamespace):
     models: dict[str, Model]
     staking_pool_mappings: dict[str, str]
     total_model_stake: int
-    model_report_records: dict[str, Any]
+    model_report_records: dict[str, list[str]]
 
 @type_check_only
 class EmissionPool(SimpleNamespace):
@@ -425,7 +425,7 @@ class SystemState(SimpleNamespace):
     validators: ValidatorSet
     parameters: SystemParameters
     epoch_start_timestamp_ms: int
-    validator_report_records: dict[str, Any]
+    validator_report_records: dict[str, list[str]]
     model_registry: ModelRegistry
     emission_pool: EmissionPool
     target_state: TargetState

@@ -14,8 +14,10 @@ mod worker;
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use soma_api::ScorerInfo;
 use soma_blobs::{BlobError, Cache, Fetcher};
 use soma_service::{BindError, Server, bind, guarded};
@@ -52,6 +54,9 @@ pub enum StartError {
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
 }
+
+/// Time for refusals to reach clients once the stop time is over, in milliseconds.
+const LAST_ANSWERS_MS: u64 = 1_000;
 
 /// A running scoring service.
 pub struct ScoringService {
@@ -98,10 +103,12 @@ impl ScoringService {
             stop: stop.begun.clone(),
             config,
         });
+        let mut serve = shared.config.serve.clone();
+        serve.stop_timeout_ms = serve.stop_timeout_ms.saturating_add(LAST_ANSWERS_MS);
         let server = Server {
             listener,
-            router: router(&shared),
-            config: shared.config.serve.clone(),
+            router: router(&shared, &stop),
+            config: serve,
         };
         tracing::info!(%address, device = shared.scorer.device_name(), "scorer is ready");
         Ok(Self {
@@ -128,19 +135,24 @@ impl ScoringService {
     }
 
     /// Ends: what is on the device has the stop time to end and is answered, whatever waits for it
-    /// is refused as unavailable at once.
-    pub async fn shutdown(self) {
+    /// is refused as unavailable at once, and so is what still runs after that time.
+    pub async fn shutdown(mut self) {
         self.stop.begun.cancel();
-        // An error means that the task panicked; it is over either way.
-        let _ = self.server.await;
+        let limit = Duration::from_millis(self.shared.config.serve.stop_timeout_ms);
+        let ended = tokio::time::timeout(limit, &mut self.server).await;
         self.stop.over.cancel();
+        if ended.is_err() {
+            // An error means that the task panicked; it is over either way.
+            let _ = self.server.await;
+        }
     }
 }
 
-fn router(shared: &Arc<Shared>) -> Router {
+fn router(shared: &Arc<Shared>, stop: &Stop) -> Router {
     let (router, _) = documented().split_for_parts();
     let requests = shared.metrics.requests.clone();
-    let router = router.with_state(Arc::clone(shared));
+    let until_over = from_fn_with_state(stop.over.clone(), routes::until_over);
+    let router = router.with_state(Arc::clone(shared)).layer(until_over);
     guarded(router, &shared.config.guard, Some(requests))
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt as _};
@@ -17,6 +18,7 @@ use soma_api::{
 use soma_blobs::{Progress, ProgressState};
 use soma_service::{ApiError, Body, metrics_response};
 use tokio_stream::wrappers::BroadcastStream;
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -59,6 +61,18 @@ impl IntoResponse for Failed {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+/// What still runs when the stop time is over is answered before its connection is cut.
+pub(super) async fn until_over(
+    State(over): State<CancellationToken>,
+    request: Request,
+    next: Next,
+) -> Response {
+    tokio::select! {
+        response = next.run(request) => response,
+        () = over.cancelled() => Failed(ScoringError::Stopping).into_response(),
     }
 }
 

@@ -95,6 +95,36 @@ async fn a_wrong_key_a_wrong_checksum_and_a_cut_file_are_told_apart() {
 }
 
 #[tokio::test]
+async fn data_of_no_known_form_is_refused_with_the_forms_there_are() {
+    let world = World::new().await;
+    for (data, named) in [
+        (json!({}), "[]"),
+        (
+            json!({ "url": "http://a/b", "size": 3 }),
+            r#"["url", "size"]"#,
+        ),
+        (
+            json!({ "bytes": "AAAA", "size": 3 }),
+            r#"["bytes", "size"]"#,
+        ),
+        (json!({ "byte": "AAAA" }), "`byte`"),
+        (json!("AAAA"), "AAAA"),
+        (json!(null), "null"),
+    ] {
+        let body = json!({ "data": data, "models": [] });
+        let response = world.post("/v1/score", &body).await;
+        assert_eq!(response.status(), 400);
+        let refusal: Value = response.json().await.unwrap();
+        assert_eq!(refusal["code"], "InvalidJson", "{refusal}");
+        let message = refusal["message"].as_str().unwrap();
+        for part in ["`bytes`", "`url`", "`checksum`", "`size`", named] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+    world.works().await;
+}
+
+#[tokio::test]
 async fn data_at_fault_is_told_from_weights_at_fault() {
     let world = World::with(|config| config.scorer.max_data_bytes = 10_000).await;
     let models = [world.model(1).await];

@@ -1,5 +1,7 @@
 //! The end of the service: what runs is answered, what waits is sent away.
 
+use tokio::runtime::Runtime;
+
 use crate::world::{World, request, text};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,6 +36,27 @@ async fn the_end_does_not_wait_longer_than_it_may() {
     world.until_metric("soma_scorer_sequences_total", 1).await;
     world.service.shutdown().await;
     let (status, refusal) = running.await.unwrap();
+    assert_eq!(
+        (status, refusal["code"].as_str()),
+        (503, Some("Unavailable"))
+    );
+}
+
+#[test]
+fn what_still_runs_at_the_end_is_refused_before_the_program_ends() {
+    let program = Runtime::new().unwrap();
+    let client = Runtime::new().unwrap();
+    let change = World::with(|config| config.serve.stop_timeout_ms = 100);
+    let world = program.block_on(change);
+    let running = client.block_on(async {
+        let running = world.send("/v1/score/batch", world.long_batch(128).await);
+        world.until_metric("soma_scorer_sequences_total", 1).await;
+        running
+    });
+    program.block_on(world.service.shutdown());
+    // Connections that are still open are cut here.
+    program.shutdown_background();
+    let (status, refusal) = client.block_on(running).unwrap();
     assert_eq!(
         (status, refusal["code"].as_str()),
         (503, Some("Unavailable"))

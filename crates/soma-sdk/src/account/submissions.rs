@@ -1,5 +1,7 @@
 //! Submitting data: seal, then open; claiming and challenging.
 
+use std::collections::BTreeSet;
+
 use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 use soma_api::{ModelView, ReceiptView};
@@ -52,14 +54,12 @@ impl Client {
     /// # Errors
     /// [`SdkError`] of the node.
     pub async fn model_versions(&self, models: &[ModelId]) -> Result<Vec<ModelVersion>, SdkError> {
-        let mut versions = Vec::with_capacity(models.len());
+        let mut versions = BTreeSet::new();
         for model in models {
             let view = self.model(model, false).await?;
             versions.extend(ModelVersion::of(&view));
         }
-        versions.sort();
-        versions.dedup();
-        Ok(versions)
+        Ok(versions.into_iter().collect())
     }
 }
 

@@ -1,5 +1,7 @@
 //! From bytes to a filled target: score, upload, seal, open.
 
+use std::collections::BTreeSet;
+
 use soma_api::{
     Base64, DataSource, ModelScoreView, ReceiptView, ScoreRequest, TargetView, WeightsSource,
 };
@@ -80,23 +82,21 @@ impl Client {
     pub async fn score_for(&self, target: &TargetId, data: &[u8]) -> Result<Scored, SdkError> {
         let target = self.target(target, true).await?;
         let (mut models, mut weights) = (Vec::new(), Vec::new());
-        let mut scored_with = Vec::new();
+        let mut scored_with = BTreeSet::new();
         for model in &target.models {
             let view = self.model(model, false).await?;
             // A model that ended since the target was drawn cannot win any more.
             if let (Some(version), Some(found)) = (ModelVersion::of(&view), &view.weights) {
                 models.push(*model);
                 weights.push(WeightsSource::from(found));
-                scored_with.push(version);
+                scored_with.insert(version);
             }
         }
-        scored_with.sort();
-        scored_with.dedup();
         let mut scored = Scored {
             checksum: soma_crypto::checksum(data),
             size: data.len() as u64,
             scores: Vec::new(),
-            scored_with,
+            scored_with: scored_with.into_iter().collect(),
             outcome: Err(Miss::NoWinner),
             target,
         };

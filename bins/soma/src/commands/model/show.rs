@@ -64,5 +64,9 @@ fn text(model: &ModelView) -> String {
             .with("Pending weights", &pending.url)
             .with("Reveal in epoch", pending.reveal_epoch);
     }
+    for report in &model.reports {
+        let report = format!("{} ({:?})", report.validator, report.reason);
+        fields = fields.with("Reported by", report);
+    }
     fields.text()
 }

@@ -59,6 +59,13 @@ impl Score {
             let text = "--dry-run needs --target: which target would be hit?";
             return Err(CliError::Usage(text.to_owned()));
         }
+        if self.dry_run && self.seed != 0 {
+            let text = format!(
+                "--dry-run scores as the network does, with seed 0; leave out --seed {}",
+                self.seed
+            );
+            return Err(CliError::Usage(text));
+        }
         if self.weights.is_empty() && self.models.is_empty() && self.target.is_none() {
             let text = "say what to score with: weights of this machine with --weights FILE, models of \
                         the network with --model ID, or those of a target with --target ID";

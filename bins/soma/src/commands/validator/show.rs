@@ -69,6 +69,9 @@ pub(super) async fn display(client: &Client, address: Address) -> Result<Output,
     if validator.misbehaved {
         fields = fields.with("Misbehaved", "in this epoch: it is not paid for it");
     }
+    for report in &validator.reports {
+        fields = fields.with("Reported by", report.validator);
+    }
     if validator.next_commission_bps != validator.commission_bps {
         let next = percent(validator.next_commission_bps);
         fields = fields.with("Next epoch: commission", next);

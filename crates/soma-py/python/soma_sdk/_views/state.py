@@ -37,6 +37,17 @@ def parameters(view, system, supply):
     return SimpleNamespace(**{**values, **known})
 
 
+def report_records(views, key):
+    """Who reported what in this epoch: reporters by id of the reported."""
+    return Records(
+        {
+            view[key]: [report["validator"] for report in view["reports"]]
+            for view in views
+            if view.get("reports")
+        }
+    )
+
+
 def system_state(system, all_parameters, supply, validators, models):
     """The system state."""
     difficulty = system["difficulty"]
@@ -49,12 +60,12 @@ def system_state(system, all_parameters, supply, validators, models):
         validators=validator_set(validators),
         parameters=parameters(all_parameters, system, supply),
         epoch_start_timestamp_ms=system["epoch_start_ms"],
-        validator_report_records=Records(),
+        validator_report_records=report_records(validators, "address"),
         model_registry=SimpleNamespace(
             models=Records({model.model_id: model for model in registered}),
             staking_pool_mappings=Records(pools),
             total_model_stake=sum(model.stake for model in registered if model.status == "active"),
-            model_report_records=Records(),
+            model_report_records=report_records(models, "id"),
         ),
         emission_pool=SimpleNamespace(
             balance=system["emission_pool"],
