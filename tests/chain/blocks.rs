@@ -3,7 +3,7 @@
 use soma_chain::{BlockError, Chain, ChainConfig, InvalidTransaction, MemoryStore};
 use soma_crypto::transaction::{VerifiedTransaction, sign, verify};
 use soma_tests::model_secrets::ModelSecrets;
-use soma_tests::scenes::{DIM, soma};
+use soma_tests::scenes::{DIM, equivocation, soma};
 use soma_tests::world::{Setup, World, axis};
 use soma_types::{
     Address, ChainId, Digest, ModelId, RawEmbedding, Shannons, Transaction, TransactionKind,
@@ -189,6 +189,25 @@ fn a_transaction_in_a_block_is_for_this_chain_current_in_line_and_not_too_large(
     let error = refused(&mut world, |_, proposal| proposal.transactions = vec![last]);
     assert!(
         matches!(error, BlockError::InvalidTransaction { index: 0, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_block_has_no_more_evidence_than_any_may_hold() {
+    let mut world = World::new();
+    let error = refused(&mut world, |world, proposal| {
+        let most = soma_types::block::MAX_BLOCK_EVIDENCE;
+        proposal.misbehavior = vec![equivocation(world.validators[0]); most + 1];
+    });
+    assert!(
+        matches!(
+            error,
+            BlockError::TooMuchEvidence {
+                got: 1_025,
+                max: 1_024
+            }
+        ),
         "{error}"
     );
 }

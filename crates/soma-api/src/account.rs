@@ -56,7 +56,7 @@ pub enum StakeStateView {
     Unbonding {
         /// Shares, as a decimal number of up to 39 digits.
         tokens: String,
-        /// The epoch at whose start it is paid out.
+        /// The epoch from whose start on it is paid out.
         release: Epoch,
     },
 }

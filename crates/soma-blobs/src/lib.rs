@@ -51,4 +51,4 @@ pub use fetch::{FetchConfig, Fetcher};
 pub use location::{BlobRef, Location, check_published};
 pub use policy::AddressPolicy;
 pub use sealed::SealedBlob;
-pub use store::{S3Config, Store, StoreConfig};
+pub use store::{S3Config, Store, StoreConfig, readable_file};

@@ -97,6 +97,14 @@ pub enum BlockError {
         /// The limit.
         max: u64,
     },
+    /// Too much evidence.
+    #[error("block has {got} pieces of evidence, at most {max} are allowed")]
+    TooMuchEvidence {
+        /// How much.
+        got: usize,
+        /// The limit.
+        max: usize,
+    },
     /// An epoch was to be ended before its time.
     #[error("this chain's genesis does not allow an epoch to be ended before its time")]
     ForcedEpoch,

@@ -8,6 +8,8 @@ use soma_types::{
     Address, Block, ChainId, Digest, Epoch, Header, Misbehavior, Receipt, TimestampMs,
 };
 
+pub use soma_crypto::consensus::header_digest as digest;
+
 use crate::chain::Head;
 use crate::error::BlockError;
 use crate::execute::VerifiedProposal;
@@ -16,11 +18,6 @@ use crate::execute::VerifiedProposal;
 /// a time against, but a time without any limit could leave no room for later blocks. How far a
 /// proposal may be ahead of their own clocks is for validators to check before they vote.
 pub const MAX_TIME_STEP_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
-
-/// The digest of a header: the block's id.
-pub fn digest(header: &Header) -> Digest {
-    Digest(hash(Domain::Block, encode(header)))
-}
 
 /// What the transactions root is the hash of.
 #[derive(Serialize)]
@@ -86,7 +83,7 @@ pub(crate) fn check_place(parent: &Head, proposal: &VerifiedProposal) -> Result<
     Ok(())
 }
 
-/// The block of an executed proposal.
+/// The block of an executed proposal, unless a list is longer than any block's may be.
 pub(crate) fn build(
     chain_id: ChainId,
     epoch: Epoch,
@@ -94,7 +91,7 @@ pub(crate) fn build(
     digests: &[Digest],
     receipts: &[Receipt],
     state_root: Digest,
-) -> Block {
+) -> Result<Block, BlockError> {
     let misbehavior = &proposal.misbehavior;
     let header = Header {
         chain_id,
@@ -112,13 +109,21 @@ pub(crate) fn build(
         .iter()
         .map(|verified| (**verified).clone())
         .collect();
-    Block {
+    let transactions = BoundedVec::new(signed).map_err(|long| BlockError::TooManyTransactions {
+        got: long.got as u64,
+        max: long.max as u64,
+    })?;
+    let misbehavior =
+        BoundedVec::new(misbehavior.clone()).map_err(|long| BlockError::TooMuchEvidence {
+            got: long.got,
+            max: long.max,
+        })?;
+    Ok(Block {
         header,
-        // The parameters bound both lists far below these limits.
-        transactions: BoundedVec::new(signed).unwrap_or_default(),
-        misbehavior: BoundedVec::new(misbehavior.clone()).unwrap_or_default(),
+        transactions,
+        misbehavior,
         end_epoch: proposal.end_epoch,
-    }
+    })
 }
 
 /// The head of a chain without blocks.

@@ -28,7 +28,7 @@ pub enum Key {
     PoolRate(PoolId, Epoch),
     /// [`soma_types::StakePosition`].
     Stake(StakeId),
-    /// Marks a position that is paid out at the start of an epoch.
+    /// Marks a position that is due at the start of an epoch.
     Unbonding(Epoch, StakeId),
     /// [`soma_types::Model`].
     Model(ModelId),
@@ -108,10 +108,8 @@ pub mod prefix {
     use super::{Epoch, Height, ModelId, STATE_PREFIX, TargetId, join, tag};
     use soma_types::Address;
 
-    /// All pools.
-    pub const POOLS: [u8; 2] = [STATE_PREFIX, tag::POOL];
-    /// All stake positions.
-    pub const STAKES: [u8; 2] = [STATE_PREFIX, tag::STAKE];
+    /// All positions on their way out.
+    pub const UNBONDING: [u8; 2] = [STATE_PREFIX, tag::UNBONDING];
     /// All models.
     pub const MODELS: [u8; 2] = [STATE_PREFIX, tag::MODEL];
     /// All reports of models.
@@ -131,7 +129,7 @@ pub mod prefix {
     /// The whole state.
     pub const STATE: [u8; 1] = [STATE_PREFIX];
 
-    /// Positions paid out at the start of `epoch`.
+    /// Positions due at the start of `epoch`.
     pub fn unbonding(epoch: Epoch) -> Vec<u8> {
         join(tag::UNBONDING, &[&epoch.0.to_be_bytes()])
     }
@@ -139,16 +137,6 @@ pub mod prefix {
     /// Targets of `epoch` that are open.
     pub fn open_targets(epoch: Epoch) -> Vec<u8> {
         join(tag::OPEN_TARGET, &[&epoch.0.to_be_bytes()])
-    }
-
-    /// Targets that were filled in `epoch`.
-    pub fn filled_targets(epoch: Epoch) -> Vec<u8> {
-        join(tag::FILLED_TARGET, &[&epoch.0.to_be_bytes()])
-    }
-
-    /// Targets that ended in `epoch`.
-    pub fn retired_targets(epoch: Epoch) -> Vec<u8> {
-        join(tag::RETIRED_TARGET, &[&epoch.0.to_be_bytes()])
     }
 
     /// Sealed submissions that lapse with block `height`.
@@ -275,7 +263,7 @@ impl Key {
         }
     }
 
-    /// True for keys whose entries steer the index of models: pools and models.
+    /// What a stored key's entry is to the indexes beside the state, if they follow it.
     pub(crate) fn kind_of(bytes: &[u8]) -> Option<IndexedKind> {
         match bytes.get(1) {
             Some(&tag::POOL) => Some(IndexedKind::Pool),

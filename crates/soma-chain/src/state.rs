@@ -331,7 +331,7 @@ impl<'a> State<'a> {
         self.save(Key::Target(target.id), target);
     }
 
-    /// The validator at `address`, if it ever applied.
+    /// The validator at `address`: a candidate, or one that joined once.
     pub(crate) fn validator(&self, address: &Address) -> Step<Option<Validator>> {
         self.load(Key::Validator(*address))
     }

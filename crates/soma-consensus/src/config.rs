@@ -168,7 +168,8 @@ pub struct Limits {
     pub peer_streams: usize,
     /// Bytes of all unfinished blocks. Default 128 MiB.
     pub total_bytes: usize,
-    /// Bytes of undecided blocks of one height on disk. Default 512 MiB.
+    /// Bytes of undecided blocks of one height that are ready in memory; older ones are read from
+    /// the disk, which has all. Default 512 MiB.
     pub undecided_bytes: u64,
     /// Messages of all kinds that one publisher may send in a second; of publishers that are not
     /// connected here, that one neighbour may pass on. Default 10,000.

@@ -1,7 +1,7 @@
 //! One secret key in a file of its own, in hex, for its owner only: how a node is given its keys.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::keys::{SecretKey, SecretKeyError};
+pub use crate::private_file::FileError;
+use crate::private_file::{self, refuse_exposed};
 
 /// More than a key in hex with white space around it.
 const MAX_FILE_BYTES: u64 = 1_024;
@@ -16,47 +18,30 @@ const MAX_FILE_BYTES: u64 = 1_024;
 /// Why a key file cannot be used. No message shows its content.
 #[derive(Debug, Error)]
 pub enum KeyFileError {
-    /// It cannot be read or written.
-    #[error("cannot {action} {}: {error}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        error: std::io::Error,
-    },
-    /// Others than its owner may read or write it.
-    #[error("{}: its mode is {mode:03o}, so others may use this key; set it to 600", path.display())]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// A folder, or something else that is no file.
-    #[error("{}: not a file", .0.display())]
-    NotAFile(PathBuf),
-    /// A key would replace another.
-    #[error("{}: there is a file already; a key is never overwritten", .0.display())]
-    Exists(PathBuf),
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// It holds no key.
     #[error("{}: {reason}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        reason: SecretKeyError,
+        reason: ContentError,
     },
 }
 
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> KeyFileError {
-    let path = path.to_owned();
-    move |error| KeyFileError::Io {
-        action,
-        path,
-        error,
-    }
+/// Why the content of a file is no key.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ContentError {
+    /// There is none.
+    #[error(
+        "the file is empty; restore the key from a backup, or remove the file and make a new key"
+    )]
+    Empty,
+    /// It is something else.
+    #[error(transparent)]
+    Key(#[from] SecretKeyError),
 }
 
 /// Reads the key in `path`.
@@ -64,36 +49,30 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> KeyFi
 /// # Errors
 /// [`KeyFileError`], unless it is a file that only its owner may use, with one key in hex.
 pub fn read(path: &Path) -> Result<SecretKey, KeyFileError> {
-    let file = File::open(path).map_err(io("read", path))?;
+    let file = File::open(path).map_err(FileError::io("read", path))?;
     refuse_exposed(&file, path)?;
     let mut text = Zeroizing::new(String::new());
     file.take(MAX_FILE_BYTES)
         .read_to_string(&mut text)
-        .map_err(io("read", path))?;
-    SecretKey::from_hex(text.trim()).map_err(|reason| KeyFileError::Content {
+        .map_err(FileError::io("read", path))?;
+    let key = match text.trim() {
+        "" => Err(ContentError::Empty),
+        text => SecretKey::from_hex(text).map_err(ContentError::from),
+    };
+    key.map_err(|reason| KeyFileError::Content {
         path: path.to_owned(),
         reason,
     })
 }
 
-/// Writes `key` to `path`, where there is no file yet, with mode 0600.
+/// Writes `key` to `path`, where there is no file yet, in one step and with mode 0600.
 ///
 /// # Errors
-/// [`KeyFileError::Exists`], [`KeyFileError::Io`].
+/// [`FileError::Exists`], [`FileError::Io`].
 pub fn create(path: &Path, key: &SecretKey) -> Result<(), KeyFileError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
-        _ => io("create", path)(error),
-    })?;
     let mut text = key.to_hex();
     text.push('\n');
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(io("write", path))
+    Ok(private_file::create(path, text.as_bytes())?)
 }
 
 /// Reads the key in `path`; makes one where there is no file, which the second value tells.
@@ -102,7 +81,9 @@ pub fn create(path: &Path, key: &SecretKey) -> Result<(), KeyFileError> {
 /// As [`read`] and [`create`].
 pub fn read_or_create(path: &Path) -> Result<(SecretKey, bool), KeyFileError> {
     match read(path) {
-        Err(KeyFileError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => {
+        Err(KeyFileError::File(FileError::Io { source, .. }))
+            if source.kind() == ErrorKind::NotFound =>
+        {
             let key = SecretKey::generate();
             create(path, &key)?;
             Ok((key, true))
@@ -118,24 +99,6 @@ pub fn fault(text: &str, at: Option<Range<usize>>, message: &str) -> String {
         Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
         None => message.to_owned(),
     }
-}
-
-fn refuse_exposed(file: &File, path: &Path) -> Result<(), KeyFileError> {
-    // Asked of the open file, not of the path, which may meanwhile lead elsewhere.
-    let metadata = file.metadata().map_err(io("look at", path))?;
-    if !metadata.is_file() {
-        return Err(KeyFileError::NotAFile(path.to_owned()));
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            let path = path.to_owned();
-            return Err(KeyFileError::Exposed { path, mode });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -155,8 +118,11 @@ mod tests {
         assert!(!is_new);
         assert_eq!(made.address(), again.address());
         let refused = create(&path, &SecretKey::generate()).unwrap_err();
-        assert!(matches!(refused, KeyFileError::Exists(_)), "{refused}");
+        let exists = matches!(refused, KeyFileError::File(FileError::Exists(_)));
+        assert!(exists, "{refused}");
         assert_eq!(read(&path).unwrap().address(), made.address());
+        // Written beside it first, and then renamed: nothing is left over.
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
 
     #[test]
@@ -182,19 +148,24 @@ mod tests {
         };
         let secret = "33".repeat(32);
         let open = read(&write("open", &secret, 0o640)).unwrap_err();
-        assert!(matches!(open, KeyFileError::Exposed { mode: 0o640, .. }));
+        assert!(matches!(
+            open,
+            KeyFileError::File(FileError::Exposed { mode: 0o640, .. })
+        ));
         assert!(!open.to_string().contains(&secret));
         let long = read(&write("long", &format!("{secret}{secret}"), 0o600)).unwrap_err();
         assert!(matches!(long, KeyFileError::Content { .. }));
         assert!(!long.to_string().contains(&secret));
         assert!(matches!(
             read(folder.path()).unwrap_err(),
-            KeyFileError::Exposed { .. } | KeyFileError::NotAFile(_)
+            KeyFileError::File(FileError::Exposed { .. } | FileError::NotAFile(_))
         ));
         assert!(matches!(
             read(&folder.path().join("gone")).unwrap_err(),
-            KeyFileError::Io { .. }
+            KeyFileError::File(FileError::Io { .. })
         ));
+        let empty = read(&write("empty", "\n", 0o600)).unwrap_err();
+        assert!(empty.to_string().contains("restore the key"), "{empty}");
         read(&write("spaces", &format!(" 0x{secret}\r\n"), 0o400)).unwrap();
     }
 }

@@ -52,6 +52,7 @@ pub mod keystore;
 pub mod mnemonic;
 #[cfg(feature = "keystore")]
 pub mod password;
+mod private_file;
 #[cfg(feature = "sealed")]
 pub mod sealed;
 pub mod transaction;

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::keystore::{FileError, refuse_exposed};
+use crate::private_file::{FileError, refuse_exposed};
 
 // Long enough for any passphrase; a wrong path (a device, a huge file) costs nothing.
 const MAX_PASSWORD_BYTES: u64 = 4096;

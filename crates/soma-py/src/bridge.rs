@@ -1,13 +1,11 @@
 //! From futures of Rust to futures of asyncio.
 //!
-//! Work runs on the threads of one runtime. Results reach Python through one thread: it takes all
-//! that wait at a time, so that a thousand answers do not fight for the interpreter's lock.
+//! Work runs on the threads of one runtime. Results reach Python through one thread: it takes many
+//! that wait at a time, so that a thousand answers do not fight for the interpreter's lock. It makes
+//! Python's objects of them and nothing else: files are for other threads to read.
 
-use std::fs::File;
 use std::future::Future;
-use std::io::Read;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -19,7 +17,6 @@ use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
 use serde::Serialize;
 use serde_json::Value;
-use tempfile::TempPath;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::AbortHandle;
 
@@ -33,8 +30,6 @@ pub(crate) enum Reply {
     Json(Value),
     /// A short answer as bytes.
     Bytes(Vec<u8>),
-    /// A download, to be given as bytes; the file goes when that is done.
-    File(TempPath),
 }
 
 impl Reply {
@@ -50,21 +45,31 @@ impl Reply {
         Ok(match self {
             Self::Json(value) => to_python(py, value)?.unbind(),
             Self::Bytes(bytes) => PyBytes::new(py, bytes).into_any().unbind(),
-            Self::File(path) => read_file(py, path)?.into_any().unbind(),
         })
+    }
+
+    /// About the bytes that Python needs for it.
+    fn size(&self) -> usize {
+        match self {
+            Self::Json(value) => json_size(value),
+            Self::Bytes(bytes) => bytes.len(),
+        }
     }
 }
 
-/// A file as bytes, read to where Python keeps them.
-fn read_file<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyBytes>> {
-    let unreadable = |error: std::io::Error| Failure::file(path, error).raise(py);
-    let mut file = File::open(path).map_err(unreadable)?;
-    let size = file.metadata().map_err(unreadable)?.len();
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    PyBytes::new_with(py, size, |bytes| {
-        let read = py.detach(|| file.read_exact(bytes));
-        read.map_err(unreadable)
-    })
+fn json_size(value: &Value) -> usize {
+    /// A number, and its place in a list.
+    const VALUE: usize = 32;
+    let within = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(json_size).sum(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(name, item)| name.len() + json_size(item))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    VALUE + within
 }
 
 /// A result on its way to the loop that waits for it.
@@ -72,6 +77,8 @@ struct Delivery {
     event_loop: Py<PyAny>,
     future: Py<PyAny>,
     result: Result<Reply, Failure>,
+    /// About the bytes that Python needs for the result.
+    size: usize,
 }
 
 /// What the thread that hands over results is told.
@@ -152,14 +159,21 @@ fn bridge(py: Python<'_>) -> PyResult<(Handle, Sender<Message>)> {
 fn deliver(waiting: &Receiver<Message>) {
     /// Results at a time: between two such groups other threads get the interpreter.
     const GROUP: usize = 32;
+    /// No more join a group that is as large, in bytes: thousands of embeddings take a while.
+    const GROUP_BYTES: usize = 1 << 20;
     while let Ok(Message::Deliver(first)) = waiting.recv() {
+        let mut size = first.size;
         let (mut group, mut is_last) = (vec![first], false);
         while group.len() < GROUP
+            && size < GROUP_BYTES
             && !is_last
             && let Ok(next) = waiting.try_recv()
         {
             match next {
-                Message::Deliver(next) => group.push(next),
+                Message::Deliver(next) => {
+                    size += next.size;
+                    group.push(next);
+                }
                 Message::Stop => is_last = true,
             }
         }
@@ -237,11 +251,13 @@ pub(crate) fn start<'py>(
     let task = runtime.spawn(async move {
         let result = AssertUnwindSafe(work).catch_unwind().await;
         let result = result.unwrap_or_else(|panic| Err(Failure::panicked(&*panic)));
+        let size = result.as_ref().map_or(0, Reply::size);
         // The receiver is gone only when the interpreter is going down.
         let _ = messages.send(Message::Deliver(Box::new(Delivery {
             event_loop: to_loop,
             future: to_future,
             result,
+            size,
         })));
     });
     let stop = Bound::new(py, StopWork(task.abort_handle()))?;

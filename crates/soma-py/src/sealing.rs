@@ -9,6 +9,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use soma_crypto::sealed::{self, HEADER_BYTES, SEGMENT_BYTES, SealError, SealReport, TAG_BYTES};
 use soma_types::{Checksum, WeightsKey};
+use tempfile::NamedTempFile;
 
 use crate::arguments::parse;
 use crate::errors::Failure;
@@ -126,9 +127,13 @@ pub(crate) fn seal_file(
     key: &str,
 ) -> PyResult<(String, u64, String)> {
     let key: WeightsKey = parse("key", key).map_err(|failure| failure.raise(py))?;
-    convert(py, &source, &destination, move |from, to| {
-        sealed::seal(from, to, &key)
-    })
+    convert(
+        py,
+        &source,
+        &destination,
+        soma_blobs::readable_file,
+        move |from, to| sealed::seal(from, to, &key),
+    )
 }
 
 /// Opens a sealed file into another, in constant memory. Gives checksum and size of the sealed
@@ -141,16 +146,22 @@ pub(crate) fn unseal_file(
     key: &str,
 ) -> PyResult<(String, u64, String)> {
     let key: WeightsKey = parse("key", key).map_err(|failure| failure.raise(py))?;
-    convert(py, &source, &destination, move |from, to| {
+    convert(py, &source, &destination, private_file, move |from, to| {
         sealed::open(from, to, &key)
     })
 }
 
-/// The destination is replaced only when all is well.
+/// A new file for its owner only: weights are secret until they are revealed.
+fn private_file(folder: &Path) -> io::Result<NamedTempFile> {
+    NamedTempFile::new_in(folder)
+}
+
+/// The destination is replaced, by a file that `new_file` makes beside it, only when all is well.
 fn convert(
     py: Python<'_>,
     source: &Path,
     destination: &Path,
+    new_file: fn(&Path) -> io::Result<NamedTempFile>,
     work: impl FnOnce(&mut dyn Read, &mut dyn Write) -> Result<SealReport, SealError> + Send,
 ) -> PyResult<(String, u64, String)> {
     compute(py, || {
@@ -161,7 +172,7 @@ fn convert(
             _ => Path::new("."),
         };
         let unwritable = |error: std::io::Error| Failure::file(destination, error);
-        let part = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
+        let part = new_file(folder).map_err(unwritable)?;
         let mut writer = BufWriter::with_capacity(PART, part);
         let report = work(&mut reader, &mut writer).map_err(|error| match error {
             SealError::Read(error) => Failure::file(source, error),
@@ -170,6 +181,8 @@ fn convert(
         })?;
         let part = writer.into_inner();
         let part = part.map_err(|error| unwritable(error.into_error()))?;
+        // Whole on disk before it takes its place.
+        part.as_file().sync_all().map_err(unwritable)?;
         part.persist(destination)
             .map_err(|error| unwritable(error.error))?;
         Ok((

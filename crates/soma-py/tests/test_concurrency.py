@@ -1,9 +1,13 @@
 """Many calls at once on one client, and a loop that goes on meanwhile."""
 
 import asyncio
+import pathlib
+import tempfile
+import threading
 import time
 
 from harness.game import targets_of
+from harness.localnet import LIMIT
 from soma_sdk import Keypair
 
 #: A loop that stands still for longer is blocked; figures are for the benchmark.
@@ -52,3 +56,44 @@ async def test_reads_go_on_while_a_call_waits(client, rich):
         assert await client.get_balance(rich.address()) > 0
     assert not waiting.done()
     waiting.cancel()
+
+
+async def test_calls_go_on_while_a_download_is_read(client, rich, market, tmp_path, monkeypatch):
+    begun, may_end = threading.Event(), threading.Event()
+    read = pathlib.Path.read_bytes
+
+    def read_slowly(path):
+        begun.set()
+        assert may_end.wait(LIMIT)
+        return read(path)
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", read_slowly)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    fetching = asyncio.ensure_future(client.fetch_model(market.models[0]))
+    try:
+        assert await asyncio.to_thread(begun.wait, LIMIT)
+        assert await client.get_balance(rich.address()) > 0
+        assert not fetching.done()
+    finally:
+        may_end.set()
+    assert await fetching == market.weights[0].sealed
+    assert list(tmp_path.iterdir()) == []
+    # Nor does a call that is cancelled leave anything behind.
+    may_end.clear()
+    begun.clear()
+    fetching = asyncio.ensure_future(client.fetch_model(market.models[0]))
+    try:
+        assert await asyncio.to_thread(begun.wait, LIMIT)
+        fetching.cancel()
+        await asyncio.wait([fetching])
+    finally:
+        may_end.set()
+    assert fetching.cancelled() and list(tmp_path.iterdir()) == []
+
+
+async def test_many_large_answers_all_arrive_in_full(client, market):
+    """Together they are larger than what is handed over at a time."""
+    await targets_of(client)
+    answers = (client.get_targets(status="open", limit=100) for _ in range(64))
+    for targets in await asyncio.gather(*answers):
+        assert targets and all(len(target.embedding) == 16 for target in targets)

@@ -1,7 +1,9 @@
 """Static helpers: what needs no network."""
 
 import hashlib
+import os
 import random
+import stat
 from decimal import Decimal
 
 import numpy as np
@@ -125,6 +127,21 @@ def test_files_are_sealed_and_opened_in_place(tmp_path):
     for missing in (tmp_path / "missing", tmp_path):
         with pytest.raises(soma_sdk.FileError):
             SomaClient.commitment_file(missing)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have other permissions there")
+def test_all_may_read_a_sealed_file_and_only_its_owner_an_opened_one(tmp_path):
+    source, sealed, opened = (tmp_path / name for name in ("plain", "sealed", "opened"))
+    source.write_bytes(b"weights")
+    for umask, mode in ((0o022, 0o644), (0o027, 0o640)):
+        before = os.umask(umask)
+        try:
+            done = SomaClient.encrypt_weights_file(source, sealed)
+            SomaClient.decrypt_weights_file(sealed, opened, done.key)
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(sealed.stat().st_mode) == mode
+        assert stat.S_IMODE(opened.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("amount", [-1.0, -1e-12, float("nan"), float("inf"), 1e300])

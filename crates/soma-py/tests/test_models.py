@@ -48,7 +48,8 @@ async def test_a_model_lives_from_creation_to_its_end(client, funded, files, tmp
 
     update = make_weights(78, files)
     await client.commit_model(owner, model, update.url, update.sealed, update.key, update.embedding)
-    assert (await active(client, model)).has_pending_update is True
+    found, now = await active(client, model), await client.get_epoch()
+    assert found.has_pending_update is True and found.commit_epoch == now.epoch
     await client.advance_epoch()
     await client.reveal_model(owner, model, update.key, update.embedding)
     (manifest,) = await client.get_model_manifests([model])

@@ -86,7 +86,7 @@ async def test_active_models_have_what_scripts_read(client, market):
         assert model.owner == owner.address()
         assert model.stake >= 2.0 and isinstance(model.stake, float)
         assert model.commission_rate == model.next_epoch_commission_rate == 1000
-        assert model.has_pending_update is False
+        assert model.has_pending_update is False and model.commit_epoch is None
         assert len(model.embedding) == len(one.embedding) == 16
 
 

@@ -1,13 +1,14 @@
 """Targets: read, scored for, filled, claimed, judged."""
 
 import asyncio
+import contextlib
 import json
 import time
 import urllib.request
 
 import pytest
 import soma_sdk
-from harness.game import find_hit, targets_of
+from harness.game import find_hit, make_weights, targets_of
 from harness.localnet import LIMIT
 from soma_sdk import Keypair, SomaClient
 
@@ -153,6 +154,9 @@ async def test_a_score_without_models_or_direction_is_refused(client, market):
     for embedding in ([], [0.0] * 16, [float("inf")] * 16):
         with pytest.raises((ValueError, RuntimeError), match="target_embedding|embedding"):
             await client.score("http://127.0.0.1:9/", models, embedding, b"data")
+    models[1].model_id = "no id"
+    with pytest.raises(ValueError, match="models: number 1: must be 64 hex digits"):
+        await client.score("http://127.0.0.1:9/", models, target.embedding, b"data")
 
 
 async def test_a_loss_may_be_a_list_or_a_number(client, funded, market, files):
@@ -184,6 +188,45 @@ async def test_a_claim_by_weights_that_the_data_was_not_scored_with_is_not_sent(
     with pytest.raises(soma_sdk.ModelsChanged):
         await client.submit_data(submitter, target.id, data, url, other, *claim)
     assert await client.get_balance(submitter.address()) == before
+
+
+async def test_no_bond_is_sent_when_another_assigned_model_changed_since_the_score(
+    client, funded, market, files
+):
+    owner, changed, update = market.owners[3], market.models[3], make_weights(91, files)
+    terms = (update.key, update.embedding)
+    await client.commit_model(owner, changed, update.url, update.sealed, *terms)
+    epoch = await client.advance_epoch()
+    targets = await targets_of(client, epoch=epoch)
+    target = next(one for one in targets if changed in one.model_ids)
+    claimed = next(id for id in target.model_ids if id != changed)
+
+    # The third assigned model is not scored at all, which is up to the caller.
+    async def score():
+        manifests = await client.get_model_manifests([claimed, changed])
+        return (await client.score(url, manifests, target.embedding, data)).models[0]
+
+    async def submit(score):
+        claim = (score.embedding, score.distance, score.loss_score)
+        await client.submit_data(submitter, target.id, data, url, claimed, *claim)
+
+    data = b"scored before a model that is not claimed revealed other weights"
+    url, submitter = files.put(data), await funded(5)
+    scored = await score()
+    await client.reveal_model(owner, changed, *terms)
+    market.weights[3] = update
+    before = await client.get_balance(submitter.address())
+    with pytest.raises(soma_sdk.ModelsChanged):
+        await submit(scored)
+    assert await client.get_balance(submitter.address()) == before
+
+    scored = await score()
+    # Whether it hits is for the chain to say: it is asked, which costs a fee.
+    with contextlib.suppress(soma_sdk.DistanceExceedsThreshold):
+        await submit(scored)
+    assert await client.get_balance(submitter.address()) < before
+    # Other tests count on targets whose weights stay where they are.
+    await client.advance_epoch()
 
 
 async def test_validators_report_a_submission_and_take_it_back(

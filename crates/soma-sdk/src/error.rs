@@ -273,12 +273,16 @@ impl SdkError {
         }
     }
 
-    /// True when another transaction has or takes the nonce of this one: it can never be executed.
-    pub(crate) fn is_nonce_conflict(&self) -> bool {
-        matches!(
-            self.api_code(),
-            Some(ErrorCode::NonceTooLow | ErrorCode::NonceInUse)
-        )
+    /// True when the account's nonce is beyond this transaction's: signed with the next nonce, it
+    /// is the only one of the two that can be executed.
+    pub(crate) fn is_overtaken(&self) -> bool {
+        self.api_code() == Some(ErrorCode::NonceTooLow)
+    }
+
+    /// True when one node prefers another transaction with this one's nonce. That says nothing of
+    /// the other nodes: who has this one may still put it into a block.
+    pub(crate) fn is_contested(&self) -> bool {
+        self.api_code() == Some(ErrorCode::NonceInUse)
     }
 
     /// True when this transaction can never be executed any more, whoever has it.
@@ -324,7 +328,9 @@ mod tests {
         let api = |code| SdkError::from(ErrorBody::new(code, "text"));
         assert!(api(ErrorCode::Overloaded).is_retryable());
         assert!(!api(ErrorCode::NotFound).is_retryable());
-        assert!(api(ErrorCode::NonceTooLow).is_nonce_conflict());
+        // What one node does not want may wait at another.
+        assert!(api(ErrorCode::NonceTooLow).is_lost());
+        assert!(!api(ErrorCode::NonceInUse).is_lost());
         let unknown = SdkError::Api {
             code: "FromTheFuture".into(),
             message: String::new(),

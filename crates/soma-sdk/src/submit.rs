@@ -26,7 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// The most blocks added to an expiry.
 const EXPIRY_JITTER: u32 = 4_096;
 
-/// Pause after trouble while waiting for a receipt.
+/// Pause after trouble while waiting for a receipt, and between looks at the account's nonce.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// A random number of blocks added to each expiry. Two programs that make the same payment with one
@@ -127,6 +127,8 @@ impl Client {
         match self.submit(signed).await {
             Ok(_) | Err(SdkError::Timeout { .. }) => Ok(true),
             Err(SdkError::Transport { sent, .. }) => Ok(sent),
+            // An earlier try of this request, or an earlier call, may have left it with a node.
+            Err(error) if error.is_contested() => Ok(true),
             Err(error) => Err(error),
         }
     }
@@ -165,10 +167,16 @@ impl Client {
                     answer.receipt
                 }
                 // The nonce is used: by this transaction, or by another.
-                Err(error) if error.is_nonce_conflict() => match self.lookup(&digest).await? {
+                Err(error) if error.is_overtaken() => match self.lookup(&digest).await? {
                     Some(receipt) => Some(receipt),
                     None => return Err(error),
                 },
+                // Sent again now, it would push out the transaction that this node prefers.
+                Err(error) if error.is_contested() => {
+                    sent = true;
+                    self.until_decided(&signed.transaction, deadline).await?;
+                    None
+                }
                 // The transaction may be on its way: only the deadline ends the wait.
                 Err(error) if error.is_transient() => {
                     sent |= error.was_sent();
@@ -186,6 +194,29 @@ impl Client {
         }
     }
 
+    /// Waits until the chain has used a transaction's nonce or is at its expiry, but not beyond
+    /// `deadline`: then a node says what became of it.
+    async fn until_decided(
+        &self,
+        transaction: &Transaction,
+        deadline: Instant,
+    ) -> Result<(), SdkError> {
+        while Instant::now() < deadline {
+            tokio::time::sleep(PAUSE).await;
+            match self.balance(&transaction.sender).await {
+                Ok(account)
+                    if account.nonce > transaction.nonce
+                        || account.height >= transaction.expiry_height =>
+                {
+                    break;
+                }
+                Err(error) if !error.is_transient() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn lookup(&self, digest: &Digest) -> Result<Option<ReceiptView>, SdkError> {
         match self.receipt(digest).await {
             Ok(receipt) => Ok(Some(receipt)),
@@ -197,7 +228,8 @@ impl Client {
     /// Signs and sends a transaction of `key`'s account, and waits until it is in a block.
     ///
     /// Safe to call concurrently. When another program takes the nonce, the transaction is signed
-    /// again with the next: the one before can then never be executed.
+    /// again with the next, but only once the chain has used that nonce without it: a node may
+    /// prefer the other program's transaction while the rest of the network executes this one.
     ///
     /// # Errors
     /// As [`Client::execute_signed`]; [`SdkError::NonceContention`].
@@ -225,12 +257,12 @@ impl Client {
         for _ in 0..NONCE_TRIES {
             let (signed, sent) = match self.enqueue(key, kind.clone(), &mut record).await {
                 Ok(enqueued) => enqueued,
-                Err(error) if error.is_nonce_conflict() => continue,
+                Err(error) if error.is_overtaken() => continue,
                 Err(error) => return Err(error),
             };
             match self.wait(&signed, sent).await {
                 // The nonce went to another transaction; `wait` looked for this one's receipt.
-                Err(error) if error.is_nonce_conflict() => continue,
+                Err(error) if error.is_overtaken() => continue,
                 result => return result,
             }
         }

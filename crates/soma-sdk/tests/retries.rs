@@ -1,11 +1,13 @@
-//! Which requests are sent again, against a server that answers as it is told.
+//! Which requests are sent again, and what is signed again, against a server that answers as it is
+//! told.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use soma_sdk::Client;
-use soma_types::Address;
+use soma_sdk::api::{Balance, ChainInfo, FeeView, ReceiptStatus, ReceiptView, SubmitResponse};
+use soma_sdk::{Client, SecretKey};
+use soma_types::{Address, ChainId, Digest, Epoch, Shannons, SignedTransaction, TransactionKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -129,6 +131,115 @@ async fn what_counts_each_time_is_sent_once() {
         assert!(asked.is_err());
         assert_eq!(server.requests(), 1);
     }
+}
+
+fn good(body: &impl serde::Serialize) -> Answer {
+    Answer::Good(serde_json::to_string(body).unwrap().leak())
+}
+
+fn chain() -> Answer {
+    good(&ChainInfo {
+        chain: "test".to_owned(),
+        chain_id: ChainId([3; 32]),
+        genesis_time_ms: 0,
+        protocol_version: 1,
+        server_version: String::new(),
+        api_version: String::new(),
+        allow_forced_epochs: false,
+    })
+}
+
+/// An account whose next transaction on the chain has `nonce`.
+fn account(nonce: u64) -> Answer {
+    good(&Balance {
+        address: Address([1; 32]),
+        balance: Shannons(1_000),
+        nonce,
+        next_nonce: nonce,
+        height: 1,
+    })
+}
+
+fn taken(receipt: Option<ReceiptView>) -> Answer {
+    let digest = Digest([2; 32]);
+    good(&SubmitResponse { digest, receipt })
+}
+
+fn executed() -> Answer {
+    taken(Some(ReceiptView {
+        transaction: Digest([2; 32]),
+        sender: Address([1; 32]),
+        height: 2,
+        index: 0,
+        epoch: Epoch(0),
+        status: ReceiptStatus::Success,
+        error: None,
+        fee: FeeView {
+            base: Shannons(1),
+            operation: Shannons(0),
+            value: Shannons(0),
+            total: Shannons(1),
+        },
+        created: Vec::new(),
+        mutated: Vec::new(),
+        deleted: Vec::new(),
+        balance_changes: Vec::new(),
+    }))
+}
+
+/// Pays through a node that gives `answers`: the nonces that were signed for, all answers used.
+async fn pay(answers: Vec<Answer>) -> Vec<u64> {
+    let answers: &'static [Answer] = answers.leak();
+    let server = Server::start(answers).await;
+    let client = server.client(0);
+    let kind = TransactionKind::Transfer {
+        recipient: Address([7; 32]),
+        amount: Shannons(1),
+    };
+    let mut nonces = Vec::new();
+    let record = |signed: &SignedTransaction| {
+        nonces.push(signed.transaction.nonce);
+        Ok(())
+    };
+    let key = SecretKey::generate();
+    let receipt = client.sign_and_execute_recorded(&key, kind, record).await;
+    assert!(receipt.unwrap().is_success());
+    assert_eq!(server.requests(), answers.len());
+    nonces
+}
+
+#[tokio::test]
+async fn what_one_node_dropped_is_not_signed_again_while_another_may_execute_it() {
+    let dropped = Answer::Error("NonceInUse");
+    let answers = vec![
+        chain(),
+        account(5),
+        taken(None),
+        dropped,
+        account(5),
+        account(6),
+        executed(),
+    ];
+    assert_eq!(pay(answers).await, [5]);
+}
+
+#[tokio::test]
+async fn what_the_chain_used_the_nonce_without_is_signed_again() {
+    let dropped = Answer::Error("NonceInUse");
+    let answers = vec![
+        chain(),
+        account(5),
+        dropped,
+        dropped,
+        account(6),
+        Answer::Error("NonceTooLow"),
+        // No receipt.
+        Answer::Error("NotFound"),
+        account(6),
+        taken(None),
+        executed(),
+    ];
+    assert_eq!(pay(answers).await, [5, 6]);
 }
 
 #[tokio::test]

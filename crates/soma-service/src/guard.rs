@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use soma_api::ErrorCode;
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -91,8 +91,8 @@ fn is_origin(text: &str) -> bool {
 /// The limits in use.
 pub struct Guard {
     rate: RateLimit<IpAddr>,
-    slots: Semaphore,
-    watch_slots: Semaphore,
+    slots: Arc<Semaphore>,
+    watch_slots: Arc<Semaphore>,
     timeout: Duration,
     body_timeout: Duration,
     metrics: Option<RequestMetrics>,
@@ -105,11 +105,32 @@ const WATCH_ROUTES: [&str; 2] = ["/health", "/metrics"];
 const WATCH_SLOTS: usize = 64;
 
 impl Guard {
-    fn slots(&self, route: Option<&MatchedPath>) -> &Semaphore {
+    fn slots(&self, route: Option<&MatchedPath>) -> Arc<Semaphore> {
         match route.is_some_and(|route| WATCH_ROUTES.contains(&route.as_str())) {
-            true => &self.watch_slots,
-            false => &self.slots,
+            true => Arc::clone(&self.watch_slots),
+            false => Arc::clone(&self.slots),
         }
+    }
+}
+
+/// The place of a request among those that are worked on at the same time; an extension of each.
+#[derive(Clone)]
+pub struct Slot {
+    client: IpAddr,
+    permit: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+}
+
+impl Slot {
+    /// Who sent the request, as [`rate_key`] gives it.
+    pub fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    /// Gives the place to others: for a request that does nothing but wait from here on, which
+    /// needs a limit of its own.
+    pub fn release(&self) {
+        let mut permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
+        *permit = None;
     }
 }
 
@@ -118,8 +139,8 @@ impl Guard {
 pub fn guarded(router: Router, config: &GuardConfig, metrics: Option<RequestMetrics>) -> Router {
     let guard = Arc::new(Guard {
         rate: RateLimit::new(config.rate),
-        slots: Semaphore::new(config.max_concurrent_requests),
-        watch_slots: Semaphore::new(WATCH_SLOTS),
+        slots: Arc::new(Semaphore::new(config.max_concurrent_requests)),
+        watch_slots: Arc::new(Semaphore::new(WATCH_SLOTS)),
         timeout: Duration::from_millis(config.request_timeout_ms),
         body_timeout: Duration::from_millis(config.body_timeout_ms),
         metrics,
@@ -168,14 +189,20 @@ async fn stand(
     let body_deadline = BodyDeadline(begin.checked_add(guard.body_timeout));
     request.extensions_mut().insert(body_deadline);
     let method = name(request.method());
-    let client = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let response = if !guard.rate.allows(&rate_key(client)) {
+    let client = rate_key(request.extensions().get::<ConnectInfo<SocketAddr>>());
+    let response = if !guard.rate.allows(&client) {
         ApiError::new(
             ErrorCode::RateLimited,
             "too many requests from this address; slow down",
         )
         .into_response()
-    } else if let Ok(_slot) = guard.slots(route.as_ref()).try_acquire() {
+    } else if let Ok(permit) = guard.slots(route.as_ref()).try_acquire_owned() {
+        let slot = Slot {
+            client,
+            permit: Arc::new(Mutex::new(Some(permit))),
+        };
+        // It is held here too: extractors drop the request before its handler ends.
+        request.extensions_mut().insert(slot.clone());
         match tokio::time::timeout(guard.timeout, next.run(request)).await {
             Ok(response) => response,
             Err(_) => ApiError::new(

@@ -13,7 +13,8 @@
 //! # Invariants
 //! - No request can panic a service; whatever is not a success is an
 //!   [`ErrorBody`](soma_api::ErrorBody) with a stable code.
-//! - Connections, bodies and time for an answer are bounded.
+//! - Connections, bodies and time for an answer are bounded, and no connection stays open without
+//!   requests.
 //!
 //! # Reading order
 //! [`Server`], [`guarded`], [`Body`] and [`Query`], [`ApiError`]; then the rest in any order.
@@ -26,18 +27,22 @@
 mod error;
 mod extract;
 mod guard;
+mod held;
 pub mod logging;
 mod metrics;
 mod ports;
 mod rate;
 mod serve;
+mod shares;
 mod signal;
 
 pub use error::ApiError;
 pub use extract::{Body, PathText, Query, parse};
-pub use guard::{Guard, GuardConfig, InvalidOrigin, guarded};
+pub use guard::{Guard, GuardConfig, InvalidOrigin, Slot, guarded};
+pub use held::Held;
 pub use metrics::{RequestLabels, RequestMetrics, encoded, metrics_response};
 pub use ports::free_ports;
 pub use rate::{RateConfig, RateLimit, rate_key};
 pub use serve::{BindError, ServeConfig, Server, bind};
+pub use shares::{Share, Shares};
 pub use signal::stop_signal;

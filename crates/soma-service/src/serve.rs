@@ -1,4 +1,5 @@
-//! The accept loop: as many connections as allowed, a deadline for request heads, a graceful end.
+//! The accept loop: as many connections as allowed, in all and for one address, deadlines for those
+//! that send no requests, a graceful end.
 
 use std::convert::Infallible;
 use std::io;
@@ -16,10 +17,13 @@ use hyper_util::server::conn::auto;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+
+use super::{Held, Shares, rate_key};
 
 /// Limits of connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +31,17 @@ use tower::ServiceExt;
 pub struct ServeConfig {
     /// Open connections; more wait to be accepted. Default 4,096.
     pub max_connections: usize,
-    /// Time for a client to send a request's head, in milliseconds. Default 15,000.
+    /// The most of one IP address, or of the /64 network of an IPv6 address; more are closed at once.
+    /// Not for this machine's own: a proxy on it has those of all clients. 0 turns the limit off.
+    /// Default 1,024.
+    pub max_connections_per_ip: usize,
+    /// Time for a client to send a request's head, in milliseconds; for the first one it begins with
+    /// the connection. Default 15,000.
     pub head_timeout_ms: u64,
+    /// Time without a request after which a connection is closed, in milliseconds. A request ends
+    /// with its answer, an event stream with the stream. HTTP/1 has no longer than
+    /// `head_timeout_ms`. Default 60,000.
+    pub idle_timeout_ms: u64,
     /// Time for open requests to end when the node stops, in milliseconds. Default 3,000.
     pub stop_timeout_ms: u64,
 }
@@ -37,7 +50,9 @@ impl Default for ServeConfig {
     fn default() -> Self {
         Self {
             max_connections: 4_096,
+            max_connections_per_ip: 1_024,
             head_timeout_ms: 15_000,
+            idle_timeout_ms: 60_000,
             stop_timeout_ms: 3_000,
         }
     }
@@ -77,6 +92,7 @@ impl Server {
     /// Serves until `stop`, then lets open requests end.
     pub async fn run(self, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.config.max_connections));
+        let shares = Shares::new(self.config.max_connections_per_ip);
         let open = TaskTracker::new();
         loop {
             let slot = tokio::select! {
@@ -89,11 +105,15 @@ impl Server {
             };
             match accepted {
                 Ok((stream, client)) => {
+                    let Some(share) = shares.take(rate_key(Some(&ConnectInfo(client)))) else {
+                        tracing::debug!(%client, "closed: its address has as many connections as it may");
+                        continue;
+                    };
                     let router = self.router.clone();
                     let (config, stop) = (self.config.clone(), stop.clone());
                     open.spawn(async move {
                         connection(stream, client, router, &config, stop).await;
-                        drop(slot);
+                        drop((slot, share));
                     });
                 }
                 Err(error) => {
@@ -107,7 +127,7 @@ impl Server {
         open.close();
         let limit = Duration::from_millis(self.config.stop_timeout_ms);
         // What is still open then is cut when the runtime ends.
-        let _ = tokio::time::timeout(limit, open.wait()).await;
+        let _ = timeout(limit, open.wait()).await;
     }
 }
 
@@ -120,31 +140,82 @@ async fn connection(
 ) {
     // Answers are small; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
+    let requests = watch::Sender::new(0);
+    let (counted, mut count) = (requests.clone(), requests.subscribe());
     let service = service_fn(move |mut request: Request<Incoming>| {
+        let under_way = UnderWay::new(counted.clone());
         request.extensions_mut().insert(ConnectInfo(client));
         let router = router.clone();
         async move {
             let Ok(response) = router.oneshot(request.map(axum::body::Body::new)).await;
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(|body| Held {
+                body,
+                held: under_way,
+            }))
         }
     });
+    let head_timeout = Duration::from_millis(config.head_timeout_ms);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(config.head_timeout_ms));
+        .header_read_timeout(head_timeout);
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(30));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
+    // Neither hyper's timeout of heads, which begins with the first bytes, nor the pings of HTTP/2
+    // end a connection whose client is alive and asks for nothing.
+    let quiet = async {
+        if timeout(head_timeout, count.changed()).await.is_ok() {
+            idle(&mut count, Duration::from_millis(config.idle_timeout_ms)).await;
+        }
+    };
     tokio::select! {
         // An error means that the client went away or sent something that is not HTTP.
-        _ = connection.as_mut() => {}
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => {}
+        () = quiet => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        _ = connection => {}
+        // The client does not close its side.
+        () = idle(&mut count, Duration::from_millis(config.stop_timeout_ms)) => {}
+    }
+}
+
+/// Returns once no request was under way for `limit`.
+async fn idle(count: &mut watch::Receiver<usize>, limit: Duration) {
+    loop {
+        // No error: the connection holds the sender.
+        let _ = count.wait_for(|count| *count == 0).await;
+        if timeout(limit, count.changed()).await.is_err() {
+            return;
         }
+    }
+}
+
+/// Counts a request until its answer is sent. Told is only when there is one or none.
+struct UnderWay(watch::Sender<usize>);
+
+impl UnderWay {
+    fn new(count: watch::Sender<usize>) -> Self {
+        count.send_if_modified(|count| {
+            *count += 1;
+            *count == 1
+        });
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_if_modified(|count| {
+            *count -= 1;
+            *count == 0
+        });
     }
 }

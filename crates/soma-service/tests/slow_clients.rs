@@ -1,22 +1,41 @@
-//! Clients that send slowly hold no place for long, and nobody is blind meanwhile.
+//! Clients that send slowly or nothing hold no place for long, and nobody is blind meanwhile.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::{get, post};
+use axum::{Extension, Router, body};
+use futures::stream;
 use serde_json::Value;
-use soma_service::{Body, GuardConfig, ServeConfig, Server, bind, guarded};
+use soma_service::{Body, GuardConfig, ServeConfig, Server, Slot, bind, guarded};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 /// A service with one place; bodies have `body_timeout_ms`.
 async fn start(body_timeout_ms: u64) -> (SocketAddr, CancellationToken) {
+    start_with(body_timeout_ms, ServeConfig::default()).await
+}
+
+async fn start_with(body_timeout_ms: u64, serve: ServeConfig) -> (SocketAddr, CancellationToken) {
     let router = Router::new()
         .route(
             "/v1/echo",
             post(async |Body(value): Body<Value>| axum::Json(value)),
+        )
+        // Lasts longer than any timeout of a connection here.
+        .route("/v1/slow", get(async || sleepy("slow").await))
+        .route(
+            "/v1/stream",
+            get(async || body::Body::from_stream(stream::once(sleepy("late")))),
+        )
+        .route(
+            "/v1/wait",
+            get(async |Extension(slot): Extension<Slot>| {
+                slot.release();
+                std::future::pending::<()>().await;
+            }),
         )
         .route("/health", get(async || "ok"))
         .route("/metrics", get(async || "none"));
@@ -30,10 +49,36 @@ async fn start(body_timeout_ms: u64) -> (SocketAddr, CancellationToken) {
     let server = Server {
         listener,
         router: guarded(router, &config, None),
-        config: ServeConfig::default(),
+        config: serve,
     };
     tokio::spawn(server.run(stop.clone()));
     (address, stop)
+}
+
+async fn sleepy(text: &'static str) -> Result<&'static str, Infallible> {
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    Ok(text)
+}
+
+/// Short timeouts, and room for `max_connections`.
+fn impatient(max_connections: usize) -> ServeConfig {
+    ServeConfig {
+        max_connections,
+        head_timeout_ms: 200,
+        idle_timeout_ms: 200,
+        stop_timeout_ms: 200,
+        ..ServeConfig::default()
+    }
+}
+
+/// Sends `bytes` and gives all that comes until the service closes.
+async fn until_closed(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut received = Vec::new();
+    // A reset is an end too.
+    let _ = stream.read_to_end(&mut received).await;
+    received
 }
 
 /// Sends the head of a request and the beginning of its body.
@@ -96,5 +141,58 @@ async fn a_full_service_can_still_be_looked_after() {
     while echo(address).await != 200 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    stop.cancel();
+}
+
+/// How a client of HTTP/2 begins, with no settings.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// `GET /health` as the first request of HTTP/2.
+const HTTP2_HEALTH: &[u8] = b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x04\x07/health\x01\x01a";
+
+#[tokio::test]
+async fn clients_that_send_no_request_are_closed_and_others_get_in() {
+    let beginnings: [&[u8]; 5] = [b"", b"PRI * HT", b"GET /hea", HTTP2, &HTTP2[..30]];
+    let (address, stop) = start_with(30_000, impatient(beginnings.len())).await;
+    let clients =
+        beginnings.map(|bytes| tokio::spawn(async move { until_closed(address, bytes).await }));
+    // They hold all places, until each is closed.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(status(address, "/health").await, 200);
+    for client in clients {
+        client.await.unwrap();
+    }
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_connection_without_requests_any_more_is_closed() {
+    let (address, stop) = start_with(30_000, impatient(1)).await;
+    let http1 = until_closed(address, b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(http1.starts_with(b"HTTP/1.1 200"), "{http1:?}");
+    let http2 = until_closed(address, &[HTTP2, HTTP2_HEALTH].concat()).await;
+    assert!(http2.windows(2).any(|bytes| bytes == b"ok"), "{http2:?}");
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_request_under_way_keeps_its_connection_however_long_it_takes() {
+    let (address, stop) = start_with(30_000, impatient(1)).await;
+    for (path, expected) in [("slow", "slow"), ("stream", "late")] {
+        let answer = reqwest::get(format!("http://{address}/v1/{path}")).await;
+        assert_eq!(answer.unwrap().text().await.unwrap(), expected);
+    }
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn who_only_waits_takes_no_place() {
+    let (address, stop) = start(30_000).await;
+    let mut waiting = TcpStream::connect(address).await.unwrap();
+    let request = b"GET /v1/wait HTTP/1.1\r\nhost: a\r\n\r\n";
+    waiting.write_all(request).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(echo(address).await, 200);
+    drop(waiting);
     stop.cancel();
 }

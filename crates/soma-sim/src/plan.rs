@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
-use soma_consensus::{Bans, ConsensusConfig, Timeouts};
+use soma_consensus::{Bans, ConsensusConfig, Limits, Timeouts};
 
 use crate::disk::Honesty;
 use crate::time::{MS, Micros, SECOND};
@@ -240,6 +240,11 @@ fn config(dice: &mut ChaCha8Rng, extra: &mut ChaCha8Rng) -> ConsensusConfig {
         bans: Bans {
             max_faults,
             ..Bans::default()
+        },
+        // Only the newest block is at hand: others that are decided come from the disk.
+        limits: Limits {
+            undecided_bytes: 0,
+            ..Limits::default()
         },
         min_interval_ms: dice.gen_range(150..=400),
         sync_interval_ms: dice.gen_range(300..=1_000),

@@ -71,6 +71,18 @@ pub enum SubmitterError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The URL of a served file does not give its data.
+    #[error(
+        "{url}: {error}; validators would not find the data and the bond would be lost: serve {} there, or name another URL prefix", path.display()
+    )]
+    NotServed {
+        /// The URL.
+        url: String,
+        /// The file.
+        path: PathBuf,
+        /// What the URL gives instead.
+        error: Box<BlobError>,
+    },
     /// Settings that contradict each other or the network.
     #[error("{0}")]
     Settings(String),
@@ -82,6 +94,7 @@ impl SubmitterError {
         match self {
             Self::Sdk(error) => error.name(),
             Self::Blob(error) => error.name(),
+            Self::NotServed { error, .. } => error.name(),
             Self::Source { .. } => "SourceUnreadable",
             Self::State { .. } => "StateFolder",
             Self::Journal { .. } => "InvalidJournal",
@@ -97,7 +110,8 @@ impl SubmitterError {
         match self {
             Self::Sdk(SdkError::NotExecuted { .. } | SdkError::NonceContention { .. }) => true,
             Self::Sdk(error) => error.is_retryable(),
-            Self::Blob(BlobError::UploadFailed { .. }) => true,
+            Self::Blob(error) => may_pass(error),
+            Self::NotServed { error, .. } => may_pass(error),
             _ => false,
         }
     }
@@ -121,5 +135,16 @@ impl SubmitterError {
             path: path.to_owned(),
             reason: reason.to_string(),
         }
+    }
+}
+
+fn may_pass(error: &BlobError) -> bool {
+    match error {
+        BlobError::Offline { .. } | BlobError::DiskFull { .. } | BlobError::UploadFailed { .. } => {
+            true
+        }
+        // A refusal for good is not tried twice.
+        BlobError::Unavailable { tries, .. } => *tries > 1,
+        _ => false,
     }
 }

@@ -63,8 +63,8 @@ impl Uploads {
     /// Makes the data of a piece available and gives its URL.
     ///
     /// # Errors
-    /// [`SubmitterError::Blob`]; [`SubmitterError::Settings`] when there is no place, or the URL of
-    /// a served file does not give its data.
+    /// [`SubmitterError::Blob`]; [`SubmitterError::NotServed`] when the URL of a served file does
+    /// not give its data; [`SubmitterError::Settings`] when there is no place.
     pub async fn put(&self, piece: &Piece, bytes: Vec<u8>) -> Result<String, SubmitterError> {
         match self {
             Self::Store(store) => Ok(store.upload_bytes(bytes).await?.url),
@@ -98,13 +98,11 @@ impl Served {
             }
             Err(error) if error.is_own() => return Err(error.into()),
             Err(error) => {
-                let text = format!(
-                    "{}: {error}; validators would not find the data and the bond would be lost: \
-                     serve {} there, or name another URL prefix",
-                    blob.url,
-                    piece.path.display()
-                );
-                return Err(SubmitterError::Settings(text));
+                return Err(SubmitterError::NotServed {
+                    url: blob.url,
+                    path: piece.path.clone(),
+                    error: Box::new(error),
+                });
             }
         }
         Ok(blob.url)

@@ -114,7 +114,7 @@ impl Session {
             if bytes >= self.evaluated_bytes {
                 break;
             }
-            let document = document?.read()?;
+            let document = document?.read_first(self.evaluated_bytes - bytes)?;
             bytes += document.len() as u64;
             pieces.push(document);
         }
@@ -152,5 +152,41 @@ impl OnDevice for Evaluate<'_> {
         let model = embedding::read::<B>(self.weights, &size, &device)?;
         let options = soma_model::EvaluateOptions::default();
         crate::evaluate(&model, self.pieces.iter().map(Ok), &options, &device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_evaluation_reads_no_more_than_asked_for_whatever_the_documents_hold() {
+        let folder = tempfile::tempdir().expect("folder");
+        for at in 0..6 {
+            let text = "a".repeat(1_000);
+            std::fs::write(folder.path().join(format!("{at}.txt")), text).expect("file");
+        }
+        let data = DataConfig {
+            held_out_fraction: 0.9,
+            ..DataConfig::new([folder.path()])
+        };
+        let documents = Documents::open(data.clone()).expect("documents");
+        let held_out = |evaluated_bytes| {
+            let session = Session {
+                data: data.clone(),
+                stream: StreamConfig::new(0),
+                train: TrainConfig::default(),
+                folder: PathBuf::new(),
+                start: Start::Random,
+                evaluated_bytes,
+            };
+            let pieces = session.held_out(&documents).expect("pieces");
+            pieces.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert!(documents.summary().held_out.documents >= 2);
+        assert!(held_out(0).is_empty());
+        assert_eq!(held_out(300), [300]);
+        assert_eq!(held_out(1_000), [1_000]);
+        assert_eq!(held_out(1_500), [1_000, 500]);
     }
 }

@@ -87,11 +87,11 @@ pub enum StakeState {
         /// Shares of the pool's `soma`.
         tokens: u128,
     },
-    /// Leaves at the start of `release`.
+    /// Leaves from the start of `release` on, when its turn comes.
     Unbonding {
         /// Shares of the pool's `unbonding_soma`.
         tokens: u128,
-        /// The epoch at whose start it is paid out.
+        /// The epoch from whose start on it is paid out.
         release: Epoch,
     },
 }

@@ -119,7 +119,7 @@ pub enum ExecutionError {
     StakingPoolInsolvent,
     /// The position is on its way out already.
     #[error(
-        "this stake is being withdrawn already; it is paid out at the start of epoch {release}"
+        "this stake is being withdrawn already; it is paid out from the start of epoch {release} on"
     )]
     StakeAlreadyUnbonding {
         /// The epoch of the payout.
@@ -176,7 +176,9 @@ pub enum ExecutionError {
         bps: u16,
     },
     /// Too little stake for a model.
-    #[error("a model needs a first stake of at least {minimum}, got {got}")]
+    #[error(
+        "a model needs a stake of at least {minimum} that is not being withdrawn, got {got}; stake more"
+    )]
     ModelMinStakeNotMet {
         /// The least stake.
         minimum: Shannons,

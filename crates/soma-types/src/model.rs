@@ -92,7 +92,7 @@ pub struct Model {
     pub pending: Option<PendingReveal>,
 }
 
-/// Who revealed some weights first, by plaintext checksum.
+/// Who committed to some weights first, of those who revealed them; by plaintext checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WeightsRecord {
     /// Owner of the model.

@@ -59,18 +59,6 @@ pub struct SystemState {
     pub targets: TargetState,
 }
 
-impl SystemState {
-    /// What the system holds itself.
-    pub fn held(&self) -> Option<Shannons> {
-        Shannons::sum([
-            self.emission_pool,
-            self.validator_pot,
-            self.target_pot,
-            self.burned,
-        ])
-    }
-}
-
 /// Where all SOMA are: every pool and the sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Supply {

@@ -11,8 +11,6 @@ use crate::time::{Epoch, Height};
 pub const TOTAL_VOTING_POWER: u64 = 10_000;
 /// Power that decides: more than two thirds.
 pub const QUORUM: u64 = 6_667;
-/// Power that holds at least one honest validator: more than one third.
-pub const VALIDITY: u64 = 3_334;
 
 /// Power whose announcements change the protocol version: a quorum, and of the rest the part
 /// `upgrade_buffer_bps` in basis points.

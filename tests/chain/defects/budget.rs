@@ -167,3 +167,31 @@ fn an_early_forced_epoch_releases_the_share_of_the_time_that_passed() {
         assert_eq!(summary.released.0, released);
     }
 }
+
+#[test]
+fn an_epoch_releases_by_its_own_length_when_a_new_version_changes_it() {
+    let [mut old, mut newer] = [Parameters::v1(), Parameters::v1()];
+    old.epoch_duration_ms = 1_000_000;
+    newer.epoch_duration_ms = 2_000_000;
+    let mut setup = Setup {
+        full_emission: false,
+        versions: vec![old, newer],
+        ..Setup::default()
+    };
+    setup.parameters.remove("epoch_duration_ms");
+    let mut world = World::with(setup);
+    for validator in world.validators.clone() {
+        let version = 2;
+        world.ok(
+            &validator,
+            TransactionKind::AnnounceProtocolVersion { version },
+        );
+    }
+    let pool = world.chain.system().emission_pool.0;
+    let mut proposal = world.proposal(Vec::new());
+    proposal.time_ms = world.genesis.time_ms + 1_000_000;
+    world.apply(proposal).expect("a valid block");
+    let system = world.chain.system();
+    assert_eq!(system.protocol_version, 2);
+    assert_eq!(system.emission_pool.0, pool - 1_370_000_000_000);
+}

@@ -67,6 +67,69 @@ fn a_model_that_does_not_reveal_in_time_loses_half_of_its_stake_and_ends() {
     );
 }
 
+fn take_back(world: &mut World, owner: &soma_types::Address, model: &soma_types::ModelId) {
+    let pool = world.model_pool(model);
+    let stake = world.stake_in(owner, &pool).id;
+    world.ok(owner, TransactionKind::Unstake { stake });
+}
+
+#[test]
+fn a_model_without_its_stake_cannot_commit() {
+    let mut world = World::new();
+    let (owner, secrets) = secrets(&mut world, 1);
+    let model = secrets.model;
+    take_back(&mut world, &owner, &model);
+    world.end_epoch();
+    assert_eq!(world.fails(&owner, secrets.commit()), "ModelMinStakeNotMet");
+    let amount = soma(1);
+    world.ok(&owner, TransactionKind::StakeToModel { model, amount });
+    world.ok(&owner, secrets.commit());
+}
+
+#[test]
+fn a_model_without_its_stake_does_not_become_active() {
+    let mut world = World::new();
+    let (owner, secrets) = secrets(&mut world, 1);
+    let model = secrets.model;
+    world.ok(&owner, secrets.commit());
+    take_back(&mut world, &owner, &model);
+    world.end_epoch();
+    assert_eq!(world.fails(&owner, secrets.reveal()), "ModelMinStakeNotMet");
+    assert_eq!(world.model(&model).status, ModelStatus::Pending);
+    let amount = soma(1);
+    world.ok(&owner, TransactionKind::StakeToModel { model, amount });
+    world.ok(&owner, secrets.reveal());
+    assert_eq!(world.model(&model).status, ModelStatus::Active);
+}
+
+#[test]
+fn an_active_model_that_loses_its_stake_reveals_its_update_and_commits_to_no_other() {
+    let mut world = World::with_targets();
+    let owner = world.users[0];
+    let model = world.model_of(&owner);
+    let update = ModelSecrets::new(model, 1, axis(DIM, 1));
+    world.ok(&owner, update.commit());
+    world.end_epoch();
+    take_back(&mut world, &owner, &model);
+    world.ok(&owner, update.reveal());
+    assert_eq!(world.fails(&owner, update.commit()), "ModelMinStakeNotMet");
+    // Stake that waits for the next epoch keeps the model, so it counts.
+    let amount = soma(1);
+    world.ok(&owner, TransactionKind::StakeToModel { model, amount });
+    world.ok(&owner, update.commit());
+}
+
+#[test]
+fn stake_that_is_withdrawn_after_the_commit_shares_the_slash_for_no_reveal() {
+    let mut world = World::new();
+    let (owner, secrets) = secrets(&mut world, 1);
+    world.ok(&owner, secrets.commit());
+    take_back(&mut world, &owner, &secrets.model);
+    let before = world.balance(&owner).0;
+    world.end_epochs(2);
+    assert_eq!(world.balance(&owner).0, before + soma(5).0);
+}
+
 #[test]
 fn an_update_that_is_not_revealed_in_time_is_dropped_without_a_slash() {
     let mut world = World::with_targets();

@@ -2,7 +2,7 @@
 
 use soma_tests::scenes::soma;
 use soma_tests::world::World;
-use soma_types::{Shannons, TransactionKind};
+use soma_types::{ObjectRef, Shannons, StakeState, TransactionKind};
 
 #[test]
 fn d05_a_models_share_is_staked_for_its_owner_by_commission_and_the_rest_is_its_stakers() {
@@ -61,4 +61,38 @@ fn d08_the_share_of_a_model_without_stakers_is_its_owners_stake() {
     let stake = world.stakes(&owner)[0];
     assert_eq!(world.worth(&stake).0, 17_125_000_000);
     world.ok(&owner, TransactionKind::Unstake { stake: stake.id });
+}
+
+#[test]
+fn commission_that_is_unstaked_leaves_under_another_id_and_makes_room_for_the_next() {
+    let mut world = World::new();
+    let owner = world.validators[0];
+    let own = world.stakes(&owner)[0].id;
+    let mut collected = Vec::new();
+    for _ in 0..2 {
+        world.end_epoch();
+        let commission = world
+            .stakes(&owner)
+            .into_iter()
+            .find(|stake| stake.id != own && matches!(stake.state, StakeState::Staked { .. }));
+        let commission = commission.expect("earned");
+        let worth = world.worth(&commission);
+        let stake = commission.id;
+        let receipt = world.ok(&owner, TransactionKind::Unstake { stake });
+        assert_eq!(receipt.deleted, [ObjectRef::Stake(stake)]);
+        let [ObjectRef::Stake(leaving)] = receipt.created[..] else {
+            panic!("a position was made: {:?}", receipt.created);
+        };
+        let leaving = world.read().stake(&leaving).expect("readable");
+        let leaving = leaving.expect("on its way out");
+        assert!(matches!(leaving.state, StakeState::Unbonding { .. }));
+        assert_eq!(leaving.principal, commission.principal);
+        assert_eq!(world.worth(&leaving), worth);
+        collected.push((stake, worth.0));
+    }
+    assert_eq!(collected[0].0, collected[1].0, "one id at a time");
+    let balance = world.balance(&owner).0;
+    world.end_epochs(2);
+    let paid: u64 = collected.iter().map(|(_, worth)| worth).sum();
+    assert!(world.balance(&owner).0.abs_diff(balance + paid) <= 1);
 }

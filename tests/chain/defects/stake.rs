@@ -170,6 +170,60 @@ fn d41_unbonding_takes_a_full_epoch_in_which_stake_earns_nothing() {
     assert_eq!(world.balance(&address).0, balance.0 + soma(1_000).0);
 }
 
+/// A block with all of `kinds` by `sender`, none of which fails.
+fn all_at_once(
+    world: &mut World,
+    sender: &Address,
+    kinds: impl IntoIterator<Item = TransactionKind>,
+) {
+    let signed = (0..)
+        .zip(kinds)
+        .map(|(ahead, kind)| world.sign(sender, kind, ahead))
+        .collect();
+    let block = world.block(signed);
+    let mut receipts = block.receipts.iter();
+    assert!(receipts.all(|receipt| receipt.status.is_success()));
+}
+
+#[test]
+fn stake_in_very_many_positions_is_paid_out_over_several_blocks() {
+    let setup = Setup::default().with("validator_reward_allocation_bps", 0);
+    let mut world = World::with(setup);
+    let (user, validator) = (world.users[0], world.validators[0]);
+    let positions = |world: &World| {
+        let stakes = world.read().stakes_of(&user, None, 10_000);
+        stakes.expect("readable")
+    };
+    let amount = Shannons(1);
+    let stake = TransactionKind::Stake { validator, amount };
+    all_at_once(&mut world, &user, vec![stake; 1_002]);
+    world.end_epoch();
+    let all = positions(&world);
+    all_at_once(&mut world, &user, all.iter().map(unstake));
+    let balance = world.balance(&user).0;
+    world.end_epoch();
+    assert_eq!(positions(&world).len(), 1_002);
+
+    world.end_epoch_with(Vec::new());
+    let left = positions(&world);
+    let ids = |stakes: &[StakePosition]| stakes.iter().map(|stake| stake.id).collect::<Vec<_>>();
+    assert_eq!(ids(&left), ids(&all[1_000..]), "in order of id");
+    for stake in &left {
+        assert!(matches!(
+            world.read().stake_state(stake).expect("readable"),
+            StakeState::Unbonding { release, .. } if release == world.chain.system().epoch
+        ));
+        assert_eq!(world.worth(stake), amount);
+    }
+    assert_eq!(world.validator_pool(&validator).unbonding_soma.0, 2);
+    assert_eq!(world.balance(&user).0, balance + 1_000);
+
+    world.tick();
+    assert!(positions(&world).is_empty());
+    assert_eq!(world.validator_pool(&validator).unbonding_tokens, 0);
+    assert_eq!(world.balance(&user).0, balance + 1_002);
+}
+
 #[test]
 fn d41_stake_on_its_way_out_is_still_slashed() {
     let mut world = World::with_targets();

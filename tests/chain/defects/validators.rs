@@ -3,7 +3,7 @@
 use soma_tests::scenes::soma;
 use soma_tests::world::{Setup, World, consensus_key, metadata};
 use soma_types::validator::MetadataText;
-use soma_types::{MetadataUpdate, Shannons, TransactionKind, ValidatorStatus};
+use soma_types::{Address, MetadataUpdate, PoolId, Shannons, TransactionKind, ValidatorStatus};
 
 #[test]
 fn d38_a_joining_validator_has_the_commission_that_it_asked_for() {
@@ -119,15 +119,59 @@ fn d40_an_application_lapses_after_the_grace_period() {
         world.validator(&user).status,
         ValidatorStatus::Pending { .. }
     ));
+    let pool = world.validator(&user).pool;
     world.end_epoch();
-    assert!(matches!(
-        world.validator(&user).status,
-        ValidatorStatus::Inactive { .. }
-    ));
+    assert!(is_unknown(&world, &user));
     // The address, the key and the stake are free again.
     let stake = world.stakes(&user)[0].id;
     world.ok(&user, TransactionKind::Unstake { stake });
     world.apply_to_validate(&user, 70, Shannons::ZERO);
+    assert_ne!(world.validator(&user).pool, pool);
+    world.end_epoch();
+    assert!(has_pool(&world, &pool), "stake is still on its way out");
+    world.end_epoch();
+    assert!(!has_pool(&world, &pool) && world.stakes(&user).is_empty());
+}
+
+fn is_unknown(world: &World, address: &Address) -> bool {
+    world.read().validator(address).expect("readable").is_none()
+}
+
+fn has_pool(world: &World, pool: &PoolId) -> bool {
+    world.read().pool(pool).expect("readable").is_some()
+}
+
+#[test]
+fn a_candidate_that_comes_and_goes_leaves_nothing_behind() {
+    let mut world = World::new();
+    let user = world.users[0];
+    let keys = |world: &World| world.dump().into_keys().collect::<Vec<_>>();
+    let before = keys(&world);
+    for _ in 0..3 {
+        world.apply_to_validate(&user, 70, Shannons::ZERO);
+        assert_ne!(keys(&world), before);
+        world.ok(&user, TransactionKind::RemoveValidator);
+        assert_eq!(keys(&world), before);
+    }
+}
+
+#[test]
+fn the_empty_pool_of_a_former_validator_goes_when_it_applies_again() {
+    let mut world = World::new();
+    let former = world.validators[1];
+    world.ok(&former, TransactionKind::RemoveValidator);
+    world.end_epoch();
+    for stake in world.stakes(&former) {
+        world.ok(&former, TransactionKind::Unstake { stake: stake.id });
+    }
+    world.end_epochs(2);
+    assert!(world.stakes(&former).is_empty(), "paid out");
+    let pool = world.validator(&former).pool;
+    assert!(has_pool(&world, &pool));
+    world.apply_to_validate(&former, 70, soma(100));
+    assert!(!has_pool(&world, &pool));
+    world.end_epoch();
+    assert_eq!(world.validator(&former).status, ValidatorStatus::Active);
 }
 
 #[test]
@@ -143,10 +187,12 @@ fn d40_an_application_can_be_withdrawn_at_once() {
         "DuplicateValidatorMetadata"
     );
     world.ok(&user, TransactionKind::RemoveValidator);
+    assert!(is_unknown(&world, &user));
     world.ok(&other, rival);
     let stake = world.stakes(&user)[0];
     assert_eq!(world.worth(&stake), soma(100));
     world.ok(&user, TransactionKind::Unstake { stake: stake.id });
     world.end_epochs(2);
     assert!(world.stakes(&user).is_empty(), "paid out");
+    assert!(!has_pool(&world, &stake.pool));
 }

@@ -219,7 +219,10 @@ async fn copy(
 }
 
 /// A new file that others may read, such as a web server: temporary files are private otherwise.
-fn readable_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+///
+/// # Errors
+/// [`io::Error`] when none can be made in `folder`.
+pub fn readable_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {

@@ -233,7 +233,7 @@ impl<S: Store> Chain<S> {
             &transactions,
             &receipts,
             tree.root,
-        );
+        )?;
         let digest = header::digest(&block.header);
         Ok(ExecutedBlock {
             block,

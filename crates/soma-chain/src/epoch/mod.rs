@@ -5,7 +5,7 @@
 //! 2. open targets expire, their rewards go back to the budget
 //! 3. reports of models are counted: slashed and ended by a quorum
 //! 4. models that missed a commit or reveal are slashed and ended, stale updates dropped
-//! 5. unbonded stake is paid out
+//! 5. unbonded stake is paid out; what is too much for one block waits for the next
 //! 6. the value fee moves
 //! 7. validators are paid; reports of validators are counted
 //!
@@ -13,10 +13,11 @@
 //! 8. commissions and staged metadata take effect
 //! 9. leaving validators end, waiting stake starts, models below the minimum end
 //! 10. candidates join, validators with too little stake leave, the committee is fixed
-//! 11. the protocol version switches when the old committee's votes suffice
-//! 12. difficulty moves
-//! 13. the emission is released and the budget split; draws are ordered for the next block
-//! 14. the summary of the old epoch is kept
+//! 11. the emission is released, by the length of an epoch that held in the old one
+//! 12. the protocol version switches when the old committee's votes suffice
+//! 13. difficulty moves
+//! 14. the budget is split; draws are ordered for the next block
+//! 15. the summary of the old epoch is kept
 //!
 //! Nothing here can fail for a reason that users can cause.
 
@@ -42,6 +43,7 @@ use crate::state::State;
 pub(crate) use committee::form_committee;
 pub use committee::voting_powers;
 pub(crate) use opening::open_epoch;
+pub(crate) use stake::pay_unbonded;
 pub(crate) use summary::current as current_summary;
 pub(crate) use targets::prune_some;
 
@@ -55,7 +57,7 @@ pub(crate) fn change(state: &mut State<'_>, rules: &Rules, forced: bool) -> Resu
     targets::expire(state)?;
     models::count_reports(state)?;
     models::time_out(state)?;
-    stake::pay_unbonded(state)?;
+    pay_unbonded(state, ended.next())?;
     value_fee::adjust(state, elapsed_ms)?;
     validators::pay(state)?;
 
@@ -67,13 +69,13 @@ pub(crate) fn change(state: &mut State<'_>, rules: &Rules, forced: bool) -> Resu
     validators::join_and_drop(state)?;
     let upgraded = upgrade::next_version(state, rules)?;
     form_committee(state, ended.next())?;
+    let full = forced && rules.full_emission_on_forced_epochs;
+    let released = budget::release(state, elapsed_ms, full);
     if let Some((version, parameters)) = upgraded {
         state.system.protocol_version = version;
         state.parameters = parameters;
     }
     targets::steer(state);
-    let full = forced && rules.full_emission_on_forced_epochs;
-    let released = budget::release(state, elapsed_ms, full);
 
     summary::keep(state, &before, released);
     opening::open_epoch(state, ended.next(), released)?;

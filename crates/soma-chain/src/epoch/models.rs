@@ -29,8 +29,8 @@ pub(crate) fn count_reports(state: &mut State<'_>) -> Step<()> {
     for (id, _) in against.into_iter().filter(|(_, power)| *power >= QUORUM) {
         let mut model = state.model(&id)?;
         slash_pool(state, &model.pool, model.owner, slash)?;
-        // Weights that a quorum refused are nobody's any more; without them, the model cannot be
-        // reported for them again.
+        // Weights that a quorum refused are nobody's any more: others may reveal them, and the model
+        // cannot be reported for them again.
         model.weights = None;
         match model.status {
             ModelStatus::Active => end_model(state, &mut model, now)?,

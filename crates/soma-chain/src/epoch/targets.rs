@@ -64,7 +64,8 @@ pub(crate) fn prune_some(state: &mut State<'_>) -> Step<()> {
     Ok(())
 }
 
-fn epoch_of(key: &[u8]) -> Option<Epoch> {
+/// The epoch that a stored key begins with.
+pub(super) fn epoch_of(key: &[u8]) -> Option<Epoch> {
     let bytes = key.get(2..10)?;
     Some(Epoch(u64::from_be_bytes(bytes.try_into().ok()?)))
 }

@@ -184,7 +184,7 @@ fn drop_if_weak(state: &mut State<'_>, validator: &mut Validator, power: u64) ->
             since: waiting_since,
         } => {
             if waiting_since.plus(grace) < state.epoch() {
-                changes::end_validator(state, validator, since)?;
+                changes::end_candidate(state, validator, since)?;
             }
         }
         ValidatorStatus::Active if power >= state.parameters.validator_low_stake_power => {

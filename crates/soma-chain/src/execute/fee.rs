@@ -4,6 +4,7 @@
 use soma_types::{ExecutionError, Fee, Ppm, Shannons, TransactionKind};
 
 use super::staking;
+use super::submissions::bond_of;
 use crate::state::{State, Step};
 
 /// Price of a transaction.
@@ -39,11 +40,6 @@ pub(crate) fn quote(state: &State<'_>, kind: &TransactionKind) -> Step<Quote> {
 fn amounts(state: &State<'_>, kind: &TransactionKind) -> Step<(Shannons, Shannons, Ppm)> {
     let whole = state.system.value_fee;
     let half = whole.half();
-    let bond = |size| {
-        Shannons(size)
-            .checked_mul(state.parameters.submission_bond_per_byte)
-            .ok_or(ExecutionError::ArithmeticOverflow)
-    };
     Ok(match kind {
         TransactionKind::Transfer { amount, .. } => (*amount, *amount, whole),
         TransactionKind::PayMany { payments } => {
@@ -66,7 +62,7 @@ fn amounts(state: &State<'_>, kind: &TransactionKind) -> Step<(Shannons, Shannon
                 .data
                 .size
                 .min(state.parameters.max_submission_data_size);
-            (bond(size)?, Shannons::ZERO, whole)
+            (bond_of(state, size)?, Shannons::ZERO, whole)
         }
         _ => (Shannons::ZERO, Shannons::ZERO, whole),
     })

@@ -1,7 +1,8 @@
 //! Execution of one block: a pure function of the committed state and the proposal.
 //!
 //! ```text
-//! begin: drop lapsed seals and some old targets → punish misbehaviour → draw targets by the parent's hash
+//! begin: drop lapsed seals and some old targets → pay stake that waits for its turn → punish misbehaviour
+//!        → draw targets by the parent's hash
 //! each transaction: price → effect or failure → receipt
 //! end:   epoch change when due → supply audit → changes, receipts, events
 //! ```
@@ -84,6 +85,8 @@ pub(crate) fn execute(
 
     seals::drop_lapsed(&mut state)?;
     epoch::prune_some(&mut state)?;
+    let now = state.epoch();
+    epoch::pay_unbonded(&mut state, now)?;
     for evidence in &proposal.misbehavior {
         punish(&mut state, evidence)?;
     }

@@ -31,6 +31,16 @@ fn commission(bps: u16) -> Step<Bps> {
     Bps::new(bps).ok_or_else(|| ExecutionError::ModelCommissionRateTooHigh { bps }.into())
 }
 
+/// A model needs its minimum stake from the creation to the end: what it would lose by a missed
+/// deadline must still be there.
+fn require_stake(state: &State<'_>, got: Shannons) -> Step<()> {
+    let minimum = Shannons(state.parameters.model_min_stake);
+    match got < minimum {
+        true => Err(ExecutionError::ModelMinStakeNotMet { minimum, got }.into()),
+        false => Ok(()),
+    }
+}
+
 fn owned_model(state: &State<'_>, call: Call, id: &ModelId) -> Step<Model> {
     let model = state.model(id)?;
     match model.owner == call.sender {
@@ -52,14 +62,7 @@ pub(crate) fn create(
         let got = architecture_version;
         return Err(ExecutionError::ModelArchitectureVersionMismatch { expected, got }.into());
     }
-    let minimum = Shannons(state.parameters.model_min_stake);
-    if stake < minimum {
-        return Err(ExecutionError::ModelMinStakeNotMet {
-            minimum,
-            got: stake,
-        }
-        .into());
-    }
+    require_stake(state, stake)?;
     let commission = commission(commission_bps)?;
     let id = ModelId(Hasher::new(Domain::ModelId).chain(call.digest).finish());
     let pool = PoolId(Hasher::new(Domain::PoolId).chain(call.digest).finish());
@@ -98,6 +101,8 @@ pub(crate) fn commit(
             return Err(ExecutionError::ModelInvalidState { status }.into());
         }
     };
+    let pool = state.pool(&model.pool)?;
+    require_stake(state, pool.soma.saturating_add(pool.pending))?;
     if commit.size == 0 {
         return Err(ExecutionError::invalid("weights of 0 bytes; commit to a sealed file").into());
     }
@@ -148,8 +153,9 @@ pub(crate) fn reveal(
     register_weights(state, &model, plaintext, pending.height)?;
 
     if matches!(model.status, ModelStatus::Pending) {
-        model.status = ModelStatus::Active;
         let mut pool = state.pool(&model.pool)?;
+        require_stake(state, pool.soma)?;
+        model.status = ModelStatus::Active;
         pool.status = PoolStatus::Active;
         state.save_pool(&pool);
     }
@@ -167,6 +173,16 @@ pub(crate) fn reveal(
     Ok(())
 }
 
+/// Who committed to some weights first, and the model that has them. A model whose weights were
+/// struck never had what it committed to, so it holds nothing against their real owner.
+fn holder_of(state: &State<'_>, plaintext: Checksum) -> Step<Option<(WeightsRecord, Model)>> {
+    let Some(record) = state.load::<WeightsRecord>(Key::Weights(plaintext))? else {
+        return Ok(None);
+    };
+    let model = state.model(&record.model)?;
+    Ok(model.weights.is_some().then_some((record, model)))
+}
+
 /// Keeps who committed to some weights first. A later committer of the same weights is refused,
 /// or ends when the earlier one reveals after it: the original never loses to a copy. An owner has
 /// the same weights in one active model at a time.
@@ -182,7 +198,7 @@ fn register_weights(
         commit_height,
     };
     let now = state.epoch();
-    if let Some(earlier) = state.load::<WeightsRecord>(Key::Weights(plaintext))? {
+    if let Some((earlier, mut other)) = holder_of(state, plaintext)? {
         let same_owner = earlier.owner == model.owner;
         if !same_owner && earlier.commit_height <= commit_height {
             let height = earlier.commit_height;
@@ -192,7 +208,6 @@ fn register_weights(
             record.commit_height = earlier.commit_height.min(commit_height);
         }
         if earlier.model != model.id {
-            let mut other = state.model(&earlier.model)?;
             let weights = other.weights.as_ref();
             let has_them = weights.is_some_and(|w| w.plaintext_checksum == plaintext);
             if has_them && matches!(other.status, ModelStatus::Active) {

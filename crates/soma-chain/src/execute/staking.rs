@@ -2,8 +2,8 @@
 
 use soma_crypto::{Domain, Hasher};
 use soma_types::{
-    Address, Bps, Epoch, ExecutionError, ModelId, ModelStatus, PoolId, PoolRate, PoolStatus,
-    Shannons, StakeId, StakePosition, StakeState, StakingPool, ValidatorStatus,
+    Address, Bps, Epoch, ExecutionError, ModelId, ModelStatus, PoolId, PoolOwner, PoolRate,
+    PoolStatus, Shannons, StakeId, StakePosition, StakeState, StakingPool, ValidatorStatus,
 };
 
 use super::transaction::Call;
@@ -71,7 +71,7 @@ pub(crate) fn stake(
     };
     state.debit(&call.sender, amount)?;
     state.save_pool(&pool);
-    let id = StakeId(Hasher::new(Domain::StakeId).chain(call.digest).finish());
+    let id = new_position(call);
     let position = StakePosition {
         id,
         owner: call.sender,
@@ -81,6 +81,18 @@ pub(crate) fn stake(
     };
     state.save(Key::Stake(id), &position);
     Ok(id)
+}
+
+/// The id of the position that a transaction makes.
+fn new_position(call: Call) -> StakeId {
+    StakeId(Hasher::new(Domain::StakeId).chain(call.digest).finish())
+}
+
+/// The id of the position that collects an owner's commission. What leaves it goes on under another
+/// id, so that it is always found at once.
+fn commission_position(pool: &PoolId, owner: &Address) -> StakeId {
+    let hasher = Hasher::new(Domain::StakeId).chain(pool).chain(owner);
+    StakeId(hasher.chain(b"commission").finish())
 }
 
 /// Pays a reward to a pool and saves it: the commission becomes stake of its owner, the rest raises
@@ -118,10 +130,14 @@ fn add_commission(
         return Ok(());
     }
     let minted = pool.mint(amount).ok_or(OVERFLOW)?;
-    let (id, existing) = commission_position(state, pool.id, owner)?;
-    let (principal, held) = match existing {
-        Some((position, tokens)) => (position.principal, tokens),
-        None => (Shannons::ZERO, 0),
+    let id = commission_position(&pool.id, &owner);
+    let (principal, held) = match state.load::<StakePosition>(Key::Stake(id))? {
+        Some(StakePosition {
+            principal,
+            state: StakeState::Staked { tokens },
+            ..
+        }) => (principal, tokens),
+        _ => (Shannons::ZERO, 0),
     };
     let position = StakePosition {
         id,
@@ -134,31 +150,6 @@ fn add_commission(
     };
     state.save(Key::Stake(id), &position);
     Ok(())
-}
-
-/// The position that collects an owner's commission. A new one is begun where the last is on its
-/// way out.
-fn commission_position(
-    state: &State<'_>,
-    pool: PoolId,
-    owner: Address,
-) -> Step<(StakeId, Option<(StakePosition, u128)>)> {
-    for round in 0u64.. {
-        let hasher = Hasher::new(Domain::StakeId)
-            .chain(pool)
-            .chain(owner)
-            .chain(b"commission");
-        let id = StakeId(hasher.chain(round.to_le_bytes()).finish());
-        match state.load::<StakePosition>(Key::Stake(id))? {
-            None => return Ok((id, None)),
-            Some(position) => {
-                if let StakeState::Staked { tokens } = position.state {
-                    return Ok((id, Some((position, tokens))));
-                }
-            }
-        }
-    }
-    Err(OVERFLOW)
 }
 
 /// What a position stands for right now.
@@ -206,6 +197,25 @@ pub(crate) fn position_value(state: &State<'_>, id: &StakeId) -> Step<Shannons> 
     })
 }
 
+/// Saves a pool that stake left. An empty one goes when it is that of a validator whose record is gone
+/// or names another: nothing can come into it any more.
+pub(crate) fn save_or_drop(state: &mut State<'_>, pool: &StakingPool) -> Step<()> {
+    let money = [pool.soma, pool.pending, pool.unbonding_soma];
+    let shares = [pool.tokens, pool.unbonding_tokens];
+    if money == [Shannons::ZERO; 3]
+        && shares == [0; 2]
+        && let PoolOwner::Validator(address) = pool.owner
+        && state
+            .validator(&address)?
+            .is_none_or(|validator| validator.pool != pool.id)
+    {
+        state.remove(Key::Pool(pool.id));
+    } else {
+        state.save_pool(pool);
+    }
+    Ok(())
+}
+
 /// Withdraws a position: stake that did not start at once, other stake after unbonding.
 pub(crate) fn unstake(state: &mut State<'_>, call: Call, id: &StakeId) -> Step<()> {
     let mut position: StakePosition = state
@@ -221,7 +231,7 @@ pub(crate) fn unstake(state: &mut State<'_>, call: Call, id: &StakeId) -> Step<(
                 .pending
                 .checked_sub(position.principal)
                 .ok_or(OVERFLOW)?;
-            state.save_pool(&pool);
+            save_or_drop(state, &pool)?;
             state.remove(Key::Stake(*id));
             state.credit(&call.sender, position.principal)
         }
@@ -230,8 +240,12 @@ pub(crate) fn unstake(state: &mut State<'_>, call: Call, id: &StakeId) -> Step<(
             state.save_pool(&pool);
             let release = state.epoch().next().plus(state.parameters.unbonding_epochs);
             position.state = StakeState::Unbonding { tokens, release };
-            state.save(Key::Stake(*id), &position);
-            state.mark(Key::Unbonding(release, *id));
+            if *id == commission_position(&pool.id, &position.owner) {
+                state.remove(Key::Stake(*id));
+                position.id = new_position(call);
+            }
+            state.save(Key::Stake(position.id), &position);
+            state.mark(Key::Unbonding(release, position.id));
             Ok(())
         }
     }

@@ -9,6 +9,7 @@ use soma_types::{
 };
 
 use super::models::new_pool;
+use super::staking::save_or_drop;
 use super::transaction::Call;
 use crate::key::Key;
 use crate::state::{State, Step};
@@ -145,7 +146,8 @@ fn check_answered(state: &State<'_>, address: &Address) -> Step<()> {
 
 /// Applies to join the committee. The sender joins at an epoch boundary once its stake suffices.
 pub(crate) fn add(state: &mut State<'_>, call: Call, candidate: &ValidatorCandidate) -> Step<()> {
-    if let Some(known) = state.validator(&call.sender)?
+    let former = state.validator(&call.sender)?;
+    if let Some(known) = &former
         && !matches!(known.status, ValidatorStatus::Inactive { .. })
     {
         return Err(ExecutionError::DuplicateValidator.into());
@@ -177,6 +179,10 @@ pub(crate) fn add(state: &mut State<'_>, call: Call, candidate: &ValidatorCandid
         punished_height: state.height,
         announced_version: state.system.protocol_version,
     });
+    if let Some(former) = former {
+        let pool = state.pool(&former.pool)?;
+        save_or_drop(state, &pool)?;
+    }
     Ok(())
 }
 
@@ -202,7 +208,7 @@ pub(crate) fn remove(state: &mut State<'_>, call: Call) -> Step<()> {
         }
         ValidatorStatus::Pending { .. } => {
             let now = state.epoch();
-            end_validator(state, &mut validator, now)
+            end_candidate(state, &validator, now)
         }
         ValidatorStatus::Leaving => Err(ExecutionError::ValidatorAlreadyRemoved.into()),
         ValidatorStatus::Inactive { .. } => Err(ExecutionError::NotAValidator.into()),
@@ -235,6 +241,20 @@ pub(crate) fn end_validator(
     validator.low_stake_epochs = 0;
     state.save_validator(validator);
     Ok(())
+}
+
+/// Ends a candidate. Nothing can hold it to account, so no record of it stays; its pool stays until
+/// the last stake has left.
+pub(crate) fn end_candidate(
+    state: &mut State<'_>,
+    candidate: &Validator,
+    since: Epoch,
+) -> Step<()> {
+    free_metadata(state, candidate);
+    state.remove(Key::Validator(candidate.address));
+    let mut pool = state.pool(&candidate.pool)?;
+    pool.status = PoolStatus::Inactive { since };
+    save_or_drop(state, &pool)
 }
 
 /// Stages new metadata for the next epoch; a later update of a field replaces an earlier one.

@@ -19,7 +19,6 @@ use serde::de::DeserializeOwned;
 use soma_types::codec::{self as canonical, DecodeError};
 
 use crate::context::SomaContext;
-use crate::engine::Histories;
 
 /// Rounds above this are refused: no network gets there, and the engine counts on from them.
 pub const MAX_ROUND: u32 = 1 << 24;
@@ -40,9 +39,6 @@ pub(crate) trait Wire: Sized {
 
     /// The value of a form.
     fn from_form(form: Self::Form) -> Result<Self, DecodeError>;
-
-    /// Notes what it says about its sender's blocks.
-    fn note(&self, _histories: &Histories) {}
 }
 
 impl<T: Wire> Codec<T> for WireCodec {
@@ -60,30 +56,6 @@ impl<T: Wire> Codec<T> for WireCodec {
 impl HasEncodedLen<Response<SomaContext>> for WireCodec {
     fn encoded_len(&self, response: &Response<SomaContext>) -> Result<usize, DecodeError> {
         Ok(sync::encoded_len(response))
-    }
-}
-
-/// The same codec, which notes what peers say about their blocks.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ListeningCodec(pub(crate) Histories);
-
-impl<T: Wire> Codec<T> for ListeningCodec {
-    type Error = DecodeError;
-
-    fn decode(&self, bytes: Bytes) -> Result<T, DecodeError> {
-        let value: T = WireCodec.decode(bytes)?;
-        value.note(&self.0);
-        Ok(value)
-    }
-
-    fn encode(&self, value: &T) -> Result<Bytes, DecodeError> {
-        WireCodec.encode(value)
-    }
-}
-
-impl HasEncodedLen<Response<SomaContext>> for ListeningCodec {
-    fn encoded_len(&self, response: &Response<SomaContext>) -> Result<usize, DecodeError> {
-        WireCodec.encoded_len(response)
     }
 }
 

@@ -12,7 +12,6 @@ use soma_types::codec::{DecodeError, encode};
 
 use super::{Wire, checked_round, refuse};
 use crate::context::{Address, BlockId, Height, SomaContext, defined};
-use crate::engine::Histories;
 
 /// The most blocks in one answer.
 const MAX_RESPONSE_BLOCKS: usize = 1_024;
@@ -86,11 +85,6 @@ impl Wire for Status<SomaContext> {
             tip_height: Height(form.tip),
             history_min_height: Height(form.earliest),
         })
-    }
-
-    fn note(&self, histories: &Histories) {
-        let (lowest, highest) = (self.history_min_height.0, self.tip_height.0);
-        histories.note(self.peer_id, lowest, highest);
     }
 }
 

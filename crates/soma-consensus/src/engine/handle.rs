@@ -48,10 +48,10 @@ impl Observer {
         self.address
     }
 
-    /// What is missing to a node that needs the block at `needed`, when peers have gone on from
-    /// there and none of them can give it, as far as they say.
+    /// What is missing to a node that has needed the block at `needed` for a while, when most
+    /// connected peers have gone on from there and none of them can give it, as far as they say.
     pub fn missing_history(&self, needed: Height) -> Option<MissingHistory> {
-        self.histories.missing(needed)
+        self.histories.missing(Instant::now(), needed)
     }
 
     /// Peers that are not heard now, in order of id.

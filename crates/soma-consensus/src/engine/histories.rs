@@ -13,6 +13,8 @@ use soma_types::Height;
 const MAX_PEERS: usize = 256;
 /// How long what a peer said counts.
 const FRESH: Duration = Duration::from_secs(60);
+/// How long a node must need the same block before it is missing: who gets on lacks nothing.
+const STILL: Duration = Duration::from_secs(10);
 
 /// Blocks that a node needs and no peer has any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,19 +53,26 @@ struct History {
     said: Instant,
 }
 
-/// What peers said last. Nothing of it is proven.
+#[derive(Debug, Default)]
+struct State {
+    peers: HashMap<PeerId, History>,
+    /// The block that is needed, and since when.
+    needed: Option<(Height, Instant)>,
+}
+
+/// What connected peers said last. Nothing of it is proven, so one peer's word is not enough.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Histories {
-    peers: Arc<Mutex<HashMap<PeerId, History>>>,
+    state: Arc<Mutex<State>>,
 }
 
 impl Histories {
-    /// A peer has the blocks from `lowest` to `highest`.
-    pub(crate) fn note(&self, peer: PeerId, lowest: Height, highest: Height) {
-        let mut peers = self.lock();
-        let said = Instant::now();
+    /// A connected peer says that it has the blocks from `lowest` to `highest`.
+    pub(crate) fn note(&self, now: Instant, peer: PeerId, lowest: Height, highest: Height) {
+        let mut state = self.lock();
+        let peers = &mut state.peers;
         if peers.len() >= MAX_PEERS && !peers.contains_key(&peer) {
-            peers.retain(|_, history| history.said.elapsed() < FRESH);
+            peers.retain(|_, history| history.is_fresh(now));
             if peers.len() >= MAX_PEERS {
                 return;
             }
@@ -71,19 +80,32 @@ impl Histories {
         let history = History {
             lowest,
             highest,
-            said,
+            said: now,
         };
         peers.insert(peer, history);
     }
 
-    /// What is missing to a node that needs the block at `needed`, when peers have gone on from
-    /// there and none of them can give it.
-    pub(super) fn missing(&self, needed: Height) -> Option<MissingHistory> {
-        let peers = self.lock();
-        let ahead: Vec<_> = peers
-            .values()
-            .filter(|history| history.said.elapsed() < FRESH && history.highest >= needed)
-            .collect();
+    /// A peer is not connected any more.
+    pub(crate) fn forget(&self, peer: &PeerId) {
+        self.lock().peers.remove(peer);
+    }
+
+    /// What is missing to a node that has needed the block at `needed` for a while, when most
+    /// peers have gone on from there and none of them can give it.
+    pub(super) fn missing(&self, now: Instant, needed: Height) -> Option<MissingHistory> {
+        let mut state = self.lock();
+        let (height, since) = *state.needed.get_or_insert((needed, now));
+        if needed > height {
+            state.needed = Some((needed, now));
+        }
+        if needed != height || now.saturating_duration_since(since) < STILL {
+            return None;
+        }
+        let fresh = state.peers.values().filter(|history| history.is_fresh(now));
+        let (ahead, others): (Vec<&History>, Vec<_>) = fresh.partition(|one| one.highest >= needed);
+        if ahead.len() <= others.len() {
+            return None;
+        }
         let lowest = ahead.iter().map(|history| history.lowest).min()?;
         let highest = ahead.iter().map(|history| history.highest).max()?;
         (lowest > needed).then_some(MissingHistory {
@@ -94,8 +116,20 @@ impl Histories {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PeerId, History>> {
-        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Peers that are remembered.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().peers.len()
+    }
+}
+
+impl History {
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.said) < FRESH
     }
 }
 
@@ -106,26 +140,45 @@ mod tests {
 
     #[test]
     fn history_is_missing_when_no_peer_that_is_ahead_has_it() {
-        let histories = Histories::default();
-        assert_eq!(histories.missing(1), None);
+        let (histories, start) = (Histories::default(), Instant::now());
+        let now = start + STILL;
+        assert_eq!(histories.missing(start, 5), None);
+        assert_eq!(histories.missing(now, 5), None);
         let (first, second) = (somebody(), somebody());
         // As far as this node.
-        histories.note(first, 1, 4);
-        assert_eq!(histories.missing(5), None);
-        histories.note(first, 90, 120);
-        let missing = histories.missing(5).unwrap();
+        histories.note(now, first, 1, 4);
+        assert_eq!(histories.missing(now, 5), None);
+        histories.note(now, first, 90, 120);
+        let missing = histories.missing(now, 5).unwrap();
         assert_eq!(
             (missing.lowest, missing.highest, missing.peers),
             (90, 120, 1)
         );
-        assert_eq!(histories.missing(90), None);
-        histories.note(second, 50, 119);
-        assert_eq!(histories.missing(5).unwrap().lowest, 50);
-        histories.note(second, 5, 119);
-        assert_eq!(histories.missing(5), None);
+        histories.note(now, second, 50, 119);
+        assert_eq!(histories.missing(now, 5).unwrap().lowest, 50);
+        histories.note(now, second, 5, 119);
+        assert_eq!(histories.missing(now, 5), None);
+        histories.forget(&second);
+        assert!(histories.missing(now, 5).is_some());
+        assert_eq!(histories.missing(now + FRESH, 5), None);
         for _ in 0..2 * MAX_PEERS {
-            histories.note(somebody(), 1, 1);
+            histories.note(now, somebody(), 1, 1);
         }
-        assert_eq!(histories.lock().len(), MAX_PEERS);
+        assert_eq!(histories.len(), MAX_PEERS);
+    }
+
+    #[test]
+    fn a_peer_that_lies_is_not_believed_against_most_others_or_while_blocks_come() {
+        let (histories, start) = (Histories::default(), Instant::now());
+        histories.note(start, somebody(), 1_000, 2_000);
+        histories.missing(start, 5);
+        // Blocks come.
+        assert_eq!(histories.missing(start + STILL, 6), None);
+        assert!(histories.missing(start + 2 * STILL, 6).is_some());
+        // An earlier look that comes late.
+        assert_eq!(histories.missing(start + 2 * STILL, 5), None);
+        assert!(histories.missing(start + 2 * STILL, 6).is_some());
+        histories.note(start, somebody(), 1, 5);
+        assert_eq!(histories.missing(start + 2 * STILL, 6), None);
     }
 }

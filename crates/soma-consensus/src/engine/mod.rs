@@ -22,7 +22,7 @@ pub(crate) use histories::Histories;
 pub use histories::MissingHistory;
 
 use crate::application::Application;
-use crate::codec::{ListeningCodec, WireCodec};
+use crate::codec::WireCodec;
 use crate::config::{ConsensusConfig, EngineConfig};
 use crate::context::{Address, SomaContext};
 use crate::error::ConsensusError;
@@ -123,8 +123,8 @@ impl Engine {
             error,
         })?;
         let histories = Histories::default();
-        let codec = ListeningCodec(histories.clone());
-        let network = peers::start(&engine_config, network, codec, guard, verifier);
+        let heard = histories.clone();
+        let network = peers::start(&engine_config, network, heard, guard, verifier);
         let (network, outlet) = network.await?;
         let started = network.clone();
         let (channels, engine) = EngineBuilder::new(SomaContext, engine_config)

@@ -2,7 +2,7 @@
 //!
 //! All methods block: they execute blocks and wait for the disk.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ use crate::signing::ChainSigner;
 use crate::undecided::{Entry, LogFile, Undecided};
 
 /// Different blocks of one proposer for one round that are judged: an honest one has one.
-const MAX_PER_ROUND: usize = 2;
+pub(super) const MAX_PER_ROUND: usize = 2;
 
 /// The node's own proposer.
 #[derive(Clone, Debug)]
@@ -45,7 +45,8 @@ pub enum LogPlace<'a> {
 
 struct Blocks {
     undecided: Undecided,
-    decoded: BTreeMap<Digest, Arc<Payload>>,
+    /// The newest of them, ready to be committed, each with the length of its encoding.
+    decoded: VecDeque<(Digest, u64, Arc<Payload>)>,
 }
 
 /// A node's blocks.
@@ -97,8 +98,8 @@ impl<A: Application> Desk<A> {
     ) -> Result<Self, ConsensusError> {
         let next = application.head().header.height.saturating_add(1);
         let undecided = match place {
-            LogPlace::Folder(folder) => Undecided::open(folder, next, limits.undecided_bytes)?,
-            LogPlace::File(file) => Undecided::open_file(file, next, limits.undecided_bytes)?,
+            LogPlace::Folder(folder) => Undecided::open(folder, next)?,
+            LogPlace::File(file) => Undecided::open_file(file, next)?,
         };
         let known = undecided.entries().len();
         if known > 0 {
@@ -110,7 +111,7 @@ impl<A: Application> Desk<A> {
             proposer,
             blocks: Mutex::new(Blocks {
                 undecided,
-                decoded: BTreeMap::new(),
+                decoded: VecDeque::new(),
             }),
         })
     }
@@ -142,7 +143,7 @@ impl<A: Application> Desk<A> {
         if height != self.height() {
             return Ok(None);
         }
-        if let Some(own) = self.proposed_before(round, &proposer.address) {
+        if let Some(own) = self.proposed_before(round, &proposer.address)? {
             return Ok(Some(own));
         }
         let payload = self.application.build(BuildRequest {
@@ -161,19 +162,22 @@ impl<A: Application> Desk<A> {
             signed,
             payload: payload.encode(),
         };
-        if !self.keep(&own.payload, payload, signed, true)? {
-            return Ok(None);
-        }
+        self.keep(&own.payload, payload, entry_of(&signed, true))?;
         Ok(Some(own))
     }
 
-    fn proposed_before(&self, round: u32, proposer: &Address) -> Option<Own> {
-        let blocks = self.blocks();
-        let entry = blocks.undecided.proposed_by(round, proposer)?;
-        Some(Own {
-            signed: entry.signed?,
-            payload: blocks.undecided.payload(&entry.id)?.clone(),
-        })
+    fn proposed_before(
+        &self,
+        round: u32,
+        proposer: &Address,
+    ) -> Result<Option<Own>, ConsensusError> {
+        let mut blocks = self.blocks();
+        let entry = blocks.undecided.proposed_by(round, proposer).copied();
+        let Some((id, signed)) = entry.and_then(|entry| Some((entry.id, entry.signed?))) else {
+            return Ok(None);
+        };
+        let payload = blocks.undecided.payload(&id)?;
+        Ok(payload.map(|payload| Own { signed, payload }))
     }
 
     /// The signed block of a round, to be sent again: as its proposer sent it, or, when it is this
@@ -187,7 +191,7 @@ impl<A: Application> Desk<A> {
     ) -> Result<Option<Own>, ConsensusError> {
         let height = self.height();
         let mut blocks = self.blocks();
-        let Some(payload) = blocks.undecided.payload(&id).cloned() else {
+        let Some(payload) = blocks.undecided.payload(&id)? else {
             return Ok(None);
         };
         if let Some(signed) = blocks.undecided.signed(round, &id) {
@@ -205,8 +209,7 @@ impl<A: Application> Desk<A> {
             proposer,
         });
         let is_valid = blocks.undecided.validity(&id).unwrap_or(true);
-        let entry = entry_of(&signed, is_valid);
-        blocks.undecided.add(&payload, entry)?;
+        blocks.undecided.add_round(entry_of(&signed, is_valid))?;
         Ok(Some(Own { signed, payload }))
     }
 
@@ -231,9 +234,7 @@ impl<A: Application> Desk<A> {
             match blocks.undecided.validity(&proposal.block) {
                 Some(is_valid) => {
                     let entry = entry_of(signed, is_valid);
-                    let payload = blocks.undecided.payload(&proposal.block).cloned();
-                    let payload = payload.unwrap_or_default();
-                    blocks.undecided.add(&payload, entry)?;
+                    blocks.undecided.add_round(entry)?;
                     Some(entry)
                 }
                 None => None,
@@ -274,11 +275,9 @@ impl<A: Application> Desk<A> {
                 return Ok(Received::Nothing);
             }
         };
-        let kept = self.keep(&complete.payload, payload, *signed, is_valid)?;
-        Ok(match kept {
-            true => Received::Judged(entry_of(signed, is_valid).proposed(proposal.height)),
-            false => Received::Nothing,
-        })
+        let entry = entry_of(signed, is_valid);
+        self.keep(&complete.payload, payload, entry)?;
+        Ok(Received::Judged(entry.proposed(proposal.height)))
     }
 
     fn may_judge(&self, proposal: &RoundProposal) -> bool {
@@ -292,30 +291,18 @@ impl<A: Application> Desk<A> {
         others.count() < MAX_PER_ROUND
     }
 
-    fn keep(
-        &self,
-        bytes: &Bytes,
-        payload: Payload,
-        signed: SignedRoundProposal,
-        is_valid: bool,
-    ) -> Result<bool, ConsensusError> {
-        self.keep_entry(bytes, payload, entry_of(&signed, is_valid))
-    }
-
-    fn keep_entry(
-        &self,
-        bytes: &Bytes,
-        payload: Payload,
-        entry: Entry,
-    ) -> Result<bool, ConsensusError> {
+    /// Keeps a block, on disk when this returns, and decoded while there is room.
+    fn keep(&self, bytes: &Bytes, payload: Payload, entry: Entry) -> Result<(), ConsensusError> {
         let mut blocks = self.blocks();
-        let kept = blocks.undecided.add(bytes, entry)?;
-        if kept {
-            blocks.decoded.insert(entry.id, Arc::new(payload));
-        } else {
-            tracing::warn!(round = entry.round, id = %entry.id, "too many undecided blocks");
+        blocks.undecided.add(bytes, entry)?;
+        let decoded = &mut blocks.decoded;
+        decoded.push_back((entry.id, bytes.len() as u64, Arc::new(payload)));
+        while decoded.len() > 1
+            && decoded.iter().map(|(_, bytes, _)| bytes).sum::<u64>() > self.limits.undecided_bytes
+        {
+            decoded.pop_front();
         }
-        Ok(kept)
+        Ok(())
     }
 
     /// Judges a block from a peer's store.
@@ -353,9 +340,7 @@ impl<A: Application> Desk<A> {
             is_valid: true,
             signed: None,
         };
-        if !self.keep_entry(bytes, payload, entry)? {
-            return Ok(Synced::Busy);
-        }
+        self.keep(bytes, payload, entry)?;
         Ok(Synced::Judged(entry.proposed(height)))
     }
 
@@ -383,15 +368,16 @@ impl<A: Application> Desk<A> {
         let (payload, by_sync) = {
             let mut blocks = self.blocks();
             let by_sync = blocks.undecided.is_by_sync(&certificate.block);
-            let decoded = blocks.decoded.remove(&certificate.block);
-            let stored = blocks.undecided.payload(&certificate.block).cloned();
-            let payload = match (decoded, stored) {
-                (Some(payload), _) => payload,
-                (None, Some(bytes)) => {
+            let mut decoded = blocks.decoded.iter();
+            let decoded = decoded.find(|(id, _, _)| *id == certificate.block);
+            let payload = match decoded.map(|(_, _, payload)| Arc::clone(payload)) {
+                Some(payload) => payload,
+                None => {
+                    let bytes = blocks.undecided.payload(&certificate.block)?;
+                    let bytes = bytes.ok_or_else(|| fail("this node does not have it"))?;
                     let payload = Payload::decode(&bytes);
                     Arc::new(payload.map_err(|error| fail(&error.to_string()))?)
                 }
-                (None, None) => return Err(fail("this node does not have it")),
             };
             (payload, by_sync)
         };

@@ -19,10 +19,8 @@ use crate::proposer::proposer;
 
 /// Heights after the one in work whose blocks are kept for later.
 const HEIGHTS_AHEAD: u64 = 8;
-/// Rounds after the one in work whose blocks are taken.
+/// Rounds after the one in work, or after a later height's first, whose blocks are taken.
 const ROUNDS_AHEAD: u32 = 3;
-/// Blocks of later heights that are kept.
-const MAX_LATER: usize = 16;
 
 impl<A: Application> Host<A> {
     /// Takes a message of the channel for blocks. A block of the height in work that is complete
@@ -59,7 +57,7 @@ impl<A: Application> Host<A> {
         };
         let height = self.desk.height();
         if height_of(&complete.head) > height {
-            self.keep_for_later(complete);
+            self.later.keep(complete);
             return None;
         }
         self.pace.hear(height);
@@ -121,15 +119,6 @@ impl<A: Application> Host<A> {
         }
     }
 
-    fn keep_for_later(&mut self, complete: Complete) {
-        let bytes = self.later_bytes.saturating_add(complete.payload.len());
-        let is_known = self.later.iter().any(|one| one.head == complete.head);
-        if !is_known && self.later.len() < MAX_LATER && bytes <= self.max_later_bytes {
-            self.later_bytes = bytes;
-            self.later.push(complete);
-        }
-    }
-
     /// Whether a stream with this head may bring a block that this node needs, and its proposer
     /// signed it.
     pub(super) fn wants(&self, head: &StreamHead) -> Wanted {
@@ -144,19 +133,16 @@ impl<A: Application> Host<A> {
             by.address().0 == proposal.proposer
                 && self.verifier.is_signed_proposal(signed, by.public_key())
         };
-        if proposal.height == height {
-            let is_late = proposal.round > self.round.saturating_add(ROUNDS_AHEAD);
-            if is_late || self.desk.has(proposal) {
-                Wanted::No
-            } else if is_signed() {
-                Wanted::Yes
-            } else {
-                Wanted::Forged
-            }
-        } else if (height..=height.saturating_add(HEIGHTS_AHEAD)).contains(&proposal.height)
-            && is_signed()
-        {
+        let is_now = proposal.height == height;
+        let first = if is_now { self.round } else { 0 };
+        let is_near = (height..=height.saturating_add(HEIGHTS_AHEAD)).contains(&proposal.height)
+            && proposal.round <= first.saturating_add(ROUNDS_AHEAD);
+        if !is_near || (is_now && self.desk.has(proposal)) {
+            Wanted::No
+        } else if is_signed() {
             Wanted::Yes
+        } else if is_now {
+            Wanted::Forged
         } else {
             // The committee may change on the way; then the block comes again, or by sync.
             Wanted::No

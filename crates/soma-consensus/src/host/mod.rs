@@ -13,6 +13,7 @@
 mod desk;
 mod gossip;
 mod incoming;
+mod later;
 mod pace;
 
 use std::ops::RangeInclusive;
@@ -35,14 +36,15 @@ use crate::context::{Address, BlockId, Height, Part, SomaContext, ValidatorSet, 
 use crate::error::ConsensusError;
 use crate::evidence::EvidencePool;
 use crate::identity::ValidatorKeys;
-use crate::parts::{Complete, Streams, split};
+use crate::parts::{Streams, split};
 use crate::peers::Guard;
 use crate::signing::{ChainSigner, ChainVerifier};
 use crate::undecided;
 
 use desk::{Desk, Own, Proposer, Synced};
 use gossip::{Meter, messages};
-use incoming::{Wanted, height_of};
+use incoming::Wanted;
+use later::Later;
 use pace::Pace;
 
 pub use desk::LogPlace;
@@ -78,10 +80,7 @@ pub struct Host<A> {
     proposer: Option<Proposer>,
     timeouts: LinearTimeouts,
     streams: Streams,
-    /// Blocks of later heights, complete but not judged.
-    later: Vec<Complete>,
-    later_bytes: usize,
-    max_later_bytes: usize,
+    later: Later,
     evidence: EvidencePool,
     meter: Meter,
     guard: Arc<Guard>,
@@ -126,9 +125,7 @@ impl<A: Application> Host<A> {
             proposer,
             timeouts: config.timeouts.to_engine(),
             streams: Streams::new(limits.streams()),
-            later: Vec::new(),
-            later_bytes: 0,
-            max_later_bytes: limits.total_bytes,
+            later: Later::new(limits.total_bytes),
             evidence: EvidencePool::default(),
             meter,
             guard: Arc::new(Guard::new(*limits, config.bans)),
@@ -185,14 +182,7 @@ impl<A: Application> Host<A> {
     ) -> Result<Vec<ProposedValue<SomaContext>>, ConsensusError> {
         self.round = defined(round);
         self.streams.forget_below(height.0);
-        let later = std::mem::take(&mut self.later);
-        let (now, later): (Vec<_>, Vec<_>) = later
-            .into_iter()
-            .filter(|complete| height_of(&complete.head) >= height.0)
-            .partition(|complete| height_of(&complete.head) == height.0);
-        self.later_bytes = later.iter().map(|complete| complete.payload.len()).sum();
-        self.later = later;
-        for complete in now {
+        for complete in self.later.take(height.0) {
             if self.wants(&complete.head) == Wanted::Yes {
                 self.judge(&complete)?;
             }

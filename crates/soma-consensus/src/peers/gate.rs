@@ -15,14 +15,15 @@ use malachite::app::types::core::{Proposal as _, Validator as _, ValidatorSet as
 use malachite::app::types::sync::Response;
 use malachite_network::validator_proof::ProofVerificationResult;
 use malachite_network::{Channel, Event};
-use malachite_sync::{InboundRequestId, RawMessage};
+use malachite_sync::{InboundRequestId, RawMessage, Status};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use soma_types::codec::DecodeError;
 use soma_types::consensus::SignedRoundProposal;
 
 use super::guard::{Admission, Fault, Guard, Source};
-use crate::codec::{ListeningCodec, WireCodec};
+use crate::codec::WireCodec;
 use crate::context::{Address, SomaContext};
+use crate::engine::Histories;
 use crate::signing::ChainVerifier;
 
 type Message = Msg<SomaContext>;
@@ -36,6 +37,7 @@ pub(super) struct Gate {
     codec: Attentive,
     guard: Arc<Guard>,
     verifier: ChainVerifier,
+    histories: Histories,
 }
 
 /// The network's state, and who waits for an answer.
@@ -45,16 +47,14 @@ pub(super) struct GateState {
 }
 
 impl Gate {
-    pub(super) fn new(codec: ListeningCodec, guard: Arc<Guard>, verifier: ChainVerifier) -> Self {
-        let codec = Attentive {
-            inner: codec,
-            failed: Arc::default(),
-        };
+    pub(super) fn new(histories: Histories, guard: Arc<Guard>, verifier: ChainVerifier) -> Self {
+        let codec = Attentive::default();
         Self {
             inner: Network::new(codec.clone(), tracing::Span::current()),
             codec,
             guard,
             verifier,
+            histories,
         }
     }
 
@@ -77,6 +77,9 @@ impl Gate {
                 {
                     self.guard.fault(now, publisher, Fault::Signature);
                     admission = Admission::Drop;
+                }
+                if admission == Admission::Take && *channel == Channel::Sync {
+                    self.note(now, from, data);
                 }
                 (admission, from, publisher)
             }
@@ -121,6 +124,7 @@ impl Gate {
             }
             Event::PeerDisconnected(peer) => {
                 self.guard.disconnected(peer);
+                self.histories.forget(peer);
                 state.requests.retain(|_, from| *from != *peer);
                 return Ok((true, None));
             }
@@ -141,6 +145,18 @@ impl Gate {
                 .await?;
         }
         Ok((admission == Admission::Take, blamed))
+    }
+
+    /// Notes what `from` says of its own blocks; what it says of others does not count.
+    fn note(&self, now: Instant, from: PeerId, data: &Bytes) {
+        let decoded: Result<Status<SomaContext>, _> = WireCodec.decode(data.clone());
+        // What is not decodable is seen later.
+        if let Ok(status) = decoded
+            && status.peer_id == from
+        {
+            let (lowest, highest) = (status.history_min_height.0, status.tip_height.0);
+            self.histories.note(now, from, lowest, highest);
+        }
     }
 
     /// True for a vote or proposal of the height in work that its validator did not sign.
@@ -243,20 +259,19 @@ impl Actor for Gate {
 
 /// The codec of the network, which remembers whether something could not be decoded: the engine
 /// only logs it. One message is handled at a time.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Attentive {
-    inner: ListeningCodec,
     failed: Arc<AtomicBool>,
 }
 
 impl<T> Codec<T> for Attentive
 where
-    ListeningCodec: Codec<T, Error = DecodeError>,
+    WireCodec: Codec<T, Error = DecodeError>,
 {
     type Error = DecodeError;
 
     fn decode(&self, bytes: Bytes) -> Result<T, DecodeError> {
-        let decoded = self.inner.decode(bytes);
+        let decoded = WireCodec.decode(bytes);
         if decoded.is_err() {
             self.failed.store(true, Ordering::Relaxed);
         }
@@ -264,12 +279,41 @@ where
     }
 
     fn encode(&self, value: &T) -> Result<Bytes, DecodeError> {
-        self.inner.encode(value)
+        WireCodec.encode(value)
     }
 }
 
 impl HasEncodedLen<Response<SomaContext>> for Attentive {
     fn encoded_len(&self, response: &Response<SomaContext>) -> Result<usize, DecodeError> {
-        self.inner.encoded_len(response)
+        WireCodec.encoded_len(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use soma_types::ChainId;
+
+    use super::*;
+    use crate::config::{Bans, Limits};
+    use crate::context::Height;
+    use crate::identity::somebody;
+
+    #[test]
+    fn a_peer_is_believed_about_its_own_blocks_only() {
+        let histories = Histories::default();
+        let guard = Arc::new(Guard::new(Limits::default(), Bans::default()));
+        let verifier = ChainVerifier::new(ChainId([1; 32]));
+        let gate = Gate::new(histories.clone(), guard, verifier);
+        let (peer, now) = (somebody(), Instant::now());
+        let status = Status {
+            peer_id: peer,
+            tip_height: Height(9),
+            history_min_height: Height(1),
+        };
+        let data = WireCodec.encode(&status).unwrap();
+        gate.note(now, somebody(), &data);
+        assert_eq!(histories.len(), 0);
+        gate.note(now, peer, &data);
+        assert_eq!(histories.len(), 1);
     }
 }

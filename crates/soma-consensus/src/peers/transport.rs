@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 
 use super::gate::Gate;
 use super::guard::Guard;
-use crate::codec::ListeningCodec;
 use crate::config::EngineConfig;
 use crate::context::SomaContext;
+use crate::engine::Histories;
 use crate::error::ConsensusError;
 use crate::signing::ChainVerifier;
 
@@ -32,11 +32,12 @@ type Started = (
     mpsc::Sender<NetworkMsg<SomaContext>>,
 );
 
-/// Starts the network with `guard` in front of the engine.
+/// Starts the network with `guard` in front of the engine. `histories` hears what peers say of their
+/// blocks.
 pub(crate) async fn start(
     config: &EngineConfig,
     identity: NetworkIdentity,
-    codec: ListeningCodec,
+    histories: Histories,
     guard: Arc<Guard>,
     verifier: ChainVerifier,
 ) -> Result<Started, ConsensusError> {
@@ -45,7 +46,7 @@ pub(crate) async fn start(
         config: network(config.consensus(), config.value_sync())?,
         metrics: SharedRegistry::global().with_moniker(config.moniker()),
     };
-    let gate = Gate::new(codec, guard, verifier);
+    let gate = Gate::new(histories, guard, verifier);
     let (network, _) = Gate::spawn(None, gate, args)
         .await
         .map_err(|error| ConsensusError::Start(error.to_string()))?;

@@ -66,94 +66,96 @@ impl<'de> Deserialize<'de> for Stored {
     }
 }
 
-/// The undecided blocks, in memory and on disk.
+/// The undecided blocks. They lie on disk, all of the height: any of them may be decided yet. In
+/// memory is what is known of them.
 #[derive(Debug)]
 pub(crate) struct Undecided {
     log: Log,
-    max_bytes: u64,
     height: PlainHeight,
-    blocks: BTreeMap<Digest, Bytes>,
+    /// Where in the log each block is.
+    places: BTreeMap<Digest, u64>,
     entries: Vec<Entry>,
 }
 
 impl Undecided {
     /// Opens the file in `folder`; what it holds counts when it is of `height`.
-    pub(crate) fn open(
-        folder: &Path,
-        height: PlainHeight,
-        max_bytes: u64,
-    ) -> Result<Self, ConsensusError> {
-        Ok(Self::of(Log::open(folder)?, height, max_bytes))
+    pub(crate) fn open(folder: &Path, height: PlainHeight) -> Result<Self, ConsensusError> {
+        let (path, file) = log::open(folder)?;
+        Self::read(path, file, height)
     }
 
     /// As [`Undecided::open`], in a file of one's own.
     pub(crate) fn open_file(
         file: Box<dyn LogFile>,
         height: PlainHeight,
-        max_bytes: u64,
     ) -> Result<Self, ConsensusError> {
-        let log = Log::read(PathBuf::from("undecided.log"), file)?;
-        Ok(Self::of(log, height, max_bytes))
+        Self::read(PathBuf::from("undecided.log"), file, height)
     }
 
-    fn of((log, records): (Log, Vec<Record>), height: PlainHeight, max_bytes: u64) -> Self {
-        let mut undecided = Self {
-            log,
-            max_bytes,
-            height,
-            blocks: BTreeMap::new(),
-            entries: Vec::new(),
-        };
-        if undecided.log.height() == Some(height) {
-            for record in records {
-                match record {
-                    Record::Block { id, payload } => {
-                        undecided.blocks.insert(id, payload.0);
-                    }
-                    Record::Entry(entry) => undecided.entries.push(entry),
-                }
+    fn read(
+        path: PathBuf,
+        file: Box<dyn LogFile>,
+        height: PlainHeight,
+    ) -> Result<Self, ConsensusError> {
+        let (mut places, mut entries) = (BTreeMap::new(), Vec::new());
+        let log = Log::read(path, file, |place, record| match record {
+            Record::Block { id, .. } => {
+                places.insert(id, place);
             }
+            Record::Entry(entry) => entries.push(entry),
+        })?;
+        if log.height() != Some(height) {
+            places.clear();
+            entries.clear();
         }
-        undecided
+        Ok(Self {
+            log,
+            height,
+            places,
+            entries,
+        })
     }
 
     /// Goes on to `height`; blocks of others are forgotten.
     pub(crate) fn advance(&mut self, height: PlainHeight) {
         if self.height != height {
             self.height = height;
-            self.blocks.clear();
+            self.places.clear();
             self.entries.clear();
         }
     }
 
-    /// Keeps a block and the round in which it was proposed; on disk when this returns. False when
-    /// the height has more blocks than are allowed: then it was not kept.
-    pub(crate) fn add(&mut self, payload: &Bytes, entry: Entry) -> Result<bool, ConsensusError> {
-        if self.entries.contains(&entry) {
-            return Ok(true);
-        }
-        let is_current = self.log.height() == Some(self.height);
-        let used = if is_current { self.log.bytes() } else { 0 };
-        if !self.blocks.contains_key(&entry.id) {
-            if !self.blocks.is_empty() && used.saturating_add(payload.len() as u64) > self.max_bytes
-            {
-                return Ok(false);
-            }
+    /// Keeps a block and the round in which it was proposed; on disk when this returns.
+    pub(crate) fn add(&mut self, payload: &Bytes, entry: Entry) -> Result<(), ConsensusError> {
+        if !self.places.contains_key(&entry.id) {
             let record = Record::Block {
                 id: entry.id,
                 payload: payload.clone().into(),
             };
-            self.log.append(self.height, &record)?;
-            self.blocks.insert(entry.id, payload.clone());
+            let place = self.log.append(self.height, &record)?;
+            self.places.insert(entry.id, place);
         }
-        self.log.append(self.height, &Record::Entry(entry))?;
-        self.entries.push(entry);
-        Ok(true)
+        self.add_round(entry)
     }
 
-    /// The block with this id.
-    pub(crate) fn payload(&self, id: &Digest) -> Option<&Bytes> {
-        self.blocks.get(id)
+    /// Keeps one more round in which a block that is here was proposed; on disk when this returns.
+    pub(crate) fn add_round(&mut self, entry: Entry) -> Result<(), ConsensusError> {
+        if !self.entries.contains(&entry) {
+            self.log.append(self.height, &Record::Entry(entry))?;
+            self.entries.push(entry);
+        }
+        Ok(())
+    }
+
+    /// The block with this id, from the disk.
+    pub(crate) fn payload(&mut self, id: &Digest) -> Result<Option<Bytes>, ConsensusError> {
+        let Some(place) = self.places.get(id) else {
+            return Ok(None);
+        };
+        Ok(match self.log.record(*place)? {
+            Record::Block { payload, .. } => Some(payload.0),
+            Record::Entry(_) => None,
+        })
     }
 
     /// What checking this block gave, if it was.
@@ -208,5 +210,57 @@ impl Entry {
             value: Value(BlockId(self.id)),
             validity: Validity::from_bool(self.is_valid),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(round: u32) -> Entry {
+        Entry {
+            round,
+            valid_round: None,
+            proposer: PlainAddress([1; 32]),
+            id: Digest([round as u8; 32]),
+            is_valid: true,
+            signed: None,
+        }
+    }
+
+    #[test]
+    fn every_block_of_a_height_is_kept_until_the_next_and_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let payload = |round: u32| Bytes::from(vec![round as u8; 1_000]);
+        let mut undecided = Undecided::open(folder.path(), 7).unwrap();
+        for round in 0..100 {
+            undecided.add(&payload(round), entry(round)).unwrap();
+            // An old block is read between two writes.
+            let first = undecided.payload(&entry(0).id).unwrap();
+            assert_eq!(first, Some(payload(0)));
+        }
+        let again = Entry {
+            round: 100,
+            ..entry(3)
+        };
+        undecided.add_round(again).unwrap();
+        let mut undecided = Undecided::open(folder.path(), 7).unwrap();
+        assert_eq!(undecided.entries().len(), 101);
+        for round in 0..100 {
+            let found = undecided.payload(&entry(round).id).unwrap();
+            assert_eq!(found, Some(payload(round)));
+        }
+        undecided.advance(8);
+        assert_eq!(undecided.payload(&entry(3).id).unwrap(), None);
+        undecided.add(&payload(5), entry(5)).unwrap();
+        let mut undecided = Undecided::open(folder.path(), 8).unwrap();
+        assert_eq!(undecided.entries(), [entry(5)]);
+        assert_eq!(undecided.payload(&entry(5).id).unwrap(), Some(payload(5)));
+        assert!(
+            Undecided::open(folder.path(), 9)
+                .unwrap()
+                .entries()
+                .is_empty()
+        );
     }
 }

@@ -1,60 +1,10 @@
 //! Why a keystore refuses.
 
-use std::io;
-use std::path::{Path, PathBuf};
-
 use soma_types::Address;
 use thiserror::Error;
 
 use super::{Alias, KeyIdentity};
-
-/// Why a file cannot be used.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum FileError {
-    /// The operating system refuses.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// Other users may read or write the file.
-    #[error("{} is open to other users (mode {mode:04o}); run `chmod 600 {}`", path.display(), path.display())]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// A folder, device, or something else than a file.
-    #[error("{} is not a regular file", .0.display())]
-    NotAFile(PathBuf),
-    /// There is a file already.
-    #[error("{} exists already; it was left as it is", .0.display())]
-    Exists(PathBuf),
-    /// Longer than any keystore.
-    #[error("{} is larger than {limit} bytes; it is no keystore", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Bytes allowed.
-        limit: u64,
-    },
-}
-
-impl FileError {
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
-    }
-}
+use crate::private_file::FileError;
 
 /// Why a keystore refuses. The file is as it was before the call.
 #[derive(Debug, Error)]

@@ -48,12 +48,12 @@ use soma_types::{Address, PublicKey};
 
 pub use alias::{Alias, AliasError, KeyIdentity};
 use document::KeyRecord;
-pub use error::{FileError, KeystoreError};
-pub(crate) use file::refuse_exposed;
+pub use error::KeystoreError;
 pub use store::Keystore;
 pub use vault::KdfParams;
 
 use crate::password::Password;
+pub use crate::private_file::FileError;
 
 /// How a keystore protects its secrets.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Transactions to and from the other nodes.
 //!
-//! What a client sends to this node goes out at once, many in one message under load. What stays
-//! without a block goes out again now and then: a message may have found no peer.
+//! What a client sends to this node goes out at once, many in one message under load. What could
+//! be in a block and stays without one goes out again, in turns: a message may have found no peer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +23,7 @@ const BATCH: usize = 256;
 /// Least time between two messages with clients' transactions: under load they travel together,
 /// because each message is signed, checked and passed on by itself. The first of a burst goes at once.
 const PACE: Duration = Duration::from_millis(20);
-/// How often what stays without a block goes out again.
+/// How often some of what stays without a block goes out again.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// The node's side of both directions.

@@ -100,9 +100,8 @@ impl Application {
         let metrics = Metrics::default();
         metrics.height.set(now.height());
         metrics.epoch.set(now.system.epoch.0);
-        let wake = Arc::new(Notify::new());
         Self {
-            mempool: Mempool::new(mempool, Arc::clone(&wake)),
+            mempool: Mempool::new(mempool),
             verifier: Verifier::new(REMEMBERED_KEYS),
             metrics,
             gossip: Gossip::default(),
@@ -111,7 +110,7 @@ impl Application {
             recent: RecentBlocks::default(),
             waiters: Waiters::default(),
             epoch_to_end: Mutex::new(None),
-            wake,
+            wake: Arc::default(),
             epoch_ends: EpochEnds::default(),
             started: Instant::now(),
             chain,
@@ -192,6 +191,16 @@ impl Application {
         self.epoch_to_end
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+impl Application {
+    /// In memory, before the first block.
+    pub(crate) fn at_genesis(genesis: &soma_types::Genesis) -> Arc<Self> {
+        let store = NodeStore::Memory(soma_chain::MemoryStore::new());
+        let chain = NodeChain::open(store, genesis, soma_chain::ChainConfig::default()).unwrap();
+        Arc::new(Self::new(Arc::new(chain), MempoolConfig::default()))
     }
 }
 

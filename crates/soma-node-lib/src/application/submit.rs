@@ -30,7 +30,7 @@ impl Application {
     pub fn submit(&self, signed: SignedTransaction) -> Result<Submitted, SubmitError> {
         let verified = self.check(signed.clone())?;
         let digest = verified.digest();
-        match self.admit(verified) {
+        match self.admit(verified, None) {
             Ok(is_news) => {
                 if is_news {
                     self.gossip.send(signed);
@@ -60,24 +60,33 @@ impl Application {
             return Ok(());
         }
         // Under load, many come with or after the block that has them.
-        let account = self.chain.reader().account(&transaction.sender)?;
-        if transaction.nonce < account.nonce {
+        let is_duty = transaction.kind.is_validator_duty();
+        let facts = self.facts(&transaction.sender, is_duty)?;
+        if transaction.nonce < facts.0.nonce {
             return Ok(());
         }
-        self.admit(self.check(signed)?).map(|_| ())
+        self.admit(self.check(signed)?, Some(facts)).map(|_| ())
     }
 
-    /// True when it was not known before.
-    fn admit(&self, verified: VerifiedTransaction) -> Result<bool, SubmitError> {
+    /// True when it was not known before. `read` are the facts where they were read already.
+    fn admit(
+        &self,
+        verified: VerifiedTransaction,
+        mut read: Option<(SenderFacts, ChainFacts)>,
+    ) -> Result<bool, SubmitError> {
         let is_duty = verified.transaction.kind.is_validator_duty();
-        let facts = |sender: &Address| self.facts(sender, is_duty);
-        let inserted = self.mempool.insert(verified, facts)?;
-        self.starved.store(false, Ordering::Relaxed);
-        match inserted {
+        let facts = |sender: &Address| match read.take() {
+            Some(facts) => Ok(facts),
+            None => self.facts(sender, is_duty),
+        };
+        match self.mempool.insert(verified, facts)? {
             Inserted::Replaced(dropped) => self.waiters.on_dropped(&[dropped]),
             Inserted::Added => {}
             Inserted::Known => return Ok(false),
         }
+        // In this order: a pick that missed it has said so by now, and who is woken finds it.
+        self.starved.store(false, Ordering::Relaxed);
+        self.wake.notify_one();
         Ok(true)
     }
 
@@ -199,5 +208,65 @@ impl Ticket {
                 None => return Err(SubmitError::Stopping),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::AtomicBool;
+    use std::task::{Context, Wake, Waker};
+
+    use soma_consensus::BlockSource;
+    use soma_consensus::application::PickLimits;
+    use soma_tests::world::{SOMA, World};
+    use soma_types::TransactionKind;
+
+    use super::*;
+
+    /// Looks for transactions in the moment in which it is woken.
+    struct Look {
+        application: Arc<Application>,
+        found: AtomicBool,
+    }
+
+    impl Wake for Look {
+        fn wake(self: Arc<Self>) {
+            let found = self.application.has_transactions();
+            self.found.store(found, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_is_woken_by_an_arrival_finds_it() {
+        let world = World::new();
+        let application = Application::at_genesis(&world.genesis);
+        let limits = PickLimits {
+            height: 1,
+            transactions: 1,
+            bytes: 1_000,
+        };
+        assert!(application.pick(limits, &|_| Some(0)).is_empty());
+        let look = Arc::new(Look {
+            application: Arc::clone(&application),
+            found: AtomicBool::new(false),
+        });
+        let (wake, waker) = (application.wake(), Waker::from(Arc::clone(&look)));
+        let mut woken = pin!(wake.notified());
+        let mut context = Context::from_waker(&waker);
+        assert!(woken.as_mut().poll(&mut context).is_pending());
+        let kind = TransactionKind::Transfer {
+            recipient: world.users[1],
+            amount: SOMA,
+        };
+        let signed = world.sign_raw(&world.users[0], kind, 0);
+        application.submit(signed.clone()).unwrap();
+        assert!(look.found.load(Ordering::Relaxed));
+        assert!(woken.as_mut().poll(&mut context).is_ready());
+
+        // The same once more is no arrival.
+        let mut woken = pin!(wake.notified());
+        application.submit(signed).unwrap();
+        assert!(woken.as_mut().poll(&mut context).is_pending());
     }
 }

@@ -33,8 +33,9 @@ pub(super) enum FindError {
 /// Something to do.
 #[derive(Debug)]
 pub(super) enum News {
-    /// A new audit.
-    New(Box<Job>),
+    /// An audit that is not over. It may be known: an earlier try may have kept it and failed
+    /// before anybody heard of it.
+    Open(Box<Job>),
     /// An audit that is asked for again.
     Again(u64),
 }
@@ -159,7 +160,7 @@ impl Finder {
             let (job, _) = self
                 .journal
                 .add(subject, facts.fill.epoch, wall_clock_ms())?;
-            return Ok(Some(News::New(Box::new(job))));
+            return Ok(news_of(job, false));
         };
         let (epoch, checksum) = (facts.fill.epoch, facts.fill.data.checksum);
         self.blobs.hold_kept(*target, epoch, &checksum);
@@ -169,7 +170,7 @@ impl Finder {
         }
         let again =
             is_contradicted(&job, facts.report.is_some()) || facts.is_challenged && !job.challenged;
-        Ok(again.then_some(News::Again(job.id)))
+        Ok(news_of(job, again))
     }
 
     fn model(
@@ -191,11 +192,16 @@ impl Finder {
             weights: Box::new(weights),
         };
         let epoch = reader.system().epoch;
-        let (job, is_new) = self.journal.add(subject, epoch, wall_clock_ms())?;
-        Ok(match is_new {
-            true => Some(News::New(Box::new(job))),
-            false => is_contradicted(&job, facts.report.is_some()).then_some(News::Again(job.id)),
-        })
+        let (job, _) = self.journal.add(subject, epoch, wall_clock_ms())?;
+        let again = is_contradicted(&job, facts.report.is_some());
+        Ok(news_of(job, again))
+    }
+}
+
+fn news_of(job: Job, again: bool) -> Option<News> {
+    match again {
+        true => Some(News::Again(job.id)),
+        false => (!job.phase.is_over()).then(|| News::Open(Box::new(job))),
     }
 }
 
@@ -206,4 +212,44 @@ fn is_contradicted(job: &Job, is_reported: bool) -> bool {
         Some(Decision::Submission(_) | Decision::Model(_))
     );
     is_reported && job.phase.is_over() && !supported
+}
+
+#[cfg(test)]
+mod tests {
+    use soma_tests::world::{Setup, World};
+
+    use super::*;
+    use crate::audit::Audit;
+    use crate::audit::job::Phase;
+    use crate::blobs::BlobsConfig;
+
+    #[tokio::test]
+    async fn what_a_lost_try_kept_is_given_again_until_it_is_over() {
+        let world = World::with(Setup::default().models(2));
+        let application = Application::at_genesis(&world.genesis);
+        let validator = world.validators[0];
+        let journal = Audit::open_journal(None, application.chain().chain_id());
+        let finder = Finder {
+            application,
+            journal: Arc::new(journal.unwrap()),
+            blobs: Blobs::open(&BlobsConfig::default(), None).unwrap(),
+            sample: Sample::new(&world.keys[&validator], 10_000),
+            validator,
+        };
+        let open = || -> Vec<Job> {
+            let job = |news: News| match news {
+                News::Open(job) => *job,
+                News::Again(id) => panic!("audit {id} is not over"),
+            };
+            finder.scan().unwrap().0.into_iter().map(job).collect()
+        };
+        let mut lost = open();
+        assert_eq!(lost.len(), 2);
+        assert_eq!(open(), lost);
+        let mut done = lost.remove(0);
+        done.phase = Phase::Done;
+        done.decision = Some(Decision::Honest);
+        finder.journal.save(&done).unwrap();
+        assert_eq!(open(), lost);
+    }
 }

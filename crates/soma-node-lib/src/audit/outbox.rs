@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use soma_chain::ChainError;
 use soma_crypto::SecretKey;
-use soma_crypto::transaction::sign;
+use soma_crypto::transaction::{sign, transaction_digest};
 use soma_types::{
     Address, Digest, ExecutionError, ExecutionStatus, SignedTransaction, Transaction,
     TransactionKind,
@@ -17,6 +17,7 @@ use super::blocking::{Blocking, Stopped};
 use super::job::{Job, Outgoing};
 use super::journal::Journal;
 use crate::application::{Application, SubmitError};
+use crate::mempool::{DropReason, MempoolError};
 
 /// Blocks for which a transaction may wait.
 const EXPIRY_BLOCKS: u64 = 1_000;
@@ -28,8 +29,8 @@ const NONCE_TRIES: usize = 5;
 /// Why the chain was not told.
 #[derive(Debug, Error)]
 pub(super) enum NotSent {
-    /// It still waits for a block.
-    #[error("transaction {0} waits for a block longer than expected")]
+    /// It still waits for a block, perhaps at other nodes only.
+    #[error("transaction {0} is in no block yet; it is sent again later")]
     Waiting(Digest),
     /// It was not taken.
     #[error(transparent)]
@@ -96,14 +97,15 @@ impl Outbox {
         loop {
             tries += 1;
             let result = self.try_send(job, &kind, undo).await;
-            match result {
+            match &result {
                 Err(NotSent::Waiting(_)) => return result,
-                // The node stops: the same transaction is sent by its next start.
-                Err(NotSent::Refused(SubmitError::Stopping)) => return result,
+                // No node ever had it, or the chain used its nonce without it.
                 Err(NotSent::Refused(error)) if error.is_nonce_race() && tries < NONCE_TRIES => {
                     tracing::debug!(%error, tries, "audit lost a nonce race");
                     job.outgoing = None;
                 }
+                // It may wait at other nodes since an earlier try: the next one sends the same.
+                Err(NotSent::Refused(error)) if error.is_retryable() => return result,
                 _ => {
                     // It is in a block, or never will be.
                     job.outgoing = None;
@@ -119,11 +121,13 @@ impl Outbox {
         kind: &TransactionKind,
         undo: bool,
     ) -> Result<Digest, NotSent> {
-        let ticket = {
+        let (digest, ticket) = {
             let _turn = self.turn.lock().await;
             let epoch = self.application.now().system.epoch;
-            let signed = match &job.outgoing {
-                Some(kept) if kept.undo == undo && kept.epoch == epoch => kept.signed.clone(),
+            let (signed, was_kept) = match &job.outgoing {
+                Some(kept) if kept.undo == undo && kept.epoch == epoch => {
+                    (kept.signed.clone(), true)
+                }
                 _ => {
                     let signed = self.sign(kind.clone()).await?;
                     job.outgoing = Some(Outgoing {
@@ -132,13 +136,25 @@ impl Outbox {
                         signed: signed.clone(),
                     });
                     self.keep(job).await?;
-                    signed
+                    (signed, false)
                 }
             };
-            self.application.enqueue(signed).await?
+            let digest = transaction_digest(&signed.transaction);
+            match self.application.enqueue(signed).await {
+                // Other nodes may have it since an earlier try.
+                Err(SubmitError::Refused(
+                    MempoolError::NonceInUse { .. } | MempoolError::NonceGap { .. },
+                )) if was_kept => return Err(NotSent::Waiting(digest)),
+                ticket => (digest, ticket?),
+            }
         };
-        let submitted = ticket.receipt(WAIT).await?;
-        let digest = submitted.digest;
+        let submitted = match ticket.receipt(WAIT).await {
+            // Only this node dropped it.
+            Err(SubmitError::Dropped(DropReason::Replaced { .. })) => {
+                return Err(NotSent::Waiting(digest));
+            }
+            submitted => submitted?,
+        };
         let receipt = submitted.receipt.ok_or(NotSent::Waiting(digest))?;
         match receipt.status {
             ExecutionStatus::Success => Ok(digest),
@@ -237,6 +253,52 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_replaced_transaction_is_kept_until_the_chain_used_its_nonce() {
+        let world = World::with(Setup {
+            time_ms: wall_clock_ms(),
+            ..Setup::default()
+        });
+        let application = application(&world);
+        let store = NodeStore::Memory(MemoryStore::new());
+        let chain_id = application.chain().chain_id();
+        let journal = Arc::new(Journal::open(store, chain_id).unwrap());
+        let target = TargetId([1; 32]);
+        let (mut job, _) = journal.add(Subject::Fill { target }, Epoch(0), 0).unwrap();
+        let outbox = outbox(&application, &journal, &world);
+        let until_taken = async || {
+            while application.size().transactions == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let validator = world.validators[2];
+        let other = Transaction {
+            chain_id,
+            sender: outbox.address(),
+            nonce: 0,
+            expiry_height: 100,
+            kind: TransactionKind::ReportValidator { validator },
+        };
+        let other = sign(other, &outbox.key);
+        let replace = async {
+            until_taken().await;
+            application.enqueue(other).await.unwrap();
+        };
+        let (sent, ()) = tokio::join!(outbox.send(&mut job, duty(&world), false), replace);
+        let outgoing = job.outgoing.clone().unwrap();
+        let first = transaction_digest(&outgoing.signed.transaction);
+        assert!(matches!(sent, Err(NotSent::Waiting(digest)) if digest == first));
+
+        // Now it can never be executed.
+        assert_eq!(make_block(&application).await, 1);
+        let (sent, count) = tokio::join!(outbox.send(&mut job, duty(&world), false), async {
+            until_taken().await;
+            make_block(&application).await
+        });
+        assert_ne!(sent.unwrap(), first);
+        assert_eq!((count, job.outgoing), (1, None));
+    }
+
+    #[tokio::test]
     async fn after_a_restart_the_kept_transaction_is_sent_and_not_another() {
         let world = World::with(Setup {
             time_ms: wall_clock_ms(),
@@ -260,7 +322,7 @@ mod tests {
         }
         let kept = journal.get(job.id).unwrap().unwrap();
         let outgoing = kept.outgoing.clone().unwrap();
-        let digest = soma_crypto::transaction::transaction_digest(&outgoing.signed.transaction);
+        let digest = transaction_digest(&outgoing.signed.transaction);
 
         // It waits still.
         let second = outbox(&application, &journal, &world);

@@ -95,7 +95,7 @@ impl Runner {
         let journal = Arc::clone(&self.context.journal);
         let open = self.context.blocking.run(move || journal.open_jobs());
         for job in open.await?? {
-            self.rest(job);
+            self.open(job);
         }
         self.scan().await
     }
@@ -104,8 +104,9 @@ impl Runner {
         let finder = Arc::clone(&self.finder);
         let found = self.context.blocking.run(move || finder.scan()).await?;
         let (news, height) = found.map_err(StepError::from)?;
+        self.take(news).await?;
         self.height = height;
-        self.take(news).await
+        Ok(())
     }
 
     /// Looks at the blocks since the last time.
@@ -118,10 +119,7 @@ impl Runner {
             .run(move || finder.follow(seen, newest))
             .await;
         let done = match found {
-            Ok(Ok(Some(news))) => {
-                self.height = newest;
-                self.take(news).await
-            }
+            Ok(Ok(Some(news))) => self.take(news).await.map(|()| self.height = newest),
             Ok(Ok(None)) => self.scan().await,
             Ok(Err(error)) => Err(error.into()),
             Err(stopped) => Err(stopped.into()),
@@ -136,24 +134,32 @@ impl Runner {
         }
     }
 
+    /// Takes up all that can be, also after an error; the first one is given back.
     async fn take(&mut self, news: Vec<News>) -> Result<(), StepError> {
+        let mut taken = Ok(());
         for news in news {
             match news {
-                News::New(job) => {
-                    let is_running = self.running.values().any(|id| *id == job.id);
-                    if !is_running && !self.idle.contains_key(&job.id) {
-                        self.rest(*job);
-                    }
-                }
-                News::Again(id) => self.again(id).await?,
+                News::Open(job) => self.open(*job),
+                News::Again(id) => taken = taken.and(self.again(id).await),
             }
         }
-        Ok(())
+        taken
+    }
+
+    /// Takes up an audit, unless that was done before.
+    fn open(&mut self, job: Job) {
+        if !self.is_running(job.id) && !self.idle.contains_key(&job.id) {
+            self.rest(job);
+        }
+    }
+
+    fn is_running(&self, id: u64) -> bool {
+        self.running.values().any(|running| *running == id)
     }
 
     /// An audit is to be done once more.
     async fn again(&mut self, id: u64) -> Result<(), StepError> {
-        if self.running.values().any(|running| *running == id) {
+        if self.is_running(id) {
             self.again.insert(id);
             return Ok(());
         }
@@ -164,12 +170,18 @@ impl Runner {
                 self.context.blocking.run(move || journal.get(id)).await??
             }
         };
-        if let Some(mut job) = kept {
-            job.check_again(wall_clock_ms());
-            self.context.save(&job).await?;
-            self.rest(job);
+        match kept {
+            Some(job) => self.check_again(job).await,
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    async fn check_again(&mut self, mut job: Job) -> Result<(), StepError> {
+        job.check_again(wall_clock_ms());
+        let saved = self.context.save(&job).await;
+        // Also when it is not on disk: its next step is kept there with all before it.
+        self.rest(job);
+        saved
     }
 
     /// Reports may have to be repeated or checked again, windows may have ended.
@@ -243,8 +255,7 @@ impl Runner {
         }
         if self.again.remove(&job.id) {
             let id = job.id;
-            self.rest(job);
-            if let Err(error) = self.again(id).await {
+            if let Err(error) = self.check_again(job).await {
                 tracing::error!(audit = id, %error, "an audit cannot be done again");
             }
             return;
@@ -301,5 +312,45 @@ impl From<FindError> for StepError {
             FindError::Chain(error) => error.into(),
             FindError::Journal(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use soma_chain::store::{Batch, MemoryStore, Store};
+    use soma_tests::world::World;
+    use soma_types::TargetId;
+
+    use super::*;
+    use crate::application::Application;
+    use crate::audit::{Audit, AuditConfig, Journal, Subject};
+    use crate::blobs::{Blobs, BlobsConfig};
+    use crate::store::NodeStore;
+
+    #[tokio::test]
+    async fn an_audit_that_cannot_be_read_keeps_no_other_from_being_taken_up() {
+        let world = World::new();
+        let application = Application::at_genesis(&world.genesis);
+        let chain = application.chain().chain_id();
+        let (store, damaged) = (MemoryStore::new(), 7_u64);
+        let mut rows = Batch::default();
+        rows.put(b"c".to_vec(), chain.0.to_vec());
+        rows.put([b"j", &damaged.to_be_bytes()[..]].concat(), b"?".to_vec());
+        store.apply(rows).unwrap();
+        let journal = Journal::open(NodeStore::Memory(store), chain).unwrap();
+        let target = TargetId([1; 32]);
+        let (job, _) = journal.add(Subject::Fill { target }, Epoch(0), 0).unwrap();
+        let blobs = Blobs::open(&BlobsConfig::default(), None).unwrap();
+        let key = world.keys[&world.validators[0]].clone();
+        let audit = Audit::new(application, journal, blobs, key, AuditConfig::default());
+        let mut runner = audit.unwrap().runner;
+        let open = || News::Open(Box::new(job.clone()));
+        let news = vec![News::Again(damaged), open(), open()];
+        runner.take(news).await.unwrap_err();
+        assert_eq!((runner.idle.len(), runner.queue.len()), (1, 1));
+
+        runner.take(vec![News::Again(job.id)]).await.unwrap();
+        assert_eq!((runner.idle.len(), runner.queue.len()), (1, 1));
+        assert!(runner.idle[&job.id].due_ms > job.due_ms);
     }
 }

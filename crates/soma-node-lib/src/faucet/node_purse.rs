@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 use super::{Paid, Purse, PurseError};
 use crate::application::{Application, SubmitError, Submitted, Ticket};
+use crate::mempool::DropReason;
 
 /// Tries after somebody else used the account's nonce.
 const NONCE_TRIES: usize = 5;
@@ -24,8 +25,8 @@ const NONCE_TRIES: usize = 5;
 const EXPIRY_BLOCKS: u64 = 1_000;
 
 /// An account that pays through the node of this process. Nonces are given out one after the
-/// other, so concurrent payments never collide; when something else signs with the key, the nonce
-/// is looked up again.
+/// other, so concurrent payments never collide; when something else signs with the key, a payment
+/// is signed again once the one before can never be executed.
 pub struct NodePurse {
     shared: Arc<Shared>,
     max_wait: Duration,
@@ -53,12 +54,15 @@ impl NodePurse {
         loop {
             tries += 1;
             let result = match self.enqueue(recipient, amount).await {
-                Ok(ticket) => ticket.receipt(self.max_wait).await.map_err(Refused::Submit),
+                Ok((signed, ticket)) => {
+                    let outcome = self.outcome(signed, ticket).await;
+                    outcome.map_err(Refused::Submit)
+                }
                 Err(refused) => Err(refused),
             };
             match result {
                 Ok(submitted) => return paid(submitted),
-                // The payment with the lost nonce can never be executed.
+                // No node ever had the payment, or the chain used its nonce without it.
                 Err(Refused::Submit(error)) if error.is_nonce_race() && tries < NONCE_TRIES => {
                     tracing::debug!(%error, tries, "faucet lost a nonce race");
                 }
@@ -69,13 +73,59 @@ impl NodePurse {
     }
 
     /// Signs the next payment and lets it wait for a block.
-    async fn enqueue(&self, recipient: Address, amount: Shannons) -> Result<Ticket, Refused> {
+    async fn enqueue(
+        &self,
+        recipient: Address,
+        amount: Shannons,
+    ) -> Result<(SignedTransaction, Ticket), Refused> {
         let _turn = self.turn.lock().await;
         let shared = Arc::clone(&self.shared);
         let signed = tokio::task::spawn_blocking(move || shared.sign(recipient, amount))
             .await
             .unwrap_or_else(|_| Err(SubmitError::Stopping.into()))?;
-        Ok(self.shared.application.enqueue(signed).await?)
+        let ticket = self.shared.application.enqueue(signed.clone()).await?;
+        Ok((signed, ticket))
+    }
+
+    /// What became of a payment that was taken. One that this node dropped for another transaction
+    /// with its nonce may wait at other nodes still: that ends when the chain used the nonce.
+    async fn outcome(
+        &self,
+        signed: SignedTransaction,
+        ticket: Ticket,
+    ) -> Result<Submitted, SubmitError> {
+        let (digest, nonce) = (ticket.digest(), signed.transaction.nonce);
+        let mut blocks = self.shared.application.watch();
+        let decided = async {
+            match ticket.receipt(self.max_wait).await {
+                Err(SubmitError::Dropped(DropReason::Replaced { .. })) => {}
+                result => return result,
+            }
+            while self.next_nonce().await? <= nonce {
+                let next = blocks.changed().await;
+                next.map_err(|_| SubmitError::Stopping)?;
+            }
+            // Gives the receipt now, or that the nonce is used.
+            let ticket = self.shared.application.enqueue(signed).await?;
+            ticket.receipt(self.max_wait).await
+        };
+        let waiting = Submitted {
+            digest,
+            receipt: None,
+        };
+        let decided = tokio::time::timeout(self.max_wait, decided).await;
+        decided.unwrap_or(Ok(waiting))
+    }
+
+    /// The account's next nonce on the chain.
+    async fn next_nonce(&self) -> Result<u64, SubmitError> {
+        let shared = Arc::clone(&self.shared);
+        let read = move || {
+            let reader = shared.application.chain().reader();
+            reader.account(&shared.key.address())
+        };
+        let account = tokio::task::spawn_blocking(read).await;
+        Ok(account.map_err(|_| SubmitError::Stopping)??.nonce)
     }
 }
 

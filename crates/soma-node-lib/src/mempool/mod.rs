@@ -32,12 +32,11 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use soma_crypto::transaction::{VerifiedTransaction, transaction_digest};
 use soma_types::time::Height;
 use soma_types::{Address, ChainId, Digest, Shannons, SignedTransaction};
-use tokio::sync::Notify;
 
 pub use config::MempoolConfig;
 pub use dropped::{DropReason, Dropped};
@@ -109,16 +108,14 @@ pub struct MempoolSize {
 pub struct Mempool {
     config: MempoolConfig,
     pool: Mutex<Pool>,
-    arrival: Arc<Notify>,
 }
 
 impl Mempool {
-    /// An empty mempool; it notifies `arrival` of each insertion.
-    pub fn new(config: MempoolConfig, arrival: Arc<Notify>) -> Self {
+    /// An empty mempool.
+    pub fn new(config: MempoolConfig) -> Self {
         Self {
             pool: Mutex::new(Pool::new(config.clone())),
             config,
-            arrival,
         }
     }
 
@@ -148,10 +145,7 @@ impl Mempool {
             if chain.next_height <= pool.height() {
                 continue;
             }
-            let inserted = pool.insert(transaction, &sender, &chain)?;
-            drop(pool);
-            self.arrival.notify_one();
-            return Ok(inserted);
+            return Ok(pool.insert(transaction, &sender, &chain)?);
         }
     }
 
@@ -208,8 +202,8 @@ impl Mempool {
         (*found == *signed).then_some(found)
     }
 
-    /// Up to `count` of the transactions that waited at the last call already, the longest waiting
-    /// first.
+    /// Up to `count` of the transactions that could be executed now and waited at the last call
+    /// already, in turns: those that were not given for the longest time.
     pub fn resend(&self, count: usize) -> Vec<SignedTransaction> {
         self.lock().resend(count)
     }

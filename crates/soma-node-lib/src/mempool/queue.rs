@@ -11,6 +11,8 @@ pub(super) struct Entry {
     pub(super) transaction: VerifiedTransaction,
     /// Its place among all arrivals.
     pub(super) arrived: u64,
+    /// Its place among all arrivals and turns to be sent again; it moves back with each turn.
+    pub(super) turn: u64,
     /// The last height at which it may wait.
     pub(super) until: Height,
     /// The height of the proposal that it was picked for.
@@ -40,10 +42,6 @@ impl Queue {
         }
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -55,12 +53,18 @@ impl Queue {
     /// How many are duties of a validator.
     pub(super) fn duties(&self) -> usize {
         let is_duty = |entry: &&Entry| entry.transaction.transaction.kind.is_validator_duty();
-        self.entries().filter(is_duty).count()
+        self.entries.values().filter(is_duty).count()
     }
 
     /// How many have no gap before them.
     pub(super) fn ready(&self) -> usize {
         usize::try_from(self.ready_end - self.account_nonce).unwrap_or(usize::MAX)
+    }
+
+    /// Those that have no gap before them.
+    pub(super) fn ready_entries(&mut self) -> impl Iterator<Item = &mut Entry> {
+        let ready = self.account_nonce..self.ready_end;
+        self.entries.range_mut(ready).map(|(_, entry)| entry)
     }
 
     /// The first nonce that is missing, for an account whose next nonce is `account_nonce`.

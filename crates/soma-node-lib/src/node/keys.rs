@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use soma_consensus::{NetworkKey, ValidatorKeys};
 use soma_crypto::SecretKey;
-use soma_crypto::key_file::{self, KeyFileError};
+use soma_crypto::key_file::{self, FileError, KeyFileError};
 use soma_types::Address;
 
 use super::NodeError;
@@ -82,14 +82,17 @@ pub fn network_id(dir: &Path) -> Result<String, NodeError> {
 
 fn read(path: &Path) -> Result<SecretKey, NodeError> {
     key_file::read(path).map_err(|error| match error {
-        KeyFileError::Exposed { path, .. } => NodeError::OpenKey { path },
-        KeyFileError::Io { path, error, .. } => NodeError::File { path, error },
+        KeyFileError::File(FileError::Exposed { path, .. }) => NodeError::OpenKey { path },
+        KeyFileError::File(FileError::Io { path, source, .. }) => NodeError::File {
+            path,
+            error: source,
+        },
         KeyFileError::Content { path, reason } => NodeError::Content {
             path,
             reason: reason.to_string(),
         },
-        KeyFileError::NotAFile(path) | KeyFileError::Exists(path) => NodeError::Content {
-            path,
+        KeyFileError::File(_) => NodeError::Content {
+            path: path.to_owned(),
             reason: "not a file".to_owned(),
         },
     })

@@ -94,7 +94,7 @@ impl Watch {
         let now = application.now();
         let height = now.height();
         let missing = observer.missing_history(height.saturating_add(1));
-        if let Some(missing) = &missing
+        if let Some(missing) = missing
             && self
                 .complained
                 .is_none_or(|since| since.elapsed() >= COMPLAIN)
@@ -107,7 +107,8 @@ impl Watch {
         // A chain whose start is ahead has no blocks yet.
         let silent_ms = clock.checked_sub(now.head.header.time_ms);
         let waits = is_over || application.size().ready > 0;
-        let has_work = waits && silent_ms.is_some() && missing.is_none();
+        // Whatever peers say of their blocks, that none comes here is to be said.
+        let has_work = waits && silent_ms.is_some();
         match self.halts.look(Instant::now(), height, has_work) {
             Some(Change::Halted) => tracing::warn!(
                 height,

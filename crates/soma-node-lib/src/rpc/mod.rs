@@ -19,7 +19,7 @@ use std::sync::Arc;
 use axum::Router;
 use soma_api::ErrorCode;
 use soma_consensus::Observer;
-use soma_service::{ApiError, guarded};
+use soma_service::{ApiError, Shares, guarded};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +56,9 @@ struct Shared {
     served: Served,
     config: RpcConfig,
     streams: Arc<Semaphore>,
+    /// Those who wait for a receipt: in all, and by address.
+    waiting: Semaphore,
+    waiting_by_ip: Arc<Shares>,
     stop: CancellationToken,
 }
 
@@ -72,8 +75,10 @@ impl Rpc {
             shared: Arc::new(Shared {
                 application,
                 served,
-                config,
                 streams,
+                waiting: Semaphore::new(config.max_waiting),
+                waiting_by_ip: Shares::new(config.max_waiting_per_ip),
+                config,
                 stop,
             }),
         }

@@ -1,12 +1,18 @@
 //! The faucet: exact money for everybody at the same time, and limits.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use soma_api::{ErrorCode, FaucetRequest, FaucetResponse};
+use soma_crypto::transaction::transaction_digest;
+use soma_node::faucet::{NodePurse, Purse};
 use soma_service::RateConfig;
 use soma_types::{Address, Shannons};
 
 use crate::answer::Answer;
-use crate::net::{Net, transfer};
+use crate::net::{LONG_MS, Net, transfer};
 use crate::raw::{Request, send};
+use crate::waiting::{by_hand, sign};
 
 async fn ask(net: &Net, address: Address) -> Answer {
     let body = serde_json::to_vec(&FaucetRequest { address }).unwrap();
@@ -62,7 +68,7 @@ async fn payments_survive_another_program_with_the_same_key() {
             let nonce = net.api.account(&key.address()).await.next_nonce;
             let signed = net.api.sign(&key, nonce, transfer(account(200), 1));
             // The faucet may take the nonce: that is an error with a name, and a new try.
-            let answer = net.api.post(&signed, crate::net::LONG_MS).await;
+            let answer = net.api.post(&signed, LONG_MS).await;
             match answer.typed() {
                 None => done += 1,
                 Some(ErrorCode::NonceInUse | ErrorCode::NonceTooLow) => {}
@@ -78,6 +84,34 @@ async fn payments_survive_another_program_with_the_same_key() {
     }
     assert_eq!(net.api.account(&account(200)).await.balance.0, 10);
     net.finish().await;
+}
+
+#[tokio::test]
+async fn a_payment_that_only_this_node_dropped_is_not_made_twice() {
+    let (world, blocks) = by_hand();
+    let application = &blocks.application;
+    let key = world.keys[&world.users[0]].clone();
+    let wait = Duration::from_millis(LONG_MS);
+    let purse = NodePurse::new(Arc::clone(application), key, wait);
+    let steps = async {
+        while application.size().transactions == 0 {
+            tokio::task::yield_now().await;
+        }
+        // What waited at the last call already.
+        let mempool = application.mempool();
+        assert!(mempool.resend(1).is_empty());
+        let payment = mempool.resend(1).remove(0);
+        let other = sign(&world, application, 0, 2);
+        application.enqueue(other).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(application.size().transactions, 1);
+        // Another node had the payment still.
+        blocks.block(std::slice::from_ref(&payment));
+        transaction_digest(&payment.transaction)
+    };
+    let (paid, payment) = tokio::join!(purse.pay(account(1), Shannons(5)), steps);
+    assert_eq!(paid.unwrap().transaction, payment);
+    assert_eq!(application.size().transactions, 0);
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ async fn who_waits_is_told_when_the_node_stops() {
 }
 
 /// A chain whose blocks are made by hand.
-fn by_hand() -> (World, ByHand) {
+pub(crate) fn by_hand() -> (World, ByHand) {
     let world = World::with(Setup {
         time_ms: wall_clock_ms(),
         ..Setup::default()
@@ -113,7 +113,12 @@ fn by_hand() -> (World, ByHand) {
     (world, blocks)
 }
 
-fn sign(world: &World, application: &Application, nonce: u64, amount: u64) -> SignedTransaction {
+pub(crate) fn sign(
+    world: &World,
+    application: &Application,
+    nonce: u64,
+    amount: u64,
+) -> SignedTransaction {
     let sender = world.users[0];
     let transaction = soma_types::Transaction {
         chain_id: application.chain().chain_id(),

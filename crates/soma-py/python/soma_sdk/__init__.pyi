@@ -110,7 +110,10 @@ class TargetPage(SimpleNamespace):
 
 @type_check_only
 class ActiveModel(SimpleNamespace):
-    """A model that is assigned to targets; its stake in SOMA."""
+    """A model that is assigned to targets; its stake in SOMA.
+
+    `commit_epoch` is that of the commit that waits for its reveal.
+    """
 
     model_id: str
     owner: str
@@ -118,7 +121,7 @@ class ActiveModel(SimpleNamespace):
     stake: float
     commission_rate: int
     next_epoch_commission_rate: int
-    commit_epoch: int
+    commit_epoch: int | None
     has_pending_update: bool
 
 @type_check_only

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use soma_api::{Base64, DataSource, DataView, ScoreRequest, WeightsSource};
 use soma_sdk::blobs::FetchConfig;
 use soma_sdk::{SdkError, Service};
@@ -23,17 +23,20 @@ enum Wanted {
     Data(TargetId),
 }
 
-/// URL, checksum, size, key, and checksum of the open file.
-type Manifest = (String, String, u64, String, Option<String>);
+/// URL, checksum, size, key, checksum of the open file, and the model whose weights they are.
+type Manifest = (String, String, u64, String, Option<String>, Option<String>);
 
-fn weights((url, checksum, size, key, plain): Manifest) -> Result<WeightsSource, Failure> {
-    Ok(WeightsSource {
+fn weights(manifest: Manifest) -> Result<(Option<ModelId>, WeightsSource), Failure> {
+    let (url, checksum, size, key, plain, model) = manifest;
+    let model = model.map(|model| parse("models", &model)).transpose()?;
+    let source = WeightsSource {
         url,
         checksum: parse("models", &checksum)?,
         size,
         key: parse("models", &key)?,
         plaintext_checksum: plain.map(|plain| parse("models", &plain)).transpose()?,
-    })
+    };
+    Ok((model, source))
 }
 
 #[pymethods]
@@ -61,7 +64,7 @@ impl Client {
         data: Option<PyBackedBytes>,
         located: Option<(String, String, u64)>,
     ) -> Called<'py> {
-        let request = || -> Result<ScoreRequest, Failure> {
+        let request = || -> Result<_, Failure> {
             if let Some(target) = &target_embedding {
                 check_embedding("target_embedding", target)?;
             }
@@ -80,18 +83,20 @@ impl Client {
                 }
             };
             let models: Result<Vec<_>, _> = models.into_iter().map(weights).collect();
-            Ok(ScoreRequest {
+            let (ids, models): (Vec<_>, Vec<_>) = models?.into_iter().unzip();
+            let request = ScoreRequest {
                 data,
-                models: models?,
+                models,
                 target_embedding,
                 seed,
-            })
+            };
+            Ok((ids, request))
         };
-        let request = checked(py, request())?;
+        let (ids, request) = checked(py, request())?;
         let scored = Arc::clone(&self.scored);
         self.call(py, move |sdk| async move {
             let answer = sdk.score(&request).await?;
-            scored.add(&request);
+            scored.add(&request, ids);
             Reply::json(&answer)
         })
     }
@@ -139,26 +144,24 @@ impl Client {
         })
     }
 
-    /// Downloads a model's weights as they lie, sealed: into a file, or as bytes.
-    #[pyo3(signature = (model_id, path, allow_private))]
+    /// Downloads a model's weights into a file, as they lie: sealed.
     fn fetch_model<'py>(
         &self,
         py: Python<'py>,
         model_id: &str,
-        path: Option<PathBuf>,
+        path: PathBuf,
         allow_private: bool,
     ) -> Called<'py> {
         let model = checked(py, parse("model_id", model_id))?;
         self.fetch(py, Wanted::Weights(model), path, allow_private)
     }
 
-    /// Downloads the data that filled a target: into a file, or as bytes.
-    #[pyo3(signature = (target_id, path, allow_private))]
+    /// Downloads the data that filled a target into a file.
     fn fetch_data<'py>(
         &self,
         py: Python<'py>,
         target_id: &str,
-        path: Option<PathBuf>,
+        path: PathBuf,
         allow_private: bool,
     ) -> Called<'py> {
         let target = checked(py, parse("target_id", target_id))?;
@@ -171,7 +174,7 @@ impl Client {
         &self,
         py: Python<'py>,
         wanted: Wanted,
-        path: Option<PathBuf>,
+        path: PathBuf,
         allow_private: bool,
     ) -> Called<'py> {
         let config = match allow_private {
@@ -180,27 +183,15 @@ impl Client {
         };
         self.call(py, move |sdk| async move {
             let downloads = sdk.downloads(config)?;
-            let (place, kept) = match path {
-                Some(path) => (path, None),
-                None => {
-                    let file = tempfile::NamedTempFile::new();
-                    let file = file.map_err(|error| Failure::file(&std::env::temp_dir(), error))?;
-                    let path = file.into_temp_path();
-                    (path.to_path_buf(), Some(path))
-                }
-            };
             match wanted {
                 Wanted::Weights(model) => {
-                    downloads.sealed_weights(&model, &place).await?;
+                    downloads.sealed_weights(&model, &path).await?;
                 }
                 Wanted::Data(target) => {
-                    downloads.data(&target, &place).await?;
+                    downloads.data(&target, &path).await?;
                 }
             }
-            match kept {
-                Some(path) => Ok(Reply::File(path)),
-                None => Reply::json(&place),
-            }
+            Ok(Reply::Json(Value::Null))
         })
     }
 }

@@ -28,6 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use check::SettingError;
 pub use config::ServiceConfig;
 use metrics::ScorerMetrics;
+pub use prepare::largest_sealed;
 use room::Room;
 use shared::Shared;
 use worker::{Stop, Worker};

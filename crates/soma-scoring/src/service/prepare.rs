@@ -131,8 +131,9 @@ impl Shared {
     }
 }
 
-/// The largest sealed weights of models of this size, in bytes.
-pub(super) fn largest_sealed(size: &ModelConfig) -> u64 {
+/// The largest sealed weights of models of this size, in bytes: what is said to be larger can hold
+/// no such model, and is not worth a download.
+pub fn largest_sealed(size: &ModelConfig) -> u64 {
     sealed_len(weights::largest_file_bytes(size)).unwrap_or(u64::MAX)
 }
 

@@ -48,11 +48,12 @@ fn what_still_runs_at_the_end_is_refused_before_the_program_ends() {
     let client = Runtime::new().unwrap();
     let change = World::with(|config| config.serve.stop_timeout_ms = 100);
     let world = program.block_on(change);
-    let running = client.block_on(async {
-        let running = world.send("/v1/score/batch", world.long_batch(128).await);
-        world.until_metric("soma_scorer_sequences_total", 1).await;
-        running
-    });
+    let batch = client.block_on(world.long_batch(128));
+    let running = {
+        let _inside = client.enter();
+        world.send("/v1/score/batch", batch)
+    };
+    client.block_on(world.until_metric("soma_scorer_sequences_total", 1));
     program.block_on(world.service.shutdown());
     // Connections that are still open are cut here.
     program.shutdown_background();

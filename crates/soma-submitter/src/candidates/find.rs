@@ -6,31 +6,36 @@ use crate::error::SubmitterError;
 
 /// A file of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SourceFile {
-    pub(super) path: PathBuf,
+pub struct SourceFile {
+    /// The file, below the path of its source as it was given.
+    pub path: PathBuf,
     /// Its place below the source; its name when it is a source itself.
-    pub(super) relative: PathBuf,
+    pub relative: PathBuf,
     /// Bytes.
-    pub(super) size: u64,
+    pub size: u64,
 }
 
-/// All files that are not empty. Folders are looked through to the end; links to folders inside
-/// them are not followed, so that no walk is endless.
-pub(super) fn files(sources: &[PathBuf]) -> Result<Vec<SourceFile>, SubmitterError> {
+/// All files, empty ones too. Folders are looked through to the end; links to folders inside them
+/// are not followed, so that no walk is endless.
+///
+/// # Errors
+/// [`SubmitterError::Source`] for a source that is not there, and a folder that cannot be read.
+pub fn files(sources: &[PathBuf]) -> Result<Vec<SourceFile>, SubmitterError> {
     let mut found = Vec::new();
     for source in sources {
-        let source =
-            std::path::absolute(source).map_err(|error| SubmitterError::source(source, error))?;
         let metadata =
-            std::fs::metadata(&source).map_err(|error| SubmitterError::source(&source, error))?;
+            std::fs::metadata(source).map_err(|error| SubmitterError::source(source, error))?;
         if metadata.is_dir() {
-            folder(&source, &source, &mut found)?;
+            folder(source, source, &mut found)?;
         } else if metadata.is_file() {
-            let name = source.file_name().unwrap_or_default();
-            push(&source, PathBuf::from(name), metadata.len(), &mut found);
+            found.push(SourceFile {
+                path: source.clone(),
+                relative: PathBuf::from(source.file_name().unwrap_or_default()),
+                size: metadata.len(),
+            });
         } else {
             let reason = "it is neither a file nor a folder";
-            return Err(SubmitterError::source(&source, reason));
+            return Err(SubmitterError::source(source, reason));
         }
     }
     Ok(found)
@@ -49,21 +54,14 @@ fn folder(root: &Path, path: &Path, found: &mut Vec<SourceFile>) -> Result<(), S
         if link.is_dir() {
             folder(root, &path, found)?;
         } else if metadata.is_file() {
-            let relative = path.strip_prefix(root).unwrap_or(&path).to_owned();
-            push(&path, relative, metadata.len(), found);
+            found.push(SourceFile {
+                relative: path.strip_prefix(root).unwrap_or(&path).to_owned(),
+                path,
+                size: metadata.len(),
+            });
         }
     }
     Ok(())
-}
-
-fn push(path: &Path, relative: PathBuf, size: u64, found: &mut Vec<SourceFile>) {
-    if size > 0 {
-        found.push(SourceFile {
-            path: path.to_owned(),
-            relative,
-            size,
-        });
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use find::{SourceFile, files};
+
 use crate::error::SubmitterError;
 
 /// A piece of a file: what one submission would carry.
@@ -81,7 +83,19 @@ impl Candidates {
     /// meanwhile are left out.
     pub fn find(config: &CandidateConfig) -> Result<Self, SubmitterError> {
         let mut found = Self::default();
-        for file in find::files(&config.sources)? {
+        // Pieces are remembered longer than the folder that paths are relative to.
+        let absolute = |source: &PathBuf| {
+            std::path::absolute(source).map_err(|error| SubmitterError::source(source, error))
+        };
+        let sources: Vec<_> = config
+            .sources
+            .iter()
+            .map(absolute)
+            .collect::<Result<_, _>>()?;
+        for file in files(&sources)? {
+            if file.size == 0 {
+                continue;
+            }
             if file.size > config.max_bytes && config.only_whole_files {
                 found.too_large += 1;
                 continue;

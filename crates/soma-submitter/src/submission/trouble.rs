@@ -37,10 +37,13 @@ pub(super) fn trouble_of(error: &SubmitterError, state: &State) -> Trouble {
         SubmitterError::Sdk(error) if error.api_code().is_some_and(is_nonce) => Trouble::Passing,
         SubmitterError::Source { .. } => Trouble::Lost(LostReason::SourceChanged),
         error if error.is_retryable() => Trouble::Passing,
-        SubmitterError::Sdk(SdkError::InvalidArgument(message)) if !has_bond_out => {
+        // Of this file only.
+        SubmitterError::NotServed { .. } | SubmitterError::Sdk(SdkError::InvalidArgument(_))
+            if !has_bond_out =>
+        {
             Trouble::Lost(LostReason::Refused {
-                code: "InvalidArgument".to_owned(),
-                message: message.clone(),
+                code: error.name().to_owned(),
+                message: error.to_string(),
             })
         }
         _ => Trouble::Fatal,

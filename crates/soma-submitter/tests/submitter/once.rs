@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use soma_blobs::FetchConfig;
+use soma_submitter::journal::LostReason;
 use soma_submitter::run::Nothing;
 use soma_submitter::{
-    Control, Limits, Report, Submitter, SubmitterConfig, SubmitterError, Uploads,
+    Control, Limits, Report, Submitter, SubmitterConfig, SubmitterError, SubmitterEvent, Uploads,
 };
 
-use crate::world::{ANYWHERE, SUBMITTER, World};
+use crate::world::{ANYWHERE, SUBMITTER, Told, World, run};
 
 async fn once(world: &World, change: impl FnOnce(&mut SubmitterConfig), source: &Path) -> Report {
     try_once(world, change, source).await.unwrap()
@@ -86,20 +87,43 @@ async fn no_bond_is_sent_for_files_that_their_urls_do_not_give() {
     let world = World::start(2, ANYWHERE).await;
     let source = world.files("texts", &[("one", b"here")]);
     let other = world.files("others", &[("one", b"what")]);
-    for (folder, reason) in [(other, "has checksum"), ("/no/such".into(), "No such file")] {
-        let prefix = url::Url::from_file_path(&folder).unwrap();
-        let served = |config: &mut SubmitterConfig| {
-            config.state = world.folder.path().join(format!("state {reason}"));
-            config.uploads =
-                Uploads::served(prefix.as_str(), FetchConfig::local(), |_| {}).unwrap();
+    let served = |source: &Path, folder: &Path, state: &str| {
+        let prefix = url::Url::from_file_path(folder).unwrap();
+        let mut config = world.config(source, state);
+        config.limits.once = true;
+        config.uploads = Uploads::served(prefix.as_str(), FetchConfig::local(), |_| {}).unwrap();
+        config
+    };
+    let reason_of = |told: &Told| {
+        let all = told.all().into_iter();
+        let mut lost = all.filter_map(|event| match event {
+            SubmitterEvent::Step { lost, .. } => lost,
+            _ => None,
+        });
+        lost.next()
+    };
+    for (folder, name, reason) in [
+        (other.as_path(), "ChecksumMismatch", "has checksum"),
+        (Path::new("/no/such"), "Unavailable", "No such file"),
+    ] {
+        let (stats, told) = run(&world, SUBMITTER, served(&source, folder, name)).await;
+        assert_eq!(stats.filled, 0);
+        let Some(LostReason::Refused { code, message }) = reason_of(&told) else {
+            panic!("{:?}", told.all());
         };
-        let error = try_once(&world, served, &source).await.unwrap_err();
-        assert_eq!(error.name(), "InvalidSettings", "{error}");
-        let text = error.to_string();
-        assert!(text.contains(&format!("{prefix}/one")), "{text}");
-        assert!(text.contains(reason), "{text}");
+        assert_eq!(code, name);
+        let url = url::Url::from_file_path(folder.join("one")).unwrap();
+        assert!(message.contains(url.as_str()), "{message}");
+        assert!(message.contains(reason), "{message}");
     }
     assert_eq!(world.executed(SUBMITTER).await, 0);
+
+    // Only the files at fault are lost.
+    let both: [(&str, &[u8]); 2] = [("one", b"what"), ("two", b"is the same at both")];
+    let other = world.files("others", &both);
+    let source = world.files("texts", &both[1..]);
+    let (stats, _) = run(&world, SUBMITTER, served(&source, &other, "state")).await;
+    assert!(stats.filled >= 5, "{stats:?}");
 }
 
 #[tokio::test]

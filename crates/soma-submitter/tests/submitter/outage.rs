@@ -1,14 +1,16 @@
-//! Node and scorer that are away for a while.
+//! Node, scorer and file server that are away for a while.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use soma_blobs::FetchConfig;
 use soma_sdk::Client;
-use soma_submitter::{Control, Submitter, SubmitterEvent};
+use soma_submitter::{Control, Submitter, SubmitterEvent, Uploads};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::world::{ANYWHERE, SUBMITTER, Told, World};
+use crate::world::{ANYWHERE, SUBMITTER, Told, World, run};
 
 /// An address that leads to a service while this is there.
 struct Line(JoinHandle<()>);
@@ -82,4 +84,47 @@ async fn services_that_are_away_are_waited_for() {
     let report = running.await.unwrap().unwrap();
     assert_eq!(report.stats.filled, 1);
     assert_eq!(world.executed(SUBMITTER).await, 2);
+}
+
+/// Serves `text` after so many requests that it answers with 503.
+async fn file_server(refusals: usize, text: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4_096]).await.unwrap();
+            let (status, body) = match number < refusals {
+                true => (503, ""),
+                false => (200, text),
+            };
+            let head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length:");
+            let answer = format!("{head} {}\r\n\r\n{body}", body.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_file_server_that_is_away_is_waited_for() {
+    let world = World::start(2, ANYWHERE).await;
+    let source = world.files("texts", &[("a", b"patience")]);
+    let fetch = FetchConfig {
+        tries: 2,
+        first_pause: Duration::from_millis(1),
+        ..FetchConfig::local()
+    };
+    // The first download fails in all its tries, the second in one.
+    let server = file_server(3, "patience").await;
+    let mut config = world.config(&source, "state");
+    config.uploads = Uploads::served(&format!("http://{server}"), fetch, |_| {}).unwrap();
+    config.limits.hits = Some(1);
+    let (stats, told) = run(&world, SUBMITTER, config).await;
+    assert_eq!((stats.filled, stats.lost), (1, 0));
+    assert!(told.any(|event| matches!(
+        event,
+        SubmitterEvent::Retrying { what, error, .. }
+            if what.starts_with("submission") && error.contains("503")
+    )));
 }

@@ -1,6 +1,7 @@
 //! The documents that are not trained on.
 
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,16 +79,33 @@ impl HeldOutDocument {
     /// # Errors
     /// [`DataError::File`], [`DataError::Changed`].
     pub fn read(&self) -> Result<Vec<u8>, DataError> {
+        self.read_first(u64::MAX)
+    }
+
+    /// The first `most` bytes of the text, or all of it where it has no more; of a longer one only
+    /// these are in memory.
+    ///
+    /// # Errors
+    /// As [`HeldOutDocument::read`].
+    pub fn read_first(&self, most: u64) -> Result<Vec<u8>, DataError> {
         let source = match &self.text {
-            Text::Record(text) => return Ok(text.clone()),
+            Text::Record(text) => {
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                return Ok(text[..most.min(text.len())].to_vec());
+            }
             Text::File(source) => source,
         };
-        let text = std::fs::read(source).map_err(DataError::file(source))?;
-        match text.len() as u64 == self.bytes {
+        let mut text = Vec::new();
+        let read = File::open(source).and_then(|file| {
+            (&file).take(most).read_to_end(&mut text)?;
+            file.metadata()
+        });
+        let size = read.map_err(DataError::file(source))?.len();
+        match size == self.bytes {
             true => Ok(text),
             false => Err(DataError::Changed {
                 path: source.clone(),
-                reason: format!("it has {} bytes, and had {}", text.len(), self.bytes),
+                reason: format!("it has {size} bytes, and had {}", self.bytes),
             }),
         }
     }

@@ -140,6 +140,17 @@ fn held_out_documents_are_written_as_they_are() {
         sorted(held_out(&documents))
     );
 
+    for document in documents.held_out_documents() {
+        let document = document.expect("readable");
+        let whole = document.read().expect("text");
+        for most in [0, 50, document.bytes, u64::MAX] {
+            let most_bytes =
+                usize::try_from(most).map_or(whole.len(), |most| most.min(whole.len()));
+            let first = document.read_first(most).expect("text");
+            assert!(first == whole[..most_bytes], "{most} of {}", document.name);
+        }
+    }
+
     let error = documents.write_held_out(&target, 1).expect_err("not empty");
     assert_eq!(error.name(), "FolderNotEmpty");
     let few = out.path().join("few");

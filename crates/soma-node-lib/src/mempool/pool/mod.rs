@@ -31,8 +31,9 @@ pub(super) struct Pool {
     overtaken: HashMap<Digest, u64>,
     ready: usize,
     bytes: usize,
-    arrivals: u64,
-    /// The number of arrivals at the last look for what to send again.
+    /// Arrivals, and turns to be sent again.
+    turns: u64,
+    /// Their number after the last look for what to send again.
     resent: u64,
     height: Height,
 }
@@ -48,7 +49,7 @@ impl Pool {
             overtaken: HashMap::new(),
             ready: 0,
             bytes: 0,
-            arrivals: 0,
+            turns: 0,
             resent: 0,
             height: 0,
         }
@@ -69,15 +70,20 @@ impl Pool {
         Some(entry.transaction.clone())
     }
 
-    /// Up to `count` of those that were here at the last call, the longest waiting first.
+    /// As [`Mempool::resend`](crate::mempool::Mempool::resend).
     pub(super) fn resend(&mut self, count: usize) -> Vec<SignedTransaction> {
-        let before = std::mem::replace(&mut self.resent, self.arrivals);
-        let entries = self.queues.values().flat_map(Queue::entries);
-        let mut old: Vec<_> = entries.filter(|entry| entry.arrived <= before).collect();
-        old.sort_unstable_by_key(|entry| entry.arrived);
+        let ready = self.queues.values_mut().flat_map(Queue::ready_entries);
+        let mut old: Vec<_> = ready.filter(|entry| entry.turn <= self.resent).collect();
+        old.sort_unstable_by_key(|entry| entry.turn);
         old.truncate(count);
-        let signed = |entry: &&Entry| SignedTransaction::clone(&entry.transaction);
-        old.iter().map(signed).collect()
+        let mut resent = Vec::with_capacity(old.len());
+        for entry in old {
+            self.turns += 1;
+            entry.turn = self.turns;
+            resent.push(SignedTransaction::clone(&entry.transaction));
+        }
+        self.resent = self.turns;
+        resent
     }
 
     pub(super) fn size(&self) -> MempoolSize {
@@ -110,10 +116,11 @@ impl Pool {
         let queue = self.queues.get(&address);
         let before = queue.and_then(|queue| queue.get(nonce));
         let replaced = before.map_or(0, |before| before.replaced.saturating_add(1));
-        self.arrivals += 1;
+        self.turns += 1;
         let entry = Entry {
             replaced,
-            arrived: self.arrivals,
+            arrived: self.turns,
+            turn: self.turns,
             until: transaction
                 .transaction
                 .expiry_height

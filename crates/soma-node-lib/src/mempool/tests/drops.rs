@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_newest_of_a_nonce_wins_until_one_is_proposed() {
-    let mempool = Mempool::new(small(), Arc::default());
+    let mempool = Mempool::new(small());
     let facts = (sender(0), chain(1));
     let (old, new) = (make(0, 0, 0, 9), make(0, 0, 1, 9));
     insert(&mempool, old.clone(), facts).unwrap();
@@ -41,7 +41,7 @@ fn the_newest_of_a_nonce_wins_until_one_is_proposed() {
 
 #[test]
 fn what_expires_or_grows_old_is_given_back_with_its_reason() {
-    let mempool = Mempool::new(small(), Arc::default());
+    let mempool = Mempool::new(small());
     let (short, long) = (make(0, 0, 0, 5), make(1, 0, 0, 1_000_000));
     insert(&mempool, short.clone(), (sender(0), chain(1))).unwrap();
     insert(&mempool, long.clone(), (sender(0), chain(1))).unwrap();
@@ -62,7 +62,7 @@ fn what_expires_or_grows_old_is_given_back_with_its_reason() {
 
 #[test]
 fn what_another_transaction_overtook_is_given_back_and_what_was_executed_is_not() {
-    let mempool = Mempool::new(small(), Arc::default());
+    let mempool = Mempool::new(small());
     let (mine, other) = (make(0, 0, 0, 9), make(0, 0, 1, 9));
     let second = make(0, 1, 0, 9);
     for transaction in [&mine, &second] {
@@ -79,7 +79,7 @@ fn what_another_transaction_overtook_is_given_back_and_what_was_executed_is_not(
 
 #[test]
 fn what_leaves_because_the_chain_is_ahead_is_judged_by_its_block() {
-    let mempool = Mempool::new(small(), Arc::default());
+    let mempool = Mempool::new(small());
     let (mine, other) = (make(0, 0, 0, 9), make(0, 0, 1, 9));
     let second = make(0, 1, 0, 9);
     for transaction in [&mine, &second] {

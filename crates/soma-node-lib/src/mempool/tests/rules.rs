@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_same_transaction_again_is_no_error() {
-    let mempool = Mempool::new(small(), Arc::default());
+    let mempool = Mempool::new(small());
     let facts = (sender(0), chain(1));
     assert_eq!(
         insert(&mempool, make(0, 0, 0, 9), facts),
@@ -19,7 +19,7 @@ fn the_same_transaction_again_is_no_error() {
 
 #[test]
 fn a_gap_parks_what_follows_until_it_is_filled() {
-    let mempool = Mempool::new(small(), Arc::default());
+    let mempool = Mempool::new(small());
     let facts = (sender(0), chain(1));
     let limits = PickLimits {
         height: 1,
@@ -37,7 +37,7 @@ fn a_gap_parks_what_follows_until_it_is_filled() {
 
 #[test]
 fn everybodys_first_comes_before_anybodys_second() {
-    let mempool = Mempool::new(small(), Arc::default());
+    let mempool = Mempool::new(small());
     for nonce in 0..3 {
         insert(&mempool, make(0, nonce, 0, 9), (sender(0), chain(1))).unwrap();
     }
@@ -58,7 +58,7 @@ fn everybodys_first_comes_before_anybodys_second() {
 
 #[test]
 fn parked_transactions_cannot_take_all_the_room() {
-    let mempool = Mempool::new(small(), Arc::default());
+    let mempool = Mempool::new(small());
     let mut parked = 0;
     for who in 0..SENDERS {
         for nonce in 1..8 {
@@ -72,8 +72,34 @@ fn parked_transactions_cannot_take_all_the_room() {
 }
 
 #[test]
+fn what_is_ready_is_sent_again_in_turns() {
+    let mempool = Mempool::new(small());
+    let insert = |who, nonce| insert(&mempool, make(who, nonce, 0, 9), (sender(0), chain(1)));
+    let resend = || -> Vec<_> {
+        let again = mempool.resend(2).into_iter();
+        let name = |body: Transaction| (body.sender, body.nonce);
+        again.map(|signed| name(signed.transaction)).collect()
+    };
+    let (parked, ready, late) = (key(0).address(), key(1).address(), key(2).address());
+    for nonce in 1..4 {
+        insert(0, nonce).unwrap();
+    }
+    for nonce in 0..3 {
+        insert(1, nonce).unwrap();
+    }
+    assert!(resend().is_empty(), "all were sent when they came");
+    assert_eq!(resend(), [(ready, 0), (ready, 1)]);
+    insert(2, 0).unwrap();
+    assert_eq!(resend(), [(ready, 2), (ready, 0)]);
+    assert_eq!(resend(), [(ready, 1), (late, 0)]);
+    // The gap is filled: what waited behind it comes first.
+    insert(0, 0).unwrap();
+    assert_eq!(resend(), [(parked, 1), (parked, 2)]);
+}
+
+#[test]
 fn a_sender_must_be_able_to_pay_for_all_that_waits() {
-    let mempool = Mempool::new(small(), Arc::default());
+    let mempool = Mempool::new(small());
     let poor = SenderFacts {
         balance: Shannons(1_500),
         ..sender(0)
@@ -98,7 +124,7 @@ fn a_nonce_is_not_replaced_without_end() {
         max_replacements: 2,
         ..small()
     };
-    let mempool = Mempool::new(config, Arc::default());
+    let mempool = Mempool::new(config);
     let facts = |nonce| (sender(nonce), chain(1));
     for variant in 0..3 {
         insert(&mempool, make(0, 0, variant, 9), facts(0)).unwrap();
@@ -117,7 +143,7 @@ fn a_validator_has_a_few_free_reports_waiting_at_a_time() {
         max_sender_duties: 2,
         ..small()
     };
-    let mempool = Mempool::new(config, Arc::default());
+    let mempool = Mempool::new(config);
     let member = SenderFacts {
         balance: Shannons::ZERO,
         is_validator: true,
@@ -145,7 +171,7 @@ fn duty(nonce: u64) -> VerifiedTransaction {
 
 #[test]
 fn what_can_never_be_executed_is_refused_by_name() {
-    let mempool = Mempool::new(small(), Arc::default());
+    let mempool = Mempool::new(small());
     let at = |nonce, height| (sender(nonce), chain(height));
     let refused = |made, facts| insert(&mempool, made, facts).unwrap_err();
     assert!(matches!(

@@ -7,14 +7,13 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use soma_api::{ErrorBody, ErrorCode};
 use soma_blobs::{BlobError, BlobRef};
-use soma_service::{ApiError, PathText, parse};
+use soma_service::{ApiError, Held, PathText, parse};
 use soma_types::{ModelId, TargetId};
 use tower_http::services::ServeFile;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::audits::not_filled;
-use super::held::Held;
 use crate::blobs::Blobs;
 use crate::rpc::{Rpc, RpcError};
 
@@ -147,7 +146,7 @@ async fn give(
     // Its file stays in the cache until it is sent.
     let body = Body::new(Held {
         body,
-        _held: (blob, slot),
+        held: (blob, slot),
     });
     Ok(Response::from_parts(parts, body).into_response())
 }

@@ -6,7 +6,6 @@ mod blobs;
 mod blocks;
 mod chain;
 mod epochs;
-mod held;
 mod models;
 mod objects;
 mod operations;

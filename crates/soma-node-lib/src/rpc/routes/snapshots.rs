@@ -9,13 +9,12 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use soma_api::{ErrorBody, ErrorCode, SnapshotManifest, SnapshotView};
-use soma_service::{ApiError, PathText, parse};
+use soma_service::{ApiError, Held, PathText, parse};
 use soma_types::Epoch;
 use tower_http::services::ServeFile;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::held::Held;
 use crate::rpc::{Rpc, RpcError};
 use crate::snapshots::Snapshots;
 
@@ -91,7 +90,7 @@ async fn chunk(
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", chunk.checksum)) {
         parts.headers.insert(header::ETAG, tag);
     }
-    let body = Body::new(Held { body, _held: slot });
+    let body = Body::new(Held { body, held: slot });
     Ok(Response::from_parts(parts, body).into_response())
 }
 

@@ -1,5 +1,9 @@
 """Services beside the node: scorer, faucet, admin; and downloads."""
 
+import asyncio
+import pathlib
+import tempfile
+
 from soma_sdk import _arguments as arguments
 from soma_sdk import _helpers as helpers
 from soma_sdk import _native
@@ -86,18 +90,22 @@ class ServiceCalls(Calls):
         plaintext = getattr(manifest, "plaintext_checksum", None)
         if plaintext is not None:
             arguments.text(name, plaintext)
+        model_id = getattr(manifest, "model_id", None)
+        if model_id is not None:
+            model_id = arguments.object_id(name, model_id)
         return (
             arguments.text(name, manifest.url),
             arguments.text(name, manifest.checksum),
             arguments.whole(name, manifest.size),
             arguments.key(name, key),
             plaintext,
+            model_id,
         )
 
     async def fetch_model(self, model_id):
         """The weights of a model as they lie, sealed; their checksum was checked."""
         model_id = arguments.object_id("model_id", model_id)
-        return await self._native.fetch_model(model_id, None, self._is_local)
+        return await self._bytes(self._native.fetch_model, model_id)
 
     async def fetch_model_file(self, model_id, path):
         """As `fetch_model`, into a file and in constant memory."""
@@ -107,4 +115,22 @@ class ServiceCalls(Calls):
     async def fetch_submission_data(self, target_id):
         """The data that filled a target; its checksum was checked."""
         target_id = arguments.object_id("target_id", target_id)
-        return await self._native.fetch_data(target_id, None, self._is_local)
+        return await self._bytes(self._native.fetch_data, target_id)
+
+    async def _bytes(self, fetch, id):
+        """A download as bytes. A thread of Python reads them, so that all others go on."""
+        folder = await _aside(tempfile.TemporaryDirectory, ignore_cleanup_errors=True)
+        try:
+            path = pathlib.Path(folder.name, "download")
+            await fetch(id, path, self._is_local)
+            return await _aside(path.read_bytes)
+        finally:
+            await _aside(folder.cleanup)
+
+
+async def _aside(work, **options):
+    """What `work` on files gives, beside the loop."""
+    try:
+        return await asyncio.to_thread(work, **options)
+    except OSError as error:
+        raise _native.FileError(str(error)) from None

@@ -92,8 +92,9 @@ class TargetCalls(Calls):
         """Fills a target with data: sends a seal, and one block later what opens it.
 
         The chain computes the distance itself; `distance_score` is checked to be a number.
-        `loss_score` is a number, a list of one, or what `score` gave. When this client scored the
-        data and the model has revealed other weights since, nothing is sent (`ModelsChanged`).
+        `loss_score` is a number, a list of one, or what `score` gave. When an assigned model has
+        revealed other weights since this client scored the data with it, no bond is sent
+        (`ModelsChanged`).
         """
         arguments.keypair("signer", signer)
         numbers.number("distance_score", distance_score)

@@ -20,6 +20,7 @@ def manifest(model_id, weights):
 
 def active_model(view, soma):
     """A model that is assigned to targets."""
+    pending = view.get("pending")
     return SimpleNamespace(
         model_id=view["id"],
         owner=view["owner"],
@@ -27,8 +28,8 @@ def active_model(view, soma):
         stake=soma(view["stake"]),
         commission_rate=view["commission_bps"],
         next_epoch_commission_rate=view["next_commission_bps"],
-        commit_epoch=0,
-        has_pending_update=view.get("pending") is not None,
+        commit_epoch=None if pending is None else pending["commit_epoch"],
+        has_pending_update=pending is not None,
     )
 
 

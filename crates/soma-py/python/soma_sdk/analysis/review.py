@@ -31,7 +31,7 @@ class EpochReview:
     epoch: int
     #: Targets drawn in it that are kept.
     targets: int
-    #: How many of them were filled.
+    #: How many of them were filled; frauds do not count.
     hits: int
     #: Their rewards, all parties together, in SOMA.
     reward: float
@@ -44,7 +44,7 @@ class EpochReview:
 
     @property
     def hit_rate(self) -> float:
-        """The part of the targets that was filled, 0 to 1."""
+        """The part of the targets that was hit, 0 to 1."""
         return self.hits / self.targets if self.targets else 0.0
 
 

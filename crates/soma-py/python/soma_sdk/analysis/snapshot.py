@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from soma_sdk._calls.targets import TARGET_STATUSES
+
 if TYPE_CHECKING:
     from soma_sdk import SomaClient
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 #: Every status that a target that is kept can have.
-STATUSES = ("open", "filled", "claimable", "claimed", "expired")
+STATUSES = TARGET_STATUSES
 #: Shannons of one SOMA.
 SHANNONS = 1_000_000_000
 
@@ -38,7 +40,7 @@ class Target:
     """A target, open or not."""
 
     id: str
-    #: `open`, `filled`, `claimable`, `claimed` or `expired`.
+    #: One of `STATUSES`.
     status: str
     #: The epoch in which it was drawn.
     epoch: int

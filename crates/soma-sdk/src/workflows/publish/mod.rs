@@ -320,15 +320,21 @@ impl Publisher {
         let is_committed = self.current.as_ref().is_some_and(|p| p.committed.is_some());
         match error {
             SdkError::WrongChain { .. } => false,
-            error if is_final(error) => false,
+            error if self.is_over(error) => false,
             // Money for the fee may come, a disk may get room, a proxy may find its node again:
             // nothing costs as much as giving up.
             _ if is_committed => true,
             // Whether it was executed shows when it is sent again.
             SdkError::NotExecuted { .. } | SdkError::NonceContention { .. } => true,
             SdkError::Blob(soma_blobs::BlobError::UploadFailed { .. }) => true,
-            error => error.is_retryable() || error.is_nonce_conflict(),
+            error => error.is_retryable(),
         }
+    }
+
+    /// True for what ends the publication that is under way. A model that lacks stake can get some.
+    fn is_over(&self, error: &SdkError) -> bool {
+        let has_model = self.current.as_ref().is_some_and(|p| p.model.is_some());
+        is_final(error) && !(has_model && error.name() == "ModelMinStakeNotMet")
     }
 
     /// Forgets the publication that is under way. Its files move to `history/`, the key included.

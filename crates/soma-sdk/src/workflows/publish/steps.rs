@@ -11,7 +11,7 @@ use soma_crypto::transaction::transaction_digest;
 use soma_types::{Epoch, ModelId, SignedTransaction, TransactionKind, WeightsKey};
 
 use super::journal::{Committed, Create, Publication, SealedFile, file};
-use super::{OnPublish, PublishEvent, PublishState, Publisher, is_final};
+use super::{OnPublish, PublishEvent, PublishState, Publisher};
 use crate::account::{CommitModel, created_model, raw_embedding};
 use crate::config::Service;
 use crate::error::SdkError;
@@ -21,11 +21,11 @@ impl Publisher {
     ///
     /// # Errors
     /// [`SdkError`]. What was done so far is kept: call it again. After an error that is
-    /// [final](is_final) there is nothing under way any more.
+    /// [final](super::is_final) there is nothing under way any more.
     pub async fn advance(&mut self, observe: OnPublish<'_>) -> Result<PublishState, SdkError> {
         let result = self.step(observe).await;
         if let Err(error) = &result
-            && is_final(error)
+            && self.is_over(error)
             && let Some(kept) = self.abandon()?
         {
             let kept = &kept;

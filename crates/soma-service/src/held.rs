@@ -3,13 +3,15 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes};
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
 
 /// A body that keeps something, such as its place among those that are sent, to its end.
-pub(super) struct Held<T> {
-    pub(super) body: Body,
-    pub(super) _held: T,
+pub struct Held<T> {
+    /// What is sent.
+    pub body: Body,
+    /// What is dropped after it.
+    pub held: T,
 }
 
 impl<T: Unpin> HttpBody for Held<T> {
