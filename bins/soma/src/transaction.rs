@@ -64,12 +64,7 @@ pub async fn process_with(
     kind: TransactionKind,
     more: impl FnOnce(&ReceiptView) -> Vec<(&'static str, &'static str, String)>,
 ) -> Result<Output, CliError> {
-    let sender = context.address(options.sender.as_ref())?;
-    if let Some(other) = options.coin.iter().find(|coin| **coin != sender) {
-        return Err(CliError::Usage(format!(
-            "{other} is not the coin of {sender}: an account's balance is one coin, and its id is the address"
-        )));
-    }
+    let sender = sender(context, options)?;
     let client = context.client()?;
     if options.sends() {
         let key = context.secret_key(sender)?;
@@ -89,6 +84,20 @@ pub async fn process_with(
         false => Base64::encode(&transaction),
     };
     Ok(serialized(&bytes, options.serialize_signed))
+}
+
+/// The account that acts, as the options say.
+///
+/// # Errors
+/// None is named or active, or a coin is named that is not its own.
+pub(crate) fn sender(context: &Context, options: &TransactionOptions) -> Result<Address, CliError> {
+    let sender = context.address(options.sender.as_ref())?;
+    match options.coin.iter().find(|coin| **coin != sender) {
+        Some(other) => Err(CliError::Usage(format!(
+            "{other} is not the coin of {sender}: an account's balance is one coin, and its id is the address"
+        ))),
+        None => Ok(sender),
+    }
 }
 
 /// What `--simulate` prints.

@@ -56,7 +56,7 @@ pub(super) async fn run(context: &Context) -> Result<Output, CliError> {
         Err(error) => return Ok(unreachable(json, fields, &error)),
     };
     let mut fields = of_node(&mut json, fields, &status, now_ms());
-    let due = due(context, &client, status.chain_id).await;
+    let due = due(context, &client, &status).await;
     let left = json["next_epoch_in_ms"].as_u64().unwrap_or_default();
     for due in &due {
         context.say(&due.warning(status.epoch, left));

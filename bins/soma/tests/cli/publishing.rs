@@ -207,6 +207,61 @@ fn every_command_says_which_reveal_is_due_and_how_it_is_done() {
 }
 
 #[test]
+fn neither_a_failed_commit_nor_a_wrong_guess_loses_the_key_that_the_chain_waits_for() {
+    let world = World::new();
+    let soma = &world.soma;
+    let weights = weights(soma, "small");
+    let model = word(&soma.json("model create --sender alice")["model_id"]);
+    let commit = |name: &str, sender: &str| {
+        let sealed = soma.dir().join(name);
+        let sealing = soma.json(&format!(
+            "model seal --weights {} --output {}",
+            weights.display(),
+            sealed.display()
+        ));
+        let key = word(&sealing["decryption_key"]);
+        format!(
+            "model commit {model} --weights-file {0} --weights-url file://{0} --decryption-key \
+             {key} --embedding {EMBEDDING} --sender {sender}",
+            sealed.display()
+        )
+    };
+    soma.ok(&commit("first", "alice"));
+    // One that cannot be signed, and one that the chain refuses.
+    let stranger = format!("0x{}", "11".repeat(32));
+    let unsigned = soma.fails(&commit("second", &stranger));
+    assert_eq!(unsigned["code"], "KeyNotFound");
+    let refused = soma.fails(&commit("third", "alice"));
+    assert_eq!(refused["code"], "ModelInvalidState");
+    let commits = soma.dir().join("publish").join("commits");
+    let kept = || -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&commits).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let due = soma.json("status")["reveals_due"].clone();
+    assert_eq!(due.as_array().unwrap().len(), 1, "{due}");
+    assert_eq!(due[0]["is_committed"], true);
+    assert_eq!(kept().len(), 1);
+
+    // As it is when the commit's answer was lost, and it came an epoch later than was thought.
+    let file = &kept()[0];
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut content: Value = serde_json::from_str(&text).unwrap();
+    content["is_executed"] = false.into();
+    content["reveal_epoch"] = 0.into();
+    std::fs::write(file, content.to_string()).unwrap();
+    world.advance();
+    let warned = soma.run("balance alice").err;
+    assert!(warned.contains("REVEAL NOW"), "{warned}");
+    assert_eq!(kept().len(), 1);
+    soma.ok(&format!("model reveal {model} --sender alice"));
+    assert!(kept().is_empty());
+    world.advance();
+    let info = soma.json(&format!("model info {model}"));
+    assert_eq!(info["status"], "active");
+}
+
+#[test]
 fn a_publication_is_forgotten_only_by_who_means_it() {
     let world = World::new();
     let soma = &world.soma;

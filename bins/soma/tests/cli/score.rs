@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use soma_model::{Cpu, ModelConfig, weights};
+use soma_sdk::types::Checksum;
+use soma_sdk::{Client, CommitModel};
 
 use crate::localnet::{Bench, direction_of};
 use crate::program::{Ran, Soma};
@@ -138,9 +140,12 @@ fn a_file_that_is_too_large_is_not_read() {
     // More than any memory; it takes no room on the disk.
     let huge = std::fs::File::create(folder.join("b")).unwrap();
     huge.set_len(1 << 43).unwrap();
+    // Links to folders are not followed, or this would have no end.
+    std::os::unix::fs::symlink(&folder, folder.join("d")).unwrap();
     let line = format!("score {} --weights {}", folder.display(), weights.display());
     let scored = soma.json(&line);
     let files = scored["files"].as_array().unwrap();
+    assert_eq!(files.len(), 3, "{scored}");
     assert_eq!(files[1]["error"]["code"], "DataTooLarge", "{scored}");
     assert_eq!(files[1]["size"], 1_u64 << 43);
     assert!(files[1]["checksum"].is_null());
@@ -190,6 +195,11 @@ fn a_submission_is_judged_before_money_moves() {
     let there = soma.json(&line);
     let score = |scored: &Value| loss(&scored["files"][0]["scores"][0]);
     assert!((score(&here) - score(&there)).abs() < 1e-6);
+    // Another command may use the kept downloads at the same time.
+    let lock = std::fs::File::create(soma.dir().join("blobs").join("lock")).unwrap();
+    lock.lock().unwrap();
+    assert!((score(&soma.json(&line)) - score(&there)).abs() < 1e-6);
+    drop(lock);
 
     let targets = soma.json("target list --limit 50");
     let mut hits = 0;
@@ -233,6 +243,43 @@ fn a_submission_is_judged_before_money_moves() {
     for reason in ["TargetExpired", "ModelNotActive", "DuplicateData"] {
         assert!(late.contains(reason), "{late}");
     }
+}
+
+#[test]
+fn weights_that_are_too_large_for_a_model_are_not_downloaded() {
+    let bench = Bench::new();
+    let soma = &bench.soma;
+    let made = soma.json("model create --sender alice");
+    let model = made["model_id"].as_str().unwrap();
+    let key = soma_crypto::sealed::fresh_key();
+    let commit = CommitModel {
+        model: model.parse().unwrap(),
+        url: "http://127.0.0.1:1/weights",
+        checksum: Checksum([1; 32]),
+        size: 10 << 30,
+        plaintext_checksum: Checksum([2; 32]),
+        key,
+        embedding: &[1.0; 16],
+    };
+    let client = Client::builder().rpc_url(bench.net().rpc_url());
+    let owner = bench.net().keys().accounts[0].secret_key.clone();
+    let owner = client.build().unwrap().account(owner);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(owner.commit_model(&commit)).unwrap();
+    bench.advance_epoch();
+    let embedding = ["1"; 16].join(",");
+    soma.ok(&format!(
+        "model reveal {model} --decryption-key {key} --embedding {embedding} --sender alice"
+    ));
+    let data = soma.dir().join("data");
+    std::fs::write(&data, b"some text").unwrap();
+    let line = format!("score {} --model {model}", data.display());
+    let refused = soma.fails(&line)["message"].to_string();
+    let size = (10_u64 << 30).to_string();
+    assert!(
+        refused.contains(model) && refused.contains(&size),
+        "{refused}"
+    );
 }
 
 /// The state and the fix of a check of the doctor.

@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use soma_sdk::account::{created_model, raw_embedding};
-use soma_sdk::types::{Epoch, ModelId, Shannons, TransactionKind, WeightsKey};
-use soma_sdk::{Client, CommitModel, SdkError};
+use soma_sdk::types::{ModelId, Shannons, TransactionKind, WeightsKey};
+use soma_sdk::{Client, CommitModel};
 
 use super::check::{check_embedding, check_sealed, network_size};
 use super::commits::{self, KeptCommit};
+use super::reveals;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
-use crate::transaction::{TransactionOptions, process, process_with};
+use crate::transaction::{TransactionOptions, executed, process, process_with, sender};
 
 /// A commission above which most would not stake, in basis points.
 const HIGH_COMMISSION: u16 = 5_000;
@@ -88,40 +89,34 @@ pub(super) async fn process_commit(
     if !options.sends() {
         return process(context, options, kind).await;
     }
+    let owner = sender(context, options)?;
     let status = client.status().await?;
+    let secret_key = context.secret_key(owner)?;
     let mut kept = KeptCommit {
         chain_id: status.chain_id,
-        owner: context.address(options.sender.as_ref())?,
+        owner,
         model,
+        is_executed: false,
         reveal_epoch: status.epoch.next(),
+        nonce: 0,
+        expiry_height: 0,
         key,
-        embedding: commit.embedding.clone(),
+        embedding: commit.embedding,
     };
-    let before = commits::of(context, model)?;
-    commits::keep(context, &kept)?;
-    let result = process(context, options, kind).await;
-    match &result {
-        Ok(output) => {
-            // The epoch may have changed since.
-            if let Some(epoch) = output.json["epoch"].as_u64() {
-                kept.reveal_epoch = Epoch(epoch).next();
-                commits::keep(context, &kept)?;
-            }
-            context.say(&format!(
-                "It must be revealed in epoch {}, or half the stake of a new model is lost: soma \
-                 model reveal {model}",
-                kept.reveal_epoch
-            ));
-        }
-        // Nothing was committed; an earlier commit still is.
-        Err(CliError::Sdk(SdkError::TransactionFailed { .. })) => match &before {
-            Some(before) => commits::keep(context, before)?,
-            None => commits::forget(context, model),
-        },
-        // Whether it will be in a block is not known.
-        Err(_) => {}
-    }
-    result
+    // Until the chain says what became of it, it is kept beside those before it.
+    let sent = client.sign_and_execute_recorded(&secret_key, kind, |signed| {
+        kept.nonce = signed.transaction.nonce;
+        kept.expiry_height = signed.transaction.expiry_height;
+        commits::keep(context, &kept)
+    });
+    let receipt = sent.await?;
+    reveals::due(context, &client, &status).await;
+    context.say(&format!(
+        "It must be revealed in epoch {}, or half the stake of a new model is lost: soma model \
+         reveal {model}",
+        receipt.epoch.next()
+    ));
+    Ok(executed(&receipt, Vec::new()))
 }
 
 /// Reveals with what was given, or what [`process_commit`] kept.
@@ -131,18 +126,10 @@ pub(super) async fn process_reveal(
     model: ModelId,
     given: Option<(WeightsKey, Vec<f32>)>,
 ) -> Result<Output, CliError> {
+    let client = context.client()?;
     let (key, embedding) = match given {
         Some(given) => given,
-        None => match commits::of(context, model)? {
-            Some(kept) => (kept.key, kept.embedding),
-            None => {
-                let text = format!(
-                    "no commit to weights of model {model} is kept here: say --decryption-key and \
-                     --embedding"
-                );
-                return Err(CliError::Usage(text));
-            }
-        },
+        None => kept_for(context, &client, model).await?,
     };
     let kind = TransactionKind::RevealModel {
         model,
@@ -150,10 +137,37 @@ pub(super) async fn process_reveal(
         embedding: raw_embedding(&embedding)?,
     };
     let output = process(context, options, kind).await?;
-    if options.sends() {
-        commits::forget(context, model);
+    if options.sends()
+        && let Ok(status) = client.status().await
+    {
+        reveals::due(context, &client, &status).await;
     }
     Ok(output)
+}
+
+/// Key and embedding of the kept commit that waits for its reveal on the chain.
+async fn kept_for(
+    context: &Context,
+    client: &Client,
+    model: ModelId,
+) -> Result<(WeightsKey, Vec<f32>), CliError> {
+    let mut kept = commits::all(context);
+    kept.retain(|commit| commit.model == model);
+    let text = if kept.is_empty() {
+        format!("no commit to weights of model {model} is kept here")
+    } else {
+        let Some(pending) = client.model(&model, false).await?.pending else {
+            return Err(CliError::Invalid(format!(
+                "no commit of model {model} waits for its reveal; see `soma model info {model}`"
+            )));
+        };
+        if let Some(commit) = kept.into_iter().find(|commit| commit.opens(&pending)) {
+            return Ok((commit.key, commit.embedding));
+        }
+        format!("the commit of model {model} that waits for its reveal is not kept here")
+    };
+    let hint = "say --decryption-key and --embedding";
+    Err(CliError::Usage(format!("{text}: {hint}")))
 }
 
 /// Reads numbers separated by commas or white space, from the text or from `@FILE`. A JSON list is

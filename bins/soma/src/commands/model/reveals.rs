@@ -4,7 +4,7 @@
 //! ```text
 //! SETTINGS/publish/NAME/publication.json    soma model publish, update
 //!                 /elsewhere/…              folders of `--state` and of `soma train --publish`
-//!                 /commits/MODEL.json       soma model commit
+//!                 /commits/MODEL-….json     soma model commit
 //! ```
 
 use std::cmp::Ordering;
@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
-use soma_sdk::Client;
+use soma_sdk::api::{ErrorCode, Status};
 use soma_sdk::types::{Address, ChainId, Epoch, ModelId, WeightsKey};
 use soma_sdk::workflows::publish::{Publication, is_at_work, peek};
+use soma_sdk::{Client, SdkError};
 use soma_trainer::arguments::quoted;
 
-use super::commits::{self, KeptCommit};
+use super::commits::{self, Fate, KeptCommit};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::duration;
@@ -75,8 +76,10 @@ fn folders(context: &Context) -> Vec<PathBuf> {
 #[derive(Clone, Debug, Serialize)]
 pub(in crate::commands) struct Due {
     pub(in crate::commands) model: ModelId,
-    /// The one epoch in which it counts.
+    /// The one epoch in which it counts; the first that may be while it is not committed.
     pub(in crate::commands) reveal_epoch: Epoch,
+    /// False while the commit's transaction may still be executed, and is in no block yet.
+    is_committed: bool,
     /// What reveals it.
     pub(in crate::commands) command: String,
     /// A program is at work on it.
@@ -88,6 +91,9 @@ pub(in crate::commands) struct Due {
     /// Of `soma model commit`.
     #[serde(skip)]
     is_kept_commit: bool,
+    /// The commit that was missed, as the chain says: nothing can be done about it any more.
+    #[serde(skip)]
+    missed: Option<KeptCommit>,
 }
 
 impl Due {
@@ -103,11 +109,13 @@ impl Due {
         Some(Self {
             model: publication.model?,
             reveal_epoch: committed.epoch.next(),
+            is_committed: true,
             command: again(context, folder, publication),
             in_progress: is_at_work(folder),
             chain_id: publication.chain_id,
             key: publication.key,
             is_kept_commit: false,
+            missed: None,
         })
     }
 
@@ -116,11 +124,13 @@ impl Due {
         Self {
             model: commit.model,
             reveal_epoch: commit.reveal_epoch,
+            is_committed: commit.is_executed,
             command: with_options(context, start, commit.owner),
             in_progress: false,
             chain_id: commit.chain_id,
             key: commit.key,
             is_kept_commit: true,
+            missed: None,
         }
     }
 
@@ -132,6 +142,9 @@ impl Due {
             command,
             ..
         } = self;
+        if !self.is_committed {
+            return self.uncertain();
+        }
         let left = duration(left_ms);
         match now.cmp(reveal_epoch) {
             Ordering::Less => format!(
@@ -151,6 +164,16 @@ impl Due {
                  model info {model}; forget it with: {command} --abandon"
             ),
         }
+    }
+
+    /// What people read of a commit that is in no block yet.
+    fn uncertain(&self) -> String {
+        let Self { model, command, .. } = self;
+        format!(
+            "REVEAL MAY BE DUE: a commit to weights of model {model} was signed, and may be \
+             executed. It must be revealed in the epoch after the one in which it is: see `soma \
+             model info {model}`. Then run: {command}"
+        )
     }
 }
 
@@ -183,42 +206,93 @@ fn with_options(context: &Context, mut command: String, owner: Address) -> Strin
     command
 }
 
+/// Publications of all chains that wait for their reveals, as far as this machine knows.
+fn published(context: &Context) -> impl Iterator<Item = Due> {
+    let folders = folders(context).into_iter();
+    folders.filter_map(|folder| Due::in_folder(context, &folder))
+}
+
 /// Commits of all chains that wait for their reveals, as far as this machine knows.
 fn known(context: &Context) -> Vec<Due> {
-    let mut due: Vec<Due> = folders(context)
-        .iter()
-        .filter_map(|folder| Due::in_folder(context, folder))
-        .collect();
     let commits = commits::all(context);
-    due.extend(commits.iter().map(|commit| Due::of_commit(context, commit)));
+    let commits = commits.iter().map(|commit| Due::of_commit(context, commit));
+    sorted(published(context).chain(commits).collect())
+}
+
+fn sorted(mut due: Vec<Due>) -> Vec<Due> {
     due.sort_by_key(|due| (due.reveal_epoch, due.model));
     due
 }
 
-/// Reveals that wait on the chain of `client`: those that it does not know to be done.
+/// Reveals that wait on the chain of `client`: those that it does not know to be done. Commits
+/// that the chain can no longer need are forgotten; one that was missed only by who says so.
 pub(in crate::commands) async fn due(
     context: &Context,
     client: &Client,
-    chain_id: ChainId,
+    status: &Status,
 ) -> Vec<Due> {
     let mut due = Vec::new();
-    for one in known(context) {
-        if one.chain_id != chain_id {
-            continue;
-        }
-        match is_revealed(client, &one).await {
-            true if one.is_kept_commit => commits::forget(context, one.model),
-            true => {}
-            false => due.push(one),
+    for one in published(context) {
+        if one.chain_id == status.chain_id && !is_revealed(client, &one).await {
+            due.push(one);
         }
     }
-    due
+    for commit in commits::all(context) {
+        if commit.chain_id == status.chain_id {
+            due.extend(follow(context, client, status.epoch, commit).await);
+        }
+    }
+    sorted(due)
 }
 
 /// True where the chain has the weights: they were revealed in another way.
 async fn is_revealed(client: &Client, due: &Due) -> bool {
     let model = client.model(&due.model, false).await;
     model.is_ok_and(|model| model.weights.is_some_and(|weights| weights.key == due.key))
+}
+
+/// What the chain says of a kept commit in epoch `now` or later.
+async fn follow(
+    context: &Context,
+    client: &Client,
+    now: Epoch,
+    mut commit: KeptCommit,
+) -> Option<Due> {
+    let Ok(fate) = fate(client, &commit).await else {
+        return Some(Due::of_commit(context, &commit));
+    };
+    match fate {
+        Fate::Pending(epoch) => {
+            if !commit.is_executed || commit.reveal_epoch != epoch {
+                (commit.is_executed, commit.reveal_epoch) = (true, epoch);
+                // For when no node answers; the chain is asked again in any case.
+                let _ = commits::keep(context, &commit);
+            }
+        }
+        Fate::Open => (commit.is_executed, commit.reveal_epoch) = (false, now.next()),
+        Fate::Over if commit.is_executed && now > commit.reveal_epoch => {
+            let due = Due::of_commit(context, &commit);
+            return Some(Due {
+                missed: Some(commit),
+                ..due
+            });
+        }
+        Fate::Revealed | Fate::Over => {
+            commits::forget(context, &commit);
+            return None;
+        }
+    }
+    Some(Due::of_commit(context, &commit))
+}
+
+async fn fate(client: &Client, commit: &KeptCommit) -> Result<Fate, SdkError> {
+    let balance = client.balance(&commit.owner).await?;
+    let model = match client.model(&commit.model, false).await {
+        Ok(model) => Some(model),
+        Err(error) if error.api_code() == Some(ErrorCode::NotFound) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(commit.fate(&balance, model.as_ref()))
 }
 
 /// Warns of reveals that are due and that no program is at work on. A command that is about
@@ -232,7 +306,7 @@ pub(in crate::commands) async fn warn(context: &Context) {
     };
     let ask = async {
         let status = client.status().await.ok()?;
-        let due = due(context, &client, status.chain_id).await;
+        let due = due(context, &client, &status).await;
         Some((status, due))
     };
     match tokio::time::timeout(PATIENCE, ask).await {
@@ -240,19 +314,21 @@ pub(in crate::commands) async fn warn(context: &Context) {
             let left = status.epoch_end_ms.saturating_sub(status.time_ms);
             for due in due.iter().filter(|due| !due.in_progress) {
                 context.say(&due.warning(status.epoch, left));
-                // It was said; nothing can be done about it any more.
-                if due.is_kept_commit && status.epoch > due.reveal_epoch {
-                    commits::forget(context, due.model);
+                if let Some(commit) = &due.missed {
+                    commits::forget(context, commit);
                 }
             }
         }
         _ => {
             for due in known(context).iter().filter(|due| !due.in_progress) {
-                context.say(&format!(
-                    "REVEAL DUE: model {} must be revealed in epoch {}; the node does not say which \
-                     one this is. Run: {}",
-                    due.model, due.reveal_epoch, due.command
-                ));
+                context.say(&match due.is_committed {
+                    false => due.uncertain(),
+                    true => format!(
+                        "REVEAL DUE: model {} must be revealed in epoch {}; the node does not say \
+                         which one this is. Run: {}",
+                        due.model, due.reveal_epoch, due.command
+                    ),
+                });
             }
         }
     }

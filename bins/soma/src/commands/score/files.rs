@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use soma_scoring::scores::DataName;
 use soma_sdk::types::Checksum;
+use soma_submitter::SubmitterError;
 
 use crate::error::CliError;
 
@@ -38,39 +39,21 @@ impl DataFile {
 
 /// All files that `paths` name: files themselves, and those in folders, in order of their names.
 pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<DataFile>, CliError> {
-    let mut found = Vec::new();
-    for path in paths {
-        add(path, &mut found)?;
-    }
+    let found = soma_submitter::candidates::files(paths).map_err(|error| match error {
+        SubmitterError::Source { path, reason } => CliError::File { path, reason },
+        error => error.into(),
+    })?;
     if found.is_empty() {
         let text = "the folders hold no files; name files, or folders with files".to_owned();
         return Err(CliError::Invalid(text));
     }
-    Ok(found)
-}
-
-fn add(path: &Path, found: &mut Vec<DataFile>) -> Result<(), CliError> {
-    let metadata = std::fs::metadata(path).map_err(CliError::file(path))?;
-    if metadata.is_dir() {
-        let entries = std::fs::read_dir(path).and_then(|entries| entries.collect());
-        let entries: Vec<std::fs::DirEntry> = entries.map_err(CliError::file(path))?;
-        let mut inside: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
-        inside.sort();
-        return inside.iter().try_for_each(|path| add(path, found));
-    }
-    if !metadata.is_file() {
-        return Err(CliError::File {
-            path: path.to_owned(),
-            reason: "it is neither a file nor a folder".to_owned(),
-        });
-    }
-    found.push(DataFile {
-        path: path.to_owned(),
+    let files = found.into_iter().map(|file| DataFile {
+        path: file.path,
         name: DataName {
             checksum: Checksum([0; 32]),
-            size: metadata.len(),
+            size: file.size,
         },
         is_read: false,
     });
-    Ok(())
+    Ok(files.collect())
 }

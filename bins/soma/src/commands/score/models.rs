@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use soma_blobs::{BlobRef, Cache, CacheConfig, Fetcher};
-use soma_scoring::{ModelConfig, ModelSource, SealedWeights, WeightsFile};
+use soma_blobs::{BlobError, BlobRef, Cache, CacheConfig, Fetcher};
+use soma_scoring::error::LoadError;
+use soma_scoring::{ModelConfig, ModelSource, SealedWeights, WeightsFile, largest_sealed};
 use soma_sdk::api::{ModelView, WeightsView};
 use soma_sdk::types::ModelId;
 
@@ -12,6 +13,9 @@ use super::judge::Judge;
 use crate::commands::model::fetch_config;
 use crate::context::Context;
 use crate::error::CliError;
+
+/// Folders of kept downloads: as many commands score with models of the network at the same time.
+const MAX_CACHES: u32 = 8;
 
 /// Models with their names, all of one size.
 pub(super) struct Models {
@@ -39,10 +43,10 @@ impl Models {
                 wanted.push(*id);
             }
         }
-        if !wanted.is_empty() {
-            download(context, score, &wanted, &mut all).await?;
-        }
         let size = size(context, score, !wanted.is_empty()).await?;
+        if !wanted.is_empty() {
+            download(context, score, &size, &wanted, &mut all).await?;
+        }
         Ok(Self { size, all })
     }
 }
@@ -89,16 +93,23 @@ fn by_file_size(bytes: u64) -> Option<ModelConfig> {
 async fn download(
     context: &Context,
     score: &Score,
+    size: &ModelConfig,
     wanted: &[ModelId],
     all: &mut Vec<(String, Box<dyn ModelSource>)>,
 ) -> Result<(), CliError> {
     let client = context.client()?;
-    let fetch = fetch_config(context, score.allow_private_addresses)?;
-    let folder = context.dir.dir().join("blobs");
-    let cache = Cache::open(CacheConfig::new(folder), Fetcher::new(fetch)?)?;
+    let fetcher = Fetcher::new(fetch_config(context, score.allow_private_addresses)?)?;
+    let cache = open_cache(context.dir.dir(), &fetcher)?;
+    let max = largest_sealed(size);
     for id in wanted {
         let model = client.model(id, false).await?;
         let weights = weights(&model)?;
+        if weights.size > max {
+            let size = weights.size;
+            let error = LoadError::TooLarge { size, max };
+            let text = format!("model {id} cannot be scored with: {error}");
+            return Err(CliError::Invalid(text));
+        }
         context.say(&format!(
             "Getting the weights of {id} ({} bytes).",
             weights.size
@@ -116,6 +127,18 @@ async fn download(
         all.push((id.to_string(), Box::new(source)));
     }
     Ok(())
+}
+
+/// Kept downloads. One process at a time uses such a folder, so that each of several commands at
+/// the same time has its own.
+fn open_cache(parent: &Path, fetcher: &Fetcher) -> Result<Cache, BlobError> {
+    let open = |name: &str| Cache::open(CacheConfig::new(parent.join(name)), fetcher.clone());
+    let first = open("blobs");
+    if first.is_ok() {
+        return first;
+    }
+    let mut others = (2..=MAX_CACHES).map(|number| open(&format!("blobs-{number}")));
+    others.find_map(Result::ok).map_or(first, Ok)
 }
 
 fn weights(model: &ModelView) -> Result<&WeightsView, CliError> {
