@@ -6,6 +6,24 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+/// The `cargo` that runs this task.
+pub(crate) fn cargo_command() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    outside_of_cargo(&mut command);
+    command
+}
+
+/// Takes away what `cargo run` says of this package. Build scripts look at it, so all that depends on
+/// theirs would be compiled once for commands of a task and once more for others.
+pub(crate) fn outside_of_cargo(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// Runs `cargo` with these arguments; fails when it does.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     cargo_with(&[], arguments)
@@ -19,8 +37,7 @@ fn cargo_with(environment: &[(&str, &str)], arguments: &[&str]) -> Result<()> {
         .map(|(k, v)| format!("{k}='{v}' "))
         .collect();
     println!("$ {set}{line}");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = cargo_command()
         .args(arguments)
         .envs(environment.iter().copied())
         .status()
@@ -90,8 +107,7 @@ pub(crate) fn soma(command: &[&str], arguments: &[String]) -> Result<()> {
 
 /// Checks that the program that runs tests is there, before minutes go by.
 fn need_nextest() -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let asked = Command::new(cargo).args(["nextest", "--version"]).output();
+    let asked = cargo_command().args(["nextest", "--version"]).output();
     if !asked.is_ok_and(|answer| answer.status.success()) {
         bail!(
             "tests run with cargo-nextest, which is not installed. Install it once (a few minutes), \

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::command::cargo_command;
+
 /// Draws hits and threshold of the simulation, one line for each start.
 const SCRIPT: &str = r#"
 import csv, sys
@@ -29,8 +31,7 @@ figure.savefig(sys.argv[1], dpi=110)
 
 /// Simulates the difficulty controller and writes `docs/images/difficulty.png`.
 pub(crate) fn difficulty() -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let simulation = Command::new(cargo)
+    let simulation = cargo_command()
         .args([
             "run",
             "--quiet",

@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::bench::Framework;
-use crate::command::{build_example, cargo, example, program, target_dir, workspace};
+use crate::command::{
+    build_example, cargo, example, outside_of_cargo, program, target_dir, workspace,
+};
 use crate::python;
 
 /// What builds wheels. The version is fixed, so that a wheel is the same on each machine.
@@ -90,9 +92,10 @@ impl Installed {
 pub(crate) fn install(dev: bool, interpreter: &Path, peer: Option<Framework>) -> Result<Installed> {
     let wheel = build_wheel(dev)?;
     let (soma, s3_server) = if dev {
-        let build = ["build", "--quiet", "--package"];
-        cargo(&[&build[..], &["soma"]].concat())?;
-        cargo(&[&build[..], &["soma-test-s3", "--example", "s3_server"]].concat())?;
+        // With the features that tests of the workspace have: what they built is used.
+        let build = ["build", "--quiet", "--workspace"];
+        let programs = ["--bin", "soma", "--example", "s3_server"];
+        cargo(&[&build[..], &programs].concat())?;
         let folder = std::path::absolute(target_dir())?.join("debug");
         (folder.join("soma"), folder.join("examples/s3_server"))
     } else {
@@ -147,7 +150,9 @@ fn build_wheel(dev: bool) -> Result<PathBuf> {
         "$ maturin build, profile {}",
         if dev { "dev" } else { "release" }
     );
-    let status = Command::new(&python).args(&line).status()?;
+    let mut maturin = Command::new(&python);
+    outside_of_cargo(&mut maturin);
+    let status = maturin.args(&line).status()?;
     ensure!(
         status.success(),
         "maturin could not build the wheel: {status}"

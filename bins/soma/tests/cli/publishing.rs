@@ -236,7 +236,8 @@ fn neither_a_failed_commit_nor_a_wrong_guess_loses_the_key_that_the_chain_waits_
     let commits = soma.dir().join("publish").join("commits");
     let kept = || -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&commits).unwrap();
-        entries.map(|entry| entry.unwrap().path()).collect()
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.is_file()).collect()
     };
     let due = soma.json("status")["reveals_due"].clone();
     assert_eq!(due.as_array().unwrap().len(), 1, "{due}");

@@ -98,11 +98,25 @@ fn read(path: &Path) -> Option<KeptCommit> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
-/// All that are kept.
+/// Where commits lie that are over. A key is never deleted: a node that lags may be wrong.
+fn past(context: &Context) -> PathBuf {
+    folder(context).join("past")
+}
+
+fn read_all(folder: &Path) -> impl Iterator<Item = KeptCommit> + use<> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.flatten().filter_map(|entry| read(&entry.path()))
+}
+
+/// All that are kept, but for those that are over.
 pub(super) fn all(context: &Context) -> Vec<KeptCommit> {
-    let entries = std::fs::read_dir(folder(context)).into_iter().flatten();
-    let entries = entries.flatten();
-    entries.filter_map(|entry| read(&entry.path())).collect()
+    read_all(&folder(context)).collect()
+}
+
+/// All commits of a model, also those that are over.
+pub(super) fn of_model(context: &Context, model: ModelId) -> Vec<KeptCommit> {
+    let commits = read_all(&folder(context)).chain(read_all(&past(context)));
+    commits.filter(|commit| commit.model == model).collect()
 }
 
 /// Keeps a commit. On disk when this returns, for its owner alone.
@@ -138,12 +152,15 @@ pub(super) fn keep(context: &Context, commit: &KeptCommit) -> Result<(), SdkErro
     })
 }
 
-/// Forgets a commit, unless it was kept anew since it was read.
-pub(super) fn forget(context: &Context, commit: &KeptCommit) {
-    let path = commit.path(context);
-    if read(&path).as_ref() == Some(commit) {
+/// Puts a commit that is over aside, unless it was kept anew since it was read.
+pub(super) fn put_aside(context: &Context, commit: &KeptCommit) {
+    let (path, past) = (commit.path(context), past(context));
+    if read(&path).as_ref() == Some(commit)
+        && let Some(name) = path.file_name()
+        && std::fs::create_dir_all(&past).is_ok()
+    {
         // What stays is no harm: it is asked for again.
-        let _ = std::fs::remove_file(path);
+        let _ = std::fs::rename(&path, past.join(name));
     }
 }
 

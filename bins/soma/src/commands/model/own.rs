@@ -151,8 +151,7 @@ async fn kept_for(
     client: &Client,
     model: ModelId,
 ) -> Result<(WeightsKey, Vec<f32>), CliError> {
-    let mut kept = commits::all(context);
-    kept.retain(|commit| commit.model == model);
+    let kept = commits::of_model(context, model);
     let text = if kept.is_empty() {
         format!("no commit to weights of model {model} is kept here")
     } else {

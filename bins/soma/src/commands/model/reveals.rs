@@ -225,7 +225,7 @@ fn sorted(mut due: Vec<Due>) -> Vec<Due> {
 }
 
 /// Reveals that wait on the chain of `client`: those that it does not know to be done. Commits
-/// that the chain can no longer need are forgotten; one that was missed only by who says so.
+/// that the chain can no longer need are put aside; one that was missed only by who says so.
 pub(in crate::commands) async fn due(
     context: &Context,
     client: &Client,
@@ -278,7 +278,7 @@ async fn follow(
             });
         }
         Fate::Revealed | Fate::Over => {
-            commits::forget(context, &commit);
+            commits::put_aside(context, &commit);
             return None;
         }
     }
@@ -315,7 +315,7 @@ pub(in crate::commands) async fn warn(context: &Context) {
             for due in due.iter().filter(|due| !due.in_progress) {
                 context.say(&due.warning(status.epoch, left));
                 if let Some(commit) = &due.missed {
-                    commits::forget(context, commit);
+                    commits::put_aside(context, commit);
                 }
             }
         }
