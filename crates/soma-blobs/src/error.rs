@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use soma_types::Checksum;
 use thiserror::Error;
@@ -121,6 +121,12 @@ pub enum BlobError {
         /// What the system says.
         reason: String,
     },
+    /// Another process uses the cache's folder.
+    #[error("cannot use {}: another process uses it; choose another folder", folder.display())]
+    CacheInUse {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The key does not open the sealed weights, or they were changed.
     #[error("the sealed weights do not open: {reason}")]
     Sealed {
@@ -177,6 +183,7 @@ names! {
     Damaged,
     DiskFull,
     Io,
+    CacheInUse,
     Sealed,
     PlaintextMismatch,
     UploadFailed,
@@ -190,6 +197,7 @@ impl BlobError {
             self,
             Self::Offline { .. }
                 | Self::CacheFull { .. }
+                | Self::CacheInUse { .. }
                 | Self::Damaged { .. }
                 | Self::DiskFull { .. }
                 | Self::Io { .. }

@@ -36,6 +36,17 @@ fn jitter() -> u64 {
     u64::from(OsRng.next_u32() % EXPIRY_JITTER)
 }
 
+/// What sending a transaction once came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// It did not leave.
+    No,
+    /// A node may have it.
+    Yes,
+    /// A node may have it, and this one prefers another with its nonce.
+    Contested,
+}
+
 impl Client {
     /// The next transaction of `sender`, unsigned: for this chain, with the next nonce, and an
     /// expiry some blocks ahead.
@@ -121,14 +132,13 @@ impl Client {
         self.wait(signed, sent).await
     }
 
-    /// Sends a transaction; whether it left. The node need not have it: waiting for the receipt
-    /// sends it again.
-    async fn submit_once(&self, signed: &SignedTransaction) -> Result<bool, SdkError> {
+    /// Sends a transaction. The node need not have it: waiting for the receipt sends it again.
+    async fn submit_once(&self, signed: &SignedTransaction) -> Result<Sent, SdkError> {
         match self.submit(signed).await {
-            Ok(_) | Err(SdkError::Timeout { .. }) => Ok(true),
-            Err(SdkError::Transport { sent, .. }) => Ok(sent),
+            Ok(_) | Err(SdkError::Timeout { .. }) => Ok(Sent::Yes),
+            Err(SdkError::Transport { sent, .. }) => Ok(if sent { Sent::Yes } else { Sent::No }),
             // An earlier try of this request, or an earlier call, may have left it with a node.
-            Err(error) if error.is_contested() => Ok(true),
+            Err(error) if error.is_contested() => Ok(Sent::Contested),
             Err(error) => Err(error),
         }
     }
@@ -138,16 +148,16 @@ impl Client {
     /// # Errors
     /// As [`Client::execute_signed`].
     pub async fn wait_for(&self, signed: &SignedTransaction) -> Result<ReceiptView, SdkError> {
-        self.wait(signed, true).await
+        self.wait(signed, Sent::Yes).await
     }
 
-    async fn wait(
-        &self,
-        signed: &SignedTransaction,
-        mut sent: bool,
-    ) -> Result<ReceiptView, SdkError> {
+    async fn wait(&self, signed: &SignedTransaction, sent: Sent) -> Result<ReceiptView, SdkError> {
         let after = self.shared.settings.execution_timeout;
         let deadline = Instant::now() + after;
+        if sent == Sent::Contested {
+            self.until_decided(&signed.transaction, deadline).await?;
+        }
+        let mut sent = sent != Sent::No;
         let digest = transaction_digest(&signed.transaction);
         let mut wait = FIRST_WAIT;
         let mut trouble = None;
@@ -306,7 +316,7 @@ impl Client {
         key: &SecretKey,
         kind: TransactionKind,
         record: &mut impl FnMut(&SignedTransaction) -> Result<(), SdkError>,
-    ) -> Result<(SignedTransaction, bool), SdkError> {
+    ) -> Result<(SignedTransaction, Sent), SdkError> {
         let sender = key.address();
         let turn = self.turn(sender);
         let _turn = turn.lock().await;

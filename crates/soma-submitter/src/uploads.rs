@@ -1,5 +1,8 @@
 //! Where validators find the data of submissions.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use soma_blobs::{BlobError, BlobRef, FetchConfig, Fetcher, Store};
 use url::Url;
 
@@ -14,6 +17,8 @@ pub struct Served {
     fetcher: Fetcher,
     /// Told of what cannot be looked at.
     warn: fn(&str),
+    /// Some URL gave its data.
+    has_served: Arc<AtomicBool>,
 }
 
 /// Where validators find the data of submissions.
@@ -52,6 +57,7 @@ impl Uploads {
             prefix: url,
             fetcher,
             warn,
+            has_served: Arc::default(),
         })))
     }
 
@@ -64,7 +70,8 @@ impl Uploads {
     ///
     /// # Errors
     /// [`SubmitterError::Blob`]; [`SubmitterError::NotServed`] when the URL of a served file does
-    /// not give its data; [`SubmitterError::Settings`] when there is no place.
+    /// not give its data; [`SubmitterError::Settings`] when no URL has given any, or when there is
+    /// no place.
     pub async fn put(&self, piece: &Piece, bytes: Vec<u8>) -> Result<String, SubmitterError> {
         match self {
             Self::Store(store) => Ok(store.upload_bytes(bytes).await?.url),
@@ -89,7 +96,7 @@ impl Served {
         let folder = tempfile::tempdir().map_err(fail)?;
         let to = folder.path().join("data");
         match self.fetcher.fetch(&blob, &to, &|_| {}).await {
-            Ok(()) => {}
+            Ok(()) => self.has_served.store(true, Ordering::Relaxed),
             Err(
                 error @ (BlobError::AddressNotAllowed { .. } | BlobError::SchemeNotAllowed { .. }),
             ) => {
@@ -98,10 +105,16 @@ impl Served {
             }
             Err(error) if error.is_own() => return Err(error.into()),
             Err(error) => {
-                return Err(SubmitterError::NotServed {
+                let error = SubmitterError::NotServed {
                     url: blob.url,
                     path: piece.path.clone(),
                     error: Box::new(error),
+                };
+                // Before any file was found, it is the prefix that is wrong, and so for all.
+                let is_prefix = !self.has_served.load(Ordering::Relaxed) && !error.is_retryable();
+                return Err(match is_prefix {
+                    true => SubmitterError::Settings(error.to_string()),
+                    false => error,
                 });
             }
         }

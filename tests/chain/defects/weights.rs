@@ -3,7 +3,7 @@
 use soma_tests::model_secrets::ModelSecrets;
 use soma_tests::scenes::{DIM, soma};
 use soma_tests::world::{World, axis};
-use soma_types::{Address, ModelFault, ModelStatus, TransactionKind};
+use soma_types::{Address, ModelFault, ModelId, ModelStatus, TransactionKind};
 
 /// Models of users 0 and 1 with the same weights; the first commits a block earlier.
 fn two_of_a_kind() -> (World, [(Address, ModelSecrets); 2]) {
@@ -52,29 +52,42 @@ fn d27_the_earlier_commit_wins_even_when_it_is_revealed_later() {
     assert_eq!(world.chain.active_models(), 1);
 }
 
-#[test]
-fn d27_what_a_struck_model_revealed_stands_in_nobodys_way() {
-    for moves_on in [false, true] {
-        let (mut world, [(thief, claim), (owner, original)]) = two_of_a_kind();
-        world.ok(&thief, claim.reveal());
-        assert_eq!(
-            world.fails(&owner, original.reveal()),
-            "WeightsAlreadyRevealed"
-        );
-        if moves_on {
-            let update = ModelSecrets::new(claim.model, 2, axis(DIM, 1));
-            world.commit_and_reveal(&thief, &update);
-        }
-        let (model, reason) = (claim.model, ModelFault::PlaintextMismatch);
-        for reporter in world.validators.clone() {
-            world.ok(&reporter, TransactionKind::ReportModel { model, reason });
-        }
-        world.end_epoch();
-        let model = world.create_model(&owner, soma(10), 0);
-        let again = ModelSecrets::new(model, 1, axis(DIM, 2));
-        world.commit_and_reveal(&owner, &again);
-        assert_eq!(world.model(&model).status, ModelStatus::Active);
+/// A quorum finds that the model's weights are not what it committed to.
+fn strike(world: &mut World, model: ModelId) {
+    let reason = ModelFault::PlaintextMismatch;
+    for reporter in world.validators.clone() {
+        world.ok(&reporter, TransactionKind::ReportModel { model, reason });
     }
+    world.end_epoch();
+}
+
+#[test]
+fn d27_struck_weights_stand_in_nobodys_way() {
+    let (mut world, [(thief, claim), (owner, original)]) = two_of_a_kind();
+    world.ok(&thief, claim.reveal());
+    assert_eq!(
+        world.fails(&owner, original.reveal()),
+        "WeightsAlreadyRevealed"
+    );
+    strike(&mut world, claim.model);
+    let model = world.create_model(&owner, soma(10), 0);
+    let again = ModelSecrets::new(model, 1, axis(DIM, 2));
+    world.commit_and_reveal(&owner, &again);
+    assert_eq!(world.model(&model).status, ModelStatus::Active);
+}
+
+#[test]
+fn d27_what_a_model_revealed_before_it_was_struck_stays_its_own() {
+    let (mut world, [(owner, original), (thief, _)]) = two_of_a_kind();
+    world.ok(&owner, original.reveal());
+    let update = ModelSecrets::new(original.model, 2, axis(DIM, 1));
+    world.commit_and_reveal(&owner, &update);
+    strike(&mut world, original.model);
+    let model = world.create_model(&thief, soma(10), 0);
+    let copy = ModelSecrets::new(model, 1, axis(DIM, 2));
+    world.ok(&thief, copy.commit());
+    world.end_epoch();
+    assert_eq!(world.fails(&thief, copy.reveal()), "WeightsAlreadyRevealed");
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Cache {
     /// Opens the folder, with the blobs that are there.
     ///
     /// # Errors
-    /// [`BlobError::Io`], also when another process uses the folder.
+    /// [`BlobError::CacheInUse`]; [`BlobError::Io`].
     pub fn open(config: CacheConfig, fetcher: Fetcher) -> Result<Self, BlobError> {
         let fail = |what: &Path| {
             let what = format!("cannot open {}", what.display());
@@ -87,9 +87,8 @@ impl Cache {
         let path = config.folder.join("lock");
         let lock = File::create(&path).map_err(fail(&path))?;
         lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => BlobError::Io {
-                what: format!("cannot use {}", config.folder.display()),
-                reason: "another process uses it; choose another folder".to_owned(),
+            TryLockError::WouldBlock => BlobError::CacheInUse {
+                folder: config.folder.clone(),
             },
             TryLockError::Error(error) => fail(&path)(error),
         })?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use soma_types::validator::QUORUM;
 use soma_types::{Address, Bps, Model, ModelId, ModelStatus, Shannons};
 
-use crate::execute::models::{end_model, slash_pool};
+use crate::execute::models::{end_model, slash_pool, strike_weights};
 use crate::key::prefix;
 use crate::state::{State, Step};
 
@@ -29,9 +29,7 @@ pub(crate) fn count_reports(state: &mut State<'_>) -> Step<()> {
     for (id, _) in against.into_iter().filter(|(_, power)| *power >= QUORUM) {
         let mut model = state.model(&id)?;
         slash_pool(state, &model.pool, model.owner, slash)?;
-        // Weights that a quorum refused are nobody's any more: others may reveal them, and the model
-        // cannot be reported for them again.
-        model.weights = None;
+        strike_weights(state, &mut model)?;
         match model.status {
             ModelStatus::Active => end_model(state, &mut model, now)?,
             _ => state.save_model(&model),

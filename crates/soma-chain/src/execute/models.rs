@@ -173,16 +173,6 @@ pub(crate) fn reveal(
     Ok(())
 }
 
-/// Who committed to some weights first, and the model that has them. A model whose weights were
-/// struck never had what it committed to, so it holds nothing against their real owner.
-fn holder_of(state: &State<'_>, plaintext: Checksum) -> Step<Option<(WeightsRecord, Model)>> {
-    let Some(record) = state.load::<WeightsRecord>(Key::Weights(plaintext))? else {
-        return Ok(None);
-    };
-    let model = state.model(&record.model)?;
-    Ok(model.weights.is_some().then_some((record, model)))
-}
-
 /// Keeps who committed to some weights first. A later committer of the same weights is refused,
 /// or ends when the earlier one reveals after it: the original never loses to a copy. An owner has
 /// the same weights in one active model at a time.
@@ -198,7 +188,7 @@ fn register_weights(
         commit_height,
     };
     let now = state.epoch();
-    if let Some((earlier, mut other)) = holder_of(state, plaintext)? {
+    if let Some(earlier) = state.load::<WeightsRecord>(Key::Weights(plaintext))? {
         let same_owner = earlier.owner == model.owner;
         if !same_owner && earlier.commit_height <= commit_height {
             let height = earlier.commit_height;
@@ -208,6 +198,7 @@ fn register_weights(
             record.commit_height = earlier.commit_height.min(commit_height);
         }
         if earlier.model != model.id {
+            let mut other = state.model(&earlier.model)?;
             let weights = other.weights.as_ref();
             let has_them = weights.is_some_and(|w| w.plaintext_checksum == plaintext);
             if has_them && matches!(other.status, ModelStatus::Active) {
@@ -220,6 +211,20 @@ fn register_weights(
         }
     }
     state.save(Key::Weights(plaintext), &record);
+    Ok(())
+}
+
+/// Takes the weights away from a model that never had what it committed to. They are nobody's any
+/// more: others may reveal them, and the model cannot be reported for them again.
+pub(crate) fn strike_weights(state: &mut State<'_>, model: &mut Model) -> Step<()> {
+    let Some(struck) = model.weights.take() else {
+        return Ok(());
+    };
+    let key = Key::Weights(struck.plaintext_checksum);
+    let record = state.load::<WeightsRecord>(key)?;
+    if record.is_some_and(|record| record.model == model.id) {
+        state.remove(key);
+    }
     Ok(())
 }
 

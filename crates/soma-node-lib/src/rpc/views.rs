@@ -99,7 +99,7 @@ pub(super) fn validator(
 
 pub(super) fn stake(reader: &Reads<'_>, position: &StakePosition) -> Result<StakeView, ChainError> {
     let value = reader.stake_value(position)?;
-    // A position without its pool cannot be; its own id then says that nothing is known.
+    // One that slashes left without value may outlast its pool.
     let owner = reader
         .pool(&position.pool)?
         .map_or(PoolOwner::Validator(position.owner), |pool| pool.owner);

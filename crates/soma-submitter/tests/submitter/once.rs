@@ -9,7 +9,7 @@ use soma_submitter::{
     Control, Limits, Report, Submitter, SubmitterConfig, SubmitterError, SubmitterEvent, Uploads,
 };
 
-use crate::world::{ANYWHERE, SUBMITTER, Told, World, run};
+use crate::world::{ANYWHERE, SUBMITTER, World, run};
 
 async fn once(world: &World, change: impl FnOnce(&mut SubmitterConfig), source: &Path) -> Report {
     try_once(world, change, source).await.unwrap()
@@ -94,36 +94,40 @@ async fn no_bond_is_sent_for_files_that_their_urls_do_not_give() {
         config.uploads = Uploads::served(prefix.as_str(), FetchConfig::local(), |_| {}).unwrap();
         config
     };
-    let reason_of = |told: &Told| {
-        let all = told.all().into_iter();
-        let mut lost = all.filter_map(|event| match event {
-            SubmitterEvent::Step { lost, .. } => lost,
-            _ => None,
-        });
-        lost.next()
-    };
-    for (folder, name, reason) in [
-        (other.as_path(), "ChecksumMismatch", "has checksum"),
-        (Path::new("/no/such"), "Unavailable", "No such file"),
+    // No URL gives anything: the prefix is wrong.
+    for (folder, reason) in [
+        (other.as_path(), "has checksum"),
+        (Path::new("/no/such"), "No such file"),
     ] {
-        let (stats, told) = run(&world, SUBMITTER, served(&source, folder, name)).await;
-        assert_eq!(stats.filled, 0);
-        let Some(LostReason::Refused { code, message }) = reason_of(&told) else {
-            panic!("{:?}", told.all());
-        };
-        assert_eq!(code, name);
+        let change = |config: &mut SubmitterConfig| *config = served(&source, folder, reason);
+        let error = try_once(&world, change, &source).await.unwrap_err();
+        assert_eq!(error.name(), "InvalidSettings", "{error}");
+        let text = error.to_string();
         let url = url::Url::from_file_path(folder.join("one")).unwrap();
-        assert!(message.contains(url.as_str()), "{message}");
-        assert!(message.contains(reason), "{message}");
+        assert!(text.contains(url.as_str()), "{text}");
+        assert!(text.contains(reason), "{text}");
     }
     assert_eq!(world.executed(SUBMITTER).await, 0);
 
-    // Only the files at fault are lost.
-    let both: [(&str, &[u8]); 2] = [("one", b"what"), ("two", b"is the same at both")];
-    let other = world.files("others", &both);
-    let source = world.files("texts", &both[1..]);
-    let (stats, _) = run(&world, SUBMITTER, served(&source, &other, "state")).await;
-    assert!(stats.filled >= 5, "{stats:?}");
+    // Once one does, the others' faults are their own.
+    let here = world.files("here", &[("one", b"here")]);
+    let mut config = served(&here, &here, "one after the other");
+    let uploads = config.uploads.clone();
+    run(&world, SUBMITTER, config).await;
+    std::fs::write(here.join("one"), "else").unwrap();
+    config = served(&world.files("late", &[("one", b"late")]), &here, "later");
+    config.uploads = uploads;
+    let (stats, told) = run(&world, SUBMITTER, config).await;
+    assert_eq!(stats.filled, 0);
+    let lost = told.all().into_iter().find_map(|event| match event {
+        SubmitterEvent::Step { lost, .. } => lost,
+        _ => None,
+    });
+    let Some(LostReason::Refused { code, message }) = lost else {
+        panic!("{:?}", told.all());
+    };
+    assert_eq!(code, "ChecksumMismatch");
+    assert!(message.contains("has checksum"), "{message}");
 }
 
 #[tokio::test]

@@ -105,7 +105,9 @@ fn past(context: &Context) -> PathBuf {
 
 fn read_all(folder: &Path) -> impl Iterator<Item = KeptCommit> + use<> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
-    entries.flatten().filter_map(|entry| read(&entry.path()))
+    let paths = entries.flatten().map(|entry| entry.path());
+    let paths = paths.filter(|path| path.extension().is_some_and(|kind| kind == "json"));
+    paths.filter_map(|path| read(&path))
 }
 
 /// All that are kept, but for those that are over.

@@ -110,7 +110,8 @@ pub(super) async fn process_commit(
         commits::keep(context, &kept)
     });
     let receipt = sent.await?;
-    reveals::due(context, &client, &status).await;
+    (kept.is_executed, kept.reveal_epoch) = (true, receipt.epoch.next());
+    commits::keep(context, &kept)?;
     context.say(&format!(
         "It must be revealed in epoch {}, or half the stake of a new model is lost: soma model \
          reveal {model}",
@@ -137,10 +138,8 @@ pub(super) async fn process_reveal(
         embedding: raw_embedding(&embedding)?,
     };
     let output = process(context, options, kind).await?;
-    if options.sends()
-        && let Ok(status) = client.status().await
-    {
-        reveals::due(context, &client, &status).await;
+    if options.sends() {
+        reveals::refresh(context, &client).await;
     }
     Ok(output)
 }

@@ -295,6 +295,16 @@ async fn fate(client: &Client, commit: &KeptCommit) -> Result<Fate, SdkError> {
     Ok(commit.fate(&balance, model.as_ref()))
 }
 
+/// What waits on the chain of `client`; none when its node does not say so for a while.
+pub(super) async fn refresh(context: &Context, client: &Client) -> Option<(Status, Vec<Due>)> {
+    let ask = async {
+        let status = client.status().await.ok()?;
+        let due = due(context, client, &status).await;
+        Some((status, due))
+    };
+    tokio::time::timeout(PATIENCE, ask).await.ok()?
+}
+
 /// Warns of reveals that are due and that no program is at work on. A command that is about
 /// something else is not kept long by it, and does not fail for it.
 pub(in crate::commands) async fn warn(context: &Context) {
@@ -304,13 +314,8 @@ pub(in crate::commands) async fn warn(context: &Context) {
     let Ok(client) = context.client() else {
         return;
     };
-    let ask = async {
-        let status = client.status().await.ok()?;
-        let due = due(context, &client, &status).await;
-        Some((status, due))
-    };
-    match tokio::time::timeout(PATIENCE, ask).await {
-        Ok(Some((status, due))) => {
+    match refresh(context, &client).await {
+        Some((status, due)) => {
             let left = status.epoch_end_ms.saturating_sub(status.time_ms);
             for due in due.iter().filter(|due| !due.in_progress) {
                 context.say(&due.warning(status.epoch, left));
@@ -319,7 +324,7 @@ pub(in crate::commands) async fn warn(context: &Context) {
                 }
             }
         }
-        _ => {
+        None => {
             for due in known(context).iter().filter(|due| !due.in_progress) {
                 context.say(&match due.is_committed {
                     false => due.uncertain(),

@@ -1,5 +1,6 @@
 //! The models to score with.
 
+use std::iter::once;
 use std::path::Path;
 
 use soma_blobs::{BlobError, BlobRef, Cache, CacheConfig, Fetcher};
@@ -133,12 +134,16 @@ async fn download(
 /// the same time has its own.
 fn open_cache(parent: &Path, fetcher: &Fetcher) -> Result<Cache, BlobError> {
     let open = |name: &str| Cache::open(CacheConfig::new(parent.join(name)), fetcher.clone());
-    let first = open("blobs");
-    if first.is_ok() {
-        return first;
-    }
-    let mut others = (2..=MAX_CACHES).map(|number| open(&format!("blobs-{number}")));
-    others.find_map(Result::ok).map_or(first, Ok)
+    let others = (2..=MAX_CACHES).map(|number| format!("blobs-{number}"));
+    let mut names = once("blobs".to_owned()).chain(others);
+    let free = names.find_map(|name| match open(&name) {
+        Err(BlobError::CacheInUse { .. }) => None,
+        opened => Some(opened),
+    });
+    free.unwrap_or_else(|| {
+        let folder = parent.to_owned();
+        Err(BlobError::CacheInUse { folder })
+    })
 }
 
 fn weights(model: &ModelView) -> Result<&WeightsView, CliError> {

@@ -350,7 +350,8 @@ impl Publisher {
 }
 
 /// True for what ends a publication: trying again would fail in the same way. It moves to
-/// `history/`, so that the next can begin.
+/// `history/`, so that the next can begin. A model that is there and lacks stake can get some:
+/// then `ModelMinStakeNotMet` ends nothing.
 pub fn is_final(error: &SdkError) -> bool {
     /// What the chain refuses for ever of the same create, commit or reveal.
     const REFUSALS: [&str; 11] = [
