@@ -95,7 +95,8 @@ async fn a_folder_has_one_user() {
     let config = CacheConfig::new(place.folder());
     let cache = Cache::open(config.clone(), fetcher()).unwrap();
     let error = Cache::open(config.clone(), fetcher()).err().unwrap();
-    assert_eq!(error.name(), "Io");
+    assert_eq!(error.name(), "CacheInUse");
+    assert!(error.is_own());
     assert!(error.to_string().contains("another process"), "{error}");
     drop(cache);
     assert!(Cache::open(config, fetcher()).is_ok());
