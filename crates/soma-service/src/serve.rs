@@ -4,13 +4,16 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Buf, Bytes, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -23,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::{Held, Shares, rate_key};
+use super::{Shares, rate_key};
 
 /// Limits of connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +42,8 @@ pub struct ServeConfig {
     /// the connection. Default 15,000.
     pub head_timeout_ms: u64,
     /// Time without a request after which a connection is closed, in milliseconds. A request ends
-    /// with its answer, an event stream with the stream. HTTP/1 has no longer than
-    /// `head_timeout_ms`. Default 60,000.
+    /// with its answer, an event stream with the stream; an answer lasts while its client takes bytes
+    /// of it. HTTP/1 has no longer than `head_timeout_ms`. Default 60,000.
     pub idle_timeout_ms: u64,
     /// Time for open requests to end when the node stops, in milliseconds. Default 3,000.
     pub stop_timeout_ms: u64,
@@ -147,14 +150,12 @@ async fn connection(
         request.extensions_mut().insert(ConnectInfo(client));
         let router = router.clone();
         async move {
-            let Ok(response) = router.oneshot(request.map(axum::body::Body::new)).await;
-            Ok::<_, Infallible>(response.map(|body| Held {
-                body,
-                held: under_way,
-            }))
+            let Ok(response) = router.oneshot(request.map(Body::new)).await;
+            Ok::<_, Infallible>(response.map(|body| Answer { body, under_way }))
         }
     });
     let head_timeout = Duration::from_millis(config.head_timeout_ms);
+    let idle_timeout = Duration::from_millis(config.idle_timeout_ms);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -163,14 +164,16 @@ async fn connection(
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(30));
+        .keep_alive_interval(Duration::from_secs(30))
+        // A ping waits behind what a slow client has yet to read.
+        .keep_alive_timeout(idle_timeout);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     // Neither hyper's timeout of heads, which begins with the first bytes, nor the pings of HTTP/2
     // end a connection whose client is alive and asks for nothing.
     let quiet = async {
         if timeout(head_timeout, count.changed()).await.is_ok() {
-            idle(&mut count, Duration::from_millis(config.idle_timeout_ms)).await;
+            idle(&mut count, idle_timeout).await;
         }
     };
     tokio::select! {
@@ -187,7 +190,7 @@ async fn connection(
     }
 }
 
-/// Returns once no request was under way for `limit`.
+/// Returns once no request was under way for `limit`, and the client took nothing of an answer.
 async fn idle(count: &mut watch::Receiver<usize>, limit: Duration) {
     loop {
         // No error: the connection holds the sender.
@@ -198,7 +201,8 @@ async fn idle(count: &mut watch::Receiver<usize>, limit: Duration) {
     }
 }
 
-/// Counts a request until its answer is sent. Told is only when there is one or none.
+/// Counts a request until hyper has the last of its answer, which may be long before the client has
+/// it. Told is only when there is one or none.
 struct UnderWay(watch::Sender<usize>);
 
 impl UnderWay {
@@ -217,5 +221,62 @@ impl Drop for UnderWay {
             *count -= 1;
             *count == 0
         });
+    }
+}
+
+/// What is sent for a request.
+struct Answer {
+    body: Body,
+    under_way: UnderWay,
+}
+
+impl HttpBody for Answer {
+    type Data = Piece;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Piece>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        frame.map_ok(|frame| {
+            frame.map_data(|bytes| Piece {
+                bytes,
+                requests: self.under_way.0.clone(),
+            })
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Bytes of an answer, which tell when some of them are written. What is written otherwise says
+/// nothing: HTTP/2 pings a client that asks for nothing, too.
+struct Piece {
+    bytes: Bytes,
+    requests: watch::Sender<usize>,
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        // The usual small answer is written at once, and nobody need hear of it.
+        if self.bytes.has_remaining() {
+            self.requests.send_modify(|_| ());
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::routing::{get, post};
 use axum::{Extension, Router, body};
@@ -12,6 +12,9 @@ use soma_service::{Body, GuardConfig, ServeConfig, Server, Slot, bind, guarded};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
+
+/// Bytes of an answer that no buffer between two sockets takes whole.
+const BIG: usize = 24 << 20;
 
 /// A service with one place; bodies have `body_timeout_ms`.
 async fn start(body_timeout_ms: u64) -> (SocketAddr, CancellationToken) {
@@ -37,6 +40,7 @@ async fn start_with(body_timeout_ms: u64, serve: ServeConfig) -> (SocketAddr, Ca
                 std::future::pending::<()>().await;
             }),
         )
+        .route("/v1/big", get(async || vec![7_u8; BIG]))
         .route("/health", get(async || "ok"))
         .route("/metrics", get(async || "none"));
     let config = GuardConfig {
@@ -147,6 +151,13 @@ async fn a_full_service_can_still_be_looked_after() {
 /// How a client of HTTP/2 begins, with no settings.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
+/// Windows as large as they may be: of streams in the settings, and of the connection.
+const HTTP2_WINDOWS: &[u8] =
+    b"\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff\0\0\x04\x08\0\0\0\0\0\x7f\xff\0\0";
+
+/// `GET /v1/big` as the first request of HTTP/2.
+const HTTP2_BIG: &[u8] = b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x04\x07/v1/big\x01\x01a";
+
 /// `GET /health` as the first request of HTTP/2.
 const HTTP2_HEALTH: &[u8] = b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x04\x07/health\x01\x01a";
 
@@ -182,6 +193,30 @@ async fn a_request_under_way_keeps_its_connection_however_long_it_takes() {
         let answer = reqwest::get(format!("http://{address}/v1/{path}")).await;
         assert_eq!(answer.unwrap().text().await.unwrap(), expected);
     }
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn who_reads_slowly_gets_a_large_answer_whole() {
+    let http1: &[u8] = b"GET /v1/big HTTP/1.1\r\nhost: a\r\n\r\n";
+    let http2 = [HTTP2, HTTP2_WINDOWS, HTTP2_BIG].concat();
+    tokio::join!(read_slowly(http1), read_slowly(&http2));
+}
+
+/// Asks with `request` for the large answer, and takes several idle limits to read it.
+async fn read_slowly(request: &[u8]) {
+    let serve = impatient(1);
+    let limit = Duration::from_millis(serve.idle_timeout_ms + serve.stop_timeout_ms);
+    let (address, stop) = start_with(30_000, serve).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let (begin, mut bytes) = (Instant::now(), vec![0; BIG / 48]);
+    for _ in 0..48 {
+        let all = stream.read_exact(&mut bytes).await;
+        all.expect("the rest of the answer");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    assert!(begin.elapsed() > 2 * limit);
     stop.cancel();
 }
 

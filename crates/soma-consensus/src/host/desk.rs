@@ -243,26 +243,9 @@ impl<A: Application> Desk<A> {
         if let Some(entry) = known {
             return Ok(Received::Judged(entry.proposed(proposal.height)));
         }
-        let drop = |reason: String| {
-            let (height, round, proposer) = (proposal.height, proposal.round, proposal.proposer);
-            tracing::warn!(height, round, %proposer, %reason, "a proposal is of no use");
-        };
-        let payload = match Payload::decode(&complete.payload) {
-            Ok(payload) => payload,
-            Err(error) => {
-                drop(error.to_string());
-                return Ok(Received::False);
-            }
-        };
-        let header = &payload.block.header;
-        let is_first = proposal.valid_round.is_none();
-        if payload.id().0 != proposal.block
-            || header.height != proposal.height
-            || (is_first && header.proposer != proposal.proposer)
-        {
-            drop("its bytes are not the block that was proposed".to_owned());
+        let Some(payload) = proposed_block(complete) else {
             return Ok(Received::False);
-        }
+        };
         let is_valid = match self.application.check(&payload, Origin::Proposal)? {
             Verdict::Valid => true,
             Verdict::Invalid(reason) => {
@@ -271,7 +254,7 @@ impl<A: Application> Desk<A> {
                 false
             }
             Verdict::Unusable(reason) => {
-                drop(reason);
+                warn_of(proposal, &reason);
                 return Ok(Received::Nothing);
             }
         };
@@ -415,6 +398,34 @@ impl<A: Application> Desk<A> {
         }
         Ok(found)
     }
+}
+
+/// Reads the block that `complete` promises, unless its bytes are something else. Signatures and
+/// evidence are not checked.
+pub(super) fn proposed_block(complete: &Complete) -> Option<Payload> {
+    let proposal = &complete.head.proposal.proposal;
+    let payload = match Payload::decode(&complete.payload) {
+        Ok(payload) => payload,
+        Err(error) => {
+            warn_of(proposal, &error.to_string());
+            return None;
+        }
+    };
+    let header = &payload.block.header;
+    let is_first = proposal.valid_round.is_none();
+    if payload.id().0 != proposal.block
+        || header.height != proposal.height
+        || (is_first && header.proposer != proposal.proposer)
+    {
+        warn_of(proposal, "its bytes are not the block that was proposed");
+        return None;
+    }
+    Some(payload)
+}
+
+fn warn_of(proposal: &RoundProposal, reason: &str) {
+    let (height, round, proposer) = (proposal.height, proposal.round, proposal.proposer);
+    tracing::warn!(height, round, %proposer, reason, "a proposal is of no use");
 }
 
 fn entry_of(signed: &SignedRoundProposal, is_valid: bool) -> Entry {

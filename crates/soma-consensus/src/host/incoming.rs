@@ -9,7 +9,7 @@ use soma_types::Height as PlainHeight;
 use soma_types::consensus::SignedRoundProposal;
 
 use super::Host;
-use super::desk::Received;
+use super::desk::{Received, proposed_block};
 use crate::application::Application;
 use crate::context::{Address, Height, Part, SomaContext, StreamHead};
 use crate::error::ConsensusError;
@@ -23,8 +23,8 @@ const HEIGHTS_AHEAD: u64 = 8;
 const ROUNDS_AHEAD: u32 = 3;
 
 impl<A: Application> Host<A> {
-    /// Takes a message of the channel for blocks. A block of the height in work that is complete
-    /// now is for [`Host::judge`].
+    /// Takes a message of the channel for blocks. A block that is complete now is for
+    /// [`Host::judge`].
     pub fn receive(&mut self, publisher: PeerId, message: StreamMessage<Part>) -> Option<Complete> {
         let now = self.application().now();
         if self.guard.is_banned(now, &publisher) {
@@ -56,23 +56,30 @@ impl<A: Application> Host<A> {
             Taken::Complete(complete) => *complete,
         };
         let height = self.desk.height();
-        if height_of(&complete.head) > height {
-            self.later.keep(complete);
-            return None;
+        if height_of(&complete.head) <= height {
+            self.pace.hear(height);
         }
-        self.pace.hear(height);
         Some(complete)
     }
 
-    /// Judges a complete block; on disk when this returns.
+    /// Judges a complete block of the height in work; on disk when this returns. One of a later
+    /// height waits until that is in work.
     ///
     /// # Errors
     /// When the block cannot be executed or kept.
     pub fn judge(
-        &self,
+        &mut self,
         complete: &Complete,
     ) -> Result<Option<ProposedValue<SomaContext>>, ConsensusError> {
-        match self.desk.receive(complete)? {
+        let received = if height_of(&complete.head) <= self.desk.height() {
+            self.desk.receive(complete)?
+        } else if proposed_block(complete).is_some() {
+            self.later.keep(complete.clone());
+            Received::Nothing
+        } else {
+            Received::False
+        };
+        match received {
             Received::Judged(value) => Ok(Some(value)),
             Received::Nothing => Ok(None),
             Received::False => {

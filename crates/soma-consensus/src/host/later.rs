@@ -1,6 +1,8 @@
 //! Blocks of later heights, complete but not judged.
 
-use soma_types::Height;
+use std::collections::BTreeSet;
+
+use soma_types::{Digest, Height};
 
 use super::desk::MAX_PER_ROUND;
 use super::incoming::height_of;
@@ -24,8 +26,9 @@ impl Later {
         }
     }
 
-    /// Keeps a block whose head its proposer signed. Its bytes are not checked, and anybody may have
-    /// published them. So a publisher has one try for a round: a bad copy leaves room for a good one.
+    /// Keeps a block that its proposer signed and its bytes are. Signatures and evidence in it are not
+    /// checked, and anybody may have published it. So a publisher has one try for a round, and copies
+    /// do not count as blocks of the round: a bad one leaves room for a good one.
     pub(super) fn keep(&mut self, complete: Complete) {
         let turn = turn_of(&complete);
         let others = self.blocks.iter().filter(|one| turn_of(one) == turn);
@@ -33,7 +36,9 @@ impl Later {
             let is_same = one.head == complete.head && one.payload == complete.payload;
             is_same || one.publisher == complete.publisher
         };
-        if others.clone().any(is_known) || others.count() >= MAX_PER_ROUND {
+        let mut blocks: BTreeSet<Digest> = others.clone().map(block_of).collect();
+        blocks.insert(block_of(&complete));
+        if others.clone().any(is_known) || blocks.len() > MAX_PER_ROUND {
             return;
         }
         self.blocks.push(complete);
@@ -63,13 +68,17 @@ fn turn_of(complete: &Complete) -> (Height, u32) {
     (proposal.height, proposal.round)
 }
 
+fn block_of(complete: &Complete) -> Digest {
+    complete.head.proposal.proposal.block
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
     use malachite::app::types::PeerId;
     use soma_tests::world;
+    use soma_types::Address;
     use soma_types::consensus::{RoundProposal, SignedRoundProposal};
-    use soma_types::{Address, Digest};
 
     use super::*;
     use crate::context::StreamHead;
@@ -121,17 +130,23 @@ mod tests {
         let mut later = Later::new(1_000);
         let (hostile, honest) = (somebody(), somebody());
         let good = complete(honest, (11, 0), 1);
-        let bad = Complete {
-            publisher: hostile,
-            payload: Bytes::from(vec![7; 10]),
+        let bad = |publisher, fill| Complete {
+            publisher,
+            payload: Bytes::from(vec![fill; 10]),
             ..good.clone()
         };
-        later.keep(bad.clone());
+        let copies = [bad(hostile, 7), bad(somebody(), 8), bad(somebody(), 9)];
+        for copy in &copies {
+            later.keep(copy.clone());
+        }
         later.keep(complete(hostile, (11, 0), 2));
         later.keep(good.clone());
         later.keep(complete(somebody(), (11, 0), 1));
+        let second = complete(somebody(), (11, 0), 2);
+        later.keep(second.clone());
         later.keep(complete(somebody(), (11, 0), 3));
-        assert_eq!(later.take(11), [bad, good]);
+        let [first, another, third] = copies;
+        assert_eq!(later.take(11), [first, another, third, good, second]);
         assert!(later.blocks.is_empty());
     }
 

@@ -3,16 +3,17 @@
 //! Nothing is remembered of how far this came: the state holds all that is still to be audited, so
 //! a node that was away finds what it missed. All functions block the thread.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
-use soma_chain::{ChainError, CommittedBlock, Reader, StoreError, TargetFilter, TargetQuery};
+use soma_chain::{ChainError, CommittedBlock, Reader, TargetFilter, TargetQuery};
 use soma_types::time::Height;
 use soma_types::{Address, Event, ModelId, TargetId, TransactionKind};
 use thiserror::Error;
 
 use super::facts;
 use super::job::{Decision, Job, Subject};
-use super::journal::Journal;
+use super::journal::{Journal, JournalError};
 use super::sample::Sample;
 use crate::application::{Application, wall_clock_ms};
 use crate::blobs::Blobs;
@@ -27,7 +28,7 @@ pub(super) enum FindError {
     #[error(transparent)]
     Chain(#[from] ChainError),
     #[error(transparent)]
-    Journal(#[from] StoreError),
+    Journal(#[from] JournalError),
 }
 
 /// Something to do.
@@ -63,7 +64,7 @@ impl Finder {
             let reader = self.application.chain().reader();
             let page = reader.targets(&filter, after.as_ref(), CHUNK)?;
             for target in &page.targets {
-                news.extend(self.fill(&reader, &target.id)?);
+                news.extend(readable(self.fill(&reader, &target.id), &target.id)?);
             }
             drop(reader);
             match page.next {
@@ -76,7 +77,7 @@ impl Finder {
             let reader = self.application.chain().reader();
             let models = reader.models(after, CHUNK)?;
             for model in &models {
-                news.extend(self.model(&reader, &model.id)?);
+                news.extend(readable(self.model(&reader, &model.id), &model.id)?);
             }
             match models.last() {
                 Some(last) => after = Some(last.id),
@@ -105,10 +106,10 @@ impl Finder {
             }
             let reader = self.application.chain().reader();
             for target in &targets {
-                news.extend(self.fill(&reader, target)?);
+                news.extend(readable(self.fill(&reader, target), target)?);
             }
             for model in &models {
-                news.extend(self.model(&reader, model)?);
+                news.extend(readable(self.model(&reader, model), model)?);
             }
         }
         Ok(Some(news))
@@ -151,12 +152,12 @@ impl Finder {
         if !facts.is_audited || !facts.is_member {
             return Ok(None);
         }
-        let Some(job) = self.journal.of_target(target)? else {
+        let subject = Subject::Fill { target: *target };
+        let Some(job) = self.journal.of_subject(&subject)? else {
             let wanted = facts.is_challenged || facts.report.is_some() || self.sample.has(target);
             if !wanted {
                 return Ok(None);
             }
-            let subject = Subject::Fill { target: *target };
             let (job, _) = self
                 .journal
                 .add(subject, facts.fill.epoch, wall_clock_ms())?;
@@ -195,6 +196,21 @@ impl Finder {
         let (job, _) = self.journal.add(subject, epoch, wall_clock_ms())?;
         let again = is_contradicted(&job, facts.report.is_some());
         Ok(news_of(job, again))
+    }
+}
+
+/// What was found; nothing where the audit of `subject` cannot be read, which keeps no other from
+/// being found.
+fn readable(
+    found: Result<Option<News>, FindError>,
+    subject: &impl Display,
+) -> Result<Option<News>, FindError> {
+    match found {
+        Err(FindError::Journal(error @ JournalError::Unreadable { .. })) => {
+            tracing::warn!(%subject, %error, "an audit is left out");
+            Ok(None)
+        }
+        found => found,
     }
 }
 

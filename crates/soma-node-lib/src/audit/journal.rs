@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use soma_chain::StoreError;
 use soma_chain::store::{Batch, Store};
 use soma_types::{ChainId, Checksum, Epoch, ModelId, TargetId, TimestampMs, WeightsManifest};
+use thiserror::Error;
 
 use super::job::{Job, Subject};
 use crate::store::NodeStore;
@@ -26,6 +27,27 @@ const OPEN: &[u8] = b"o";
 const SCANNED_PER_PAGE: usize = 4_096;
 /// Rows read or removed at a time.
 const CHUNK: usize = 256;
+
+/// Why an audit cannot be read or kept.
+#[derive(Debug, Error)]
+pub(super) enum JournalError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No later try can read it, but all others can be.
+    #[error(
+        "audit {id} is of another version or damaged ({error}); to begin all audits anew, remove the folder `audit` of the data while the node is stopped"
+    )]
+    Unreadable { id: u64, error: serde_json::Error },
+}
+
+impl From<JournalError> for StoreError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Store(error) => error,
+            unreadable @ JournalError::Unreadable { .. } => Self::new(unreadable),
+        }
+    }
+}
 
 /// Which audits to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,14 +94,12 @@ impl Journal {
         subject: Subject,
         epoch: Epoch,
         now_ms: TimestampMs,
-    ) -> Result<(Job, bool), StoreError> {
+    ) -> Result<(Job, bool), JournalError> {
         let mut next = self.lock();
-        let place = place_of(&subject);
-        if let Some(id) = self.number_at(&place)?
-            && let Some(job) = self.get(id)?
-        {
+        if let Some(job) = self.of_subject(&subject)? {
             return Ok((job, false));
         }
+        let place = place_of(&subject);
         let job = Job::new(*next, subject, epoch, now_ms);
         let mut batch = Batch::default();
         batch.put(place, job.id.to_be_bytes().to_vec());
@@ -110,14 +130,22 @@ impl Journal {
 
     /// An audit by its number.
     pub fn get(&self, id: u64) -> Result<Option<Job>, StoreError> {
+        Ok(self.find(id)?)
+    }
+
+    fn find(&self, id: u64) -> Result<Option<Job>, JournalError> {
         let found = self.store.get(&key(JOBS, id))?;
-        found.map(|bytes| read(&bytes)).transpose()
+        found.map(|bytes| read(id, &bytes)).transpose()
     }
 
     /// The audit of the submission on `target`.
     pub fn of_target(&self, target: &TargetId) -> Result<Option<Job>, StoreError> {
-        match self.number_at(&target_place(target))? {
-            Some(id) => self.get(id),
+        Ok(self.of_subject(&Subject::Fill { target: *target })?)
+    }
+
+    pub(super) fn of_subject(&self, subject: &Subject) -> Result<Option<Job>, JournalError> {
+        match self.store.get(&place_of(subject))? {
+            Some(id) => self.find(number(&id)),
             None => Ok(None),
         }
     }
@@ -131,12 +159,16 @@ impl Journal {
         }
     }
 
-    /// All audits that are not over.
+    /// All audits that are not over and can be read.
     pub(super) fn open_jobs(&self) -> Result<Vec<Job>, StoreError> {
         let rows = self.store.scan(OPEN, None, usize::MAX)?;
         let mut jobs = Vec::with_capacity(rows.len());
         for (row, _) in rows {
-            jobs.extend(self.get(number(&row))?);
+            match self.find(number(&row)) {
+                Ok(job) => jobs.extend(job),
+                Err(JournalError::Store(error)) => return Err(error),
+                Err(error) => tracing::warn!(%error, "an audit is left out"),
+            }
         }
         Ok(jobs)
     }
@@ -164,8 +196,9 @@ impl Journal {
             }
             for (row, value) in rows {
                 scanned += 1;
-                at = Some(number(&row));
-                let job = read(&value)?;
+                let id = number(&row);
+                at = Some(id);
+                let job = read(id, &value)?;
                 if passes(&job, filter) {
                     jobs.push(job);
                 }
@@ -183,7 +216,7 @@ impl Journal {
             let rows = self.store.scan(JOBS, after.as_deref(), CHUNK)?;
             let mut batch = Batch::default();
             for (row, value) in &rows {
-                let job = read(value)?;
+                let job = read(number(row), value)?;
                 // Numbers follow time: what comes after is not older.
                 if job.epoch >= oldest {
                     self.store.apply(batch)?;
@@ -203,16 +236,21 @@ impl Journal {
         }
     }
 
-    pub(super) fn flush(&self) -> Result<(), StoreError> {
-        self.store.flush()
-    }
-
-    fn number_at(&self, place: &[u8]) -> Result<Option<u64>, StoreError> {
-        Ok(self.store.get(place)?.map(|value| number(&value)))
+    pub(super) fn flush(&self) -> Result<(), JournalError> {
+        Ok(self.store.flush()?)
     }
 
     fn lock(&self) -> MutexGuard<'_, u64> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+impl Journal {
+    pub(super) fn damage(&self, id: u64) {
+        let mut batch = Batch::default();
+        batch.put(key(JOBS, id), b"?".to_vec());
+        self.store.apply(batch).unwrap();
     }
 }
 
@@ -238,10 +276,8 @@ fn passes(job: &Job, filter: &AuditFilter) -> bool {
         && filter.verdict.is_none_or(|wanted| verdict == Some(wanted))
 }
 
-fn read(bytes: &[u8]) -> Result<Job, StoreError> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        StoreError::Failed(format!("an audit of another version or damaged: {error}"))
-    })
+fn read(id: u64, bytes: &[u8]) -> Result<Job, JournalError> {
+    serde_json::from_slice(bytes).map_err(|error| JournalError::Unreadable { id, error })
 }
 
 fn key(prefix: &[u8], id: u64) -> Vec<u8> {
@@ -256,15 +292,11 @@ fn number(bytes: &[u8]) -> u64 {
 
 fn place_of(subject: &Subject) -> Vec<u8> {
     match subject {
-        Subject::Fill { target } => target_place(target),
+        Subject::Fill { target } => [b"t", &target.0[..]].concat(),
         Subject::Weights { model, weights } => {
             [&model_places(model)[..], &name_of(weights).0[..]].concat()
         }
     }
-}
-
-fn target_place(target: &TargetId) -> Vec<u8> {
-    [b"t", &target.0[..]].concat()
 }
 
 fn model_places(model: &ModelId) -> Vec<u8> {

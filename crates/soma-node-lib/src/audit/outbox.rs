@@ -86,7 +86,8 @@ impl Outbox {
     }
 
     /// Sends `kind` for `job` and waits until it is in a block. A transaction of the same kind
-    /// that is on its way already is sent again instead of another.
+    /// that is on its way already is sent again instead of another; one that no node had is
+    /// forgotten, so that the next is signed with a nonce that is free then.
     pub(super) async fn send(
         &self,
         job: &mut Job,
@@ -126,7 +127,11 @@ impl Outbox {
             let epoch = self.application.now().system.epoch;
             let (signed, was_kept) = match &job.outgoing {
                 Some(kept) if kept.undo == undo && kept.epoch == epoch => {
-                    (kept.signed.clone(), true)
+                    let signed = kept.signed.clone();
+                    if self.is_displaced(&signed).await? {
+                        return Err(NotSent::Waiting(transaction_digest(&signed.transaction)));
+                    }
+                    (signed, true)
                 }
                 _ => {
                     let signed = self.sign(kind.clone()).await?;
@@ -145,6 +150,11 @@ impl Outbox {
                 Err(SubmitError::Refused(
                     MempoolError::NonceInUse { .. } | MempoolError::NonceGap { .. },
                 )) if was_kept => return Err(NotSent::Waiting(digest)),
+                // No node had it, and another audit may be given its nonce.
+                Err(error @ (SubmitError::Refused(_) | SubmitError::Chain(_))) if !was_kept => {
+                    job.outgoing = None;
+                    return Err(error.into());
+                }
                 ticket => (digest, ticket?),
             }
         };
@@ -168,6 +178,21 @@ impl Outbox {
     async fn keep(&self, job: &Job) -> Result<(), NotSent> {
         let (journal, job) = (Arc::clone(&self.journal), job.clone());
         Ok(self.blocking.run(move || journal.save(&job)).await??)
+    }
+
+    /// True while another transaction with its nonce waits here, which it would replace.
+    async fn is_displaced(&self, signed: &SignedTransaction) -> Result<bool, NotSent> {
+        let application = Arc::clone(&self.application);
+        let digest = transaction_digest(&signed.transaction);
+        let (sender, nonce) = (signed.transaction.sender, signed.transaction.nonce);
+        let look = move || -> Result<_, ChainError> {
+            let next = application.chain().reader().account(&sender)?.nonce;
+            let mempool = application.mempool();
+            let is_free = mempool.next_nonce(&sender, nonce) == nonce;
+            Ok(next <= nonce && !is_free && !mempool.contains(&digest))
+        };
+        let is_displaced = self.blocking.run(look).await?;
+        Ok(is_displaced.map_err(SubmitError::from)?)
     }
 
     async fn sign(&self, kind: TransactionKind) -> Result<SignedTransaction, NotSent> {
@@ -212,10 +237,29 @@ mod tests {
         TransactionKind::ReportValidator { validator }
     }
 
-    fn application(world: &World) -> Arc<Application> {
+    /// What the operator sends by hand with the validator's first nonce.
+    fn by_hand(outbox: &Outbox, world: &World) -> SignedTransaction {
+        let validator = world.validators[2];
+        let transaction = Transaction {
+            chain_id: outbox.application.chain().chain_id(),
+            sender: outbox.address(),
+            nonce: 0,
+            expiry_height: 100,
+            kind: TransactionKind::ReportValidator { validator },
+        };
+        sign(transaction, &outbox.key)
+    }
+
+    async fn until_taken(application: &Application) {
+        while application.size().transactions == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn application(world: &World, mempool: MempoolConfig) -> Arc<Application> {
         let store = NodeStore::Memory(MemoryStore::new());
         let chain = NodeChain::open(store, &world.genesis, ChainConfig::default()).unwrap();
-        Arc::new(Application::new(Arc::new(chain), MempoolConfig::default()))
+        Arc::new(Application::new(Arc::new(chain), mempool))
     }
 
     fn outbox(application: &Arc<Application>, journal: &Arc<Journal>, world: &World) -> Outbox {
@@ -258,29 +302,16 @@ mod tests {
             time_ms: wall_clock_ms(),
             ..Setup::default()
         });
-        let application = application(&world);
+        let application = application(&world, MempoolConfig::default());
         let store = NodeStore::Memory(MemoryStore::new());
         let chain_id = application.chain().chain_id();
         let journal = Arc::new(Journal::open(store, chain_id).unwrap());
         let target = TargetId([1; 32]);
         let (mut job, _) = journal.add(Subject::Fill { target }, Epoch(0), 0).unwrap();
         let outbox = outbox(&application, &journal, &world);
-        let until_taken = async || {
-            while application.size().transactions == 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        let validator = world.validators[2];
-        let other = Transaction {
-            chain_id,
-            sender: outbox.address(),
-            nonce: 0,
-            expiry_height: 100,
-            kind: TransactionKind::ReportValidator { validator },
-        };
-        let other = sign(other, &outbox.key);
         let replace = async {
-            until_taken().await;
+            until_taken(&application).await;
+            let other = by_hand(&outbox, &world);
             application.enqueue(other).await.unwrap();
         };
         let (sent, ()) = tokio::join!(outbox.send(&mut job, duty(&world), false), replace);
@@ -288,14 +319,60 @@ mod tests {
         let first = transaction_digest(&outgoing.signed.transaction);
         assert!(matches!(sent, Err(NotSent::Waiting(digest)) if digest == first));
 
+        // It does not replace the other in turn.
+        let sent = outbox.send(&mut job, duty(&world), false).await;
+        assert!(matches!(sent, Err(NotSent::Waiting(digest)) if digest == first));
+        assert!(!application.mempool().contains(&first));
+        assert_eq!(application.size().transactions, 1);
+
         // Now it can never be executed.
         assert_eq!(make_block(&application).await, 1);
         let (sent, count) = tokio::join!(outbox.send(&mut job, duty(&world), false), async {
-            until_taken().await;
+            until_taken(&application).await;
             make_block(&application).await
         });
         assert_ne!(sent.unwrap(), first);
         assert_eq!((count, job.outgoing), (1, None));
+    }
+
+    #[tokio::test]
+    async fn what_was_never_taken_is_forgotten_and_keeps_no_nonce() {
+        let world = World::with(Setup {
+            time_ms: wall_clock_ms(),
+            ..Setup::default()
+        });
+        let mempool = MempoolConfig {
+            max_sender_duties: 1,
+            ..MempoolConfig::default()
+        };
+        let application = application(&world, mempool);
+        let store = NodeStore::Memory(MemoryStore::new());
+        let chain_id = application.chain().chain_id();
+        let journal = Arc::new(Journal::open(store, chain_id).unwrap());
+        let mut jobs = [1, 2].map(|byte| {
+            let target = TargetId([byte; 32]);
+            let added = journal.add(Subject::Fill { target }, Epoch(0), 0);
+            added.unwrap().0
+        });
+        let outbox = outbox(&application, &journal, &world);
+        let first = by_hand(&outbox, &world);
+        application.enqueue(first).await.unwrap();
+        for job in &mut jobs {
+            let sent = outbox.send(job, duty(&world), false).await;
+            assert!(matches!(sent, Err(NotSent::Refused(error)) if error.is_retryable()));
+            assert_eq!(job.outgoing, None);
+        }
+        assert_eq!(make_block(&application).await, 1);
+        let validator = world.validators[1];
+        let undo = TransactionKind::UndoReportValidator { validator };
+        for (job, kind) in jobs.iter_mut().zip([duty(&world), undo]) {
+            let (sent, count) = tokio::join!(outbox.send(job, kind, false), async {
+                until_taken(&application).await;
+                make_block(&application).await
+            });
+            sent.unwrap();
+            assert_eq!(count, 1);
+        }
     }
 
     #[tokio::test]
@@ -304,7 +381,7 @@ mod tests {
             time_ms: wall_clock_ms(),
             ..Setup::default()
         });
-        let application = application(&world);
+        let application = application(&world, MempoolConfig::default());
         let store = NodeStore::Memory(MemoryStore::new());
         let chain = application.chain().chain_id();
         let journal = Arc::new(Journal::open(store, chain).unwrap());
@@ -314,11 +391,7 @@ mod tests {
         let first = outbox(&application, &journal, &world);
         tokio::select! {
             sent = first.send(&mut job, duty(&world), false) => panic!("{sent:?}"),
-            () = async {
-                while application.size().transactions == 0 {
-                    tokio::task::yield_now().await;
-                }
-            } => {}
+            () = until_taken(&application) => {}
         }
         let kept = journal.get(job.id).unwrap().unwrap();
         let outgoing = kept.outgoing.clone().unwrap();
@@ -353,9 +426,7 @@ mod tests {
         let validator = world.validators[1];
         let other = TransactionKind::UndoReportValidator { validator };
         let (sent, count) = tokio::join!(second.send(&mut lost, other, false), async {
-            while application.size().transactions == 0 {
-                tokio::task::yield_now().await;
-            }
+            until_taken(&application).await;
             make_block(&application).await
         });
         assert_ne!(sent.unwrap(), digest);

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use soma_chain::StoreError;
 use soma_types::time::Height;
 use soma_types::{Epoch, TimestampMs};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -310,47 +311,50 @@ impl From<FindError> for StepError {
     fn from(error: FindError) -> Self {
         match error {
             FindError::Chain(error) => error.into(),
-            FindError::Journal(error) => error.into(),
+            FindError::Journal(error) => StoreError::from(error).into(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use soma_chain::store::{Batch, MemoryStore, Store};
-    use soma_tests::world::World;
-    use soma_types::TargetId;
+    use soma_tests::world::{Setup, World};
 
     use super::*;
     use crate::application::Application;
-    use crate::audit::{Audit, AuditConfig, Journal, Subject};
+    use crate::audit::{Audit, AuditConfig};
     use crate::blobs::{Blobs, BlobsConfig};
-    use crate::store::NodeStore;
 
     #[tokio::test]
     async fn an_audit_that_cannot_be_read_keeps_no_other_from_being_taken_up() {
-        let world = World::new();
+        let world = World::with(Setup::default().models(2));
         let application = Application::at_genesis(&world.genesis);
-        let chain = application.chain().chain_id();
-        let (store, damaged) = (MemoryStore::new(), 7_u64);
-        let mut rows = Batch::default();
-        rows.put(b"c".to_vec(), chain.0.to_vec());
-        rows.put([b"j", &damaged.to_be_bytes()[..]].concat(), b"?".to_vec());
-        store.apply(rows).unwrap();
-        let journal = Journal::open(NodeStore::Memory(store), chain).unwrap();
-        let target = TargetId([1; 32]);
-        let (job, _) = journal.add(Subject::Fill { target }, Epoch(0), 0).unwrap();
+        let journal = Audit::open_journal(None, application.chain().chain_id()).unwrap();
         let blobs = Blobs::open(&BlobsConfig::default(), None).unwrap();
         let key = world.keys[&world.validators[0]].clone();
         let audit = Audit::new(application, journal, blobs, key, AuditConfig::default());
         let mut runner = audit.unwrap().runner;
-        let open = || News::Open(Box::new(job.clone()));
+        runner.begin().await.unwrap();
+        assert_eq!((runner.idle.len(), runner.queue.len()), (2, 2));
+        let (damaged, job) = (1, runner.wake(2).unwrap());
+        runner.wake(damaged).unwrap();
+        runner.context.journal.damage(damaged);
+
+        runner.scan().await.unwrap();
+        assert_eq!(runner.wake(job.id).as_ref(), Some(&job));
+        assert!(runner.idle.is_empty());
+        runner.begin().await.unwrap();
+        assert_eq!(runner.wake(job.id).as_ref(), Some(&job));
+        assert!(runner.idle.is_empty());
+
+        let due = Job { due_ms: 0, ..job };
+        let open = || News::Open(Box::new(due.clone()));
         let news = vec![News::Again(damaged), open(), open()];
         runner.take(news).await.unwrap_err();
         assert_eq!((runner.idle.len(), runner.queue.len()), (1, 1));
 
-        runner.take(vec![News::Again(job.id)]).await.unwrap();
+        runner.take(vec![News::Again(due.id)]).await.unwrap();
         assert_eq!((runner.idle.len(), runner.queue.len()), (1, 1));
-        assert!(runner.idle[&job.id].due_ms > job.due_ms);
+        assert!(runner.idle[&due.id].due_ms > 0);
     }
 }
