@@ -225,12 +225,10 @@ async fn what_one_node_dropped_is_not_signed_again_while_another_may_execute_it(
 
 #[tokio::test]
 async fn what_the_chain_used_the_nonce_without_is_signed_again() {
-    let dropped = Answer::Error("NonceInUse");
     let answers = vec![
         chain(),
         account(5),
-        dropped,
-        dropped,
+        Answer::Error("NonceInUse"),
         account(6),
         Answer::Error("NonceTooLow"),
         // No receipt.
