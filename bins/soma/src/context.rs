@@ -83,13 +83,14 @@ impl Context {
     /// The environment that this command uses.
     ///
     /// # Errors
-    /// No such environment.
+    /// No such environment, or none is active and no node is named.
     pub fn env(&self) -> Result<Env, CliError> {
         let config = self.config()?;
         let name = self.options.env.as_ref().or(config.active_env.as_ref());
         let mut env = match name {
             Some(name) => config.env(name)?.clone(),
-            None => Env::localnet(),
+            None if self.options.rpc_url.is_some() => Env::localnet(),
+            None => return Err(CliError::NoActiveEnv),
         };
         if let Some(url) = &self.options.rpc_url {
             env.rpc.clone_from(url);

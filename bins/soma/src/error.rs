@@ -140,6 +140,9 @@ pub enum CliError {
     /// No key to act with.
     #[error("no active address")]
     NoActiveAddress,
+    /// No environment to work in.
+    #[error("no active environment")]
+    NoActiveEnv,
     /// No environment of this name.
     #[error("no environment `{0}`")]
     UnknownEnv(String),
@@ -214,6 +217,7 @@ impl CliError {
             Self::File { .. } | Self::NoReport { .. } => "File",
             Self::Weights { .. } => "Weights",
             Self::NoActiveAddress => "NoActiveAddress",
+            Self::NoActiveEnv => "NoActiveEnv",
             Self::UnknownEnv(_) => "UnknownEnv",
             Self::Usage(_) => "Usage",
             Self::Invalid(_) => "Invalid",
@@ -232,6 +236,7 @@ impl CliError {
             "NoActiveAddress" => {
                 "make a key with `soma wallet new`, or choose one with `soma wallet switch`"
             }
+            "NoActiveEnv" => "choose one with `soma env switch`, or add one with `soma env new`",
             "UnknownEnv" => "list them with `soma env list`, add one with `soma env new`",
             "KeyNotFound" => "list the keys with `soma wallet list`",
             "Password" => {

@@ -124,6 +124,12 @@ pub fn signed_soma(amount: i64) -> String {
     format!("{sign}{}", Shannons(amount.unsigned_abs()))
 }
 
+/// The name that JSON has for a value without fields.
+pub fn name_of(value: &impl Serialize) -> String {
+    let json = serde_json::to_value(value).unwrap_or_default();
+    json.as_str().unwrap_or("unknown").to_owned()
+}
+
 /// Milliseconds as days, hours, minutes and seconds: the two largest that are not zero.
 pub fn duration(ms: u64) -> String {
     let seconds = ms / 1_000;

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 use soma_crypto::keystore::KeyIdentity;
-use soma_sdk::api::{Base64, ObjectContent, ObjectId, ObjectType, ObjectView};
+use soma_sdk::api::{Base64, ObjectContent, ObjectId, ObjectType, ObjectView, StakeStateView};
 use soma_sdk::pages::collect;
 use soma_sdk::types::{Address, ModelId, StakeId, TargetId};
 use soma_sdk::{Client, ObjectFilter, ProofKey};
@@ -141,8 +141,15 @@ fn summary(content: &ObjectContent) -> String {
     match content {
         ObjectContent::Coin { balance, .. } => balance.to_string(),
         ObjectContent::StakedSoma(stake) => {
+            let state = match &stake.state {
+                StakeStateView::Starting { from } => format!(", counts from epoch {from}"),
+                StakeStateView::Staked { .. } => String::new(),
+                StakeStateView::Unbonding { release, .. } => {
+                    format!(", unbonding, paid from epoch {release}")
+                }
+            };
             format!(
-                "{} with {} {}",
+                "{} with {} {}{state}",
                 stake.value, stake.staked_with, stake.staked_with_id
             )
         }

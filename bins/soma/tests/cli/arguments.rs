@@ -149,6 +149,8 @@ fn environments_are_added_chosen_and_removed() {
     assert_eq!(soma.json("env list")["active_env"], "far");
     soma.ok("env remove far");
     assert_eq!(soma.json("env active")["active_env"], Value::Null);
+    assert_eq!(soma.fails("network")["code"], "NoActiveEnv");
+    assert!(soma.ok("env list").contains("localnet"));
     assert_eq!(soma.fails("env new x --rpc nonsense")["code"], "InvalidUrl");
     let closed = soma.fails("env new x --rpc http://127.0.0.1:1");
     assert_eq!(closed["code"], "Transport");

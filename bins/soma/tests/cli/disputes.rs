@@ -95,7 +95,7 @@ fn a_reported_model_is_slashed_unless_the_report_is_taken_back() {
     let shown = info();
     let reporter = text(&shown["reports"][0], "validator");
     assert_eq!(shown["reports"][0]["reason"], "undecryptable");
-    let line = format!("Reported by: {reporter} (Undecryptable)");
+    let line = format!("Reported by: {reporter} (undecryptable)");
     let lines = soma.ok(&format!("model info {model}"));
     assert!(lines.contains(&line), "{lines}");
     soma.ok(&format!("{report} --undo-report"));

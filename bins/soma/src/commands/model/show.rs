@@ -7,7 +7,7 @@ use soma_sdk::types::{Address, ModelId};
 use soma_sdk::{Client, ModelFilter};
 
 use crate::error::CliError;
-use crate::output::{Fields, Output, percent, table_or};
+use crate::output::{Fields, Output, name_of, percent, table_or};
 
 pub(super) async fn list(
     client: &Client,
@@ -65,7 +65,7 @@ fn text(model: &ModelView) -> String {
             .with("Reveal in epoch", pending.reveal_epoch);
     }
     for report in &model.reports {
-        let report = format!("{} ({:?})", report.validator, report.reason);
+        let report = format!("{} ({})", report.validator, name_of(&report.reason));
         fields = fields.with("Reported by", report);
     }
     fields.text()

@@ -53,7 +53,8 @@ pub struct List {
     #[arg(long, value_name = "ADDRESS")]
     pub submitter: Option<KeyIdentity>,
     /// The most targets to list
-    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    #[arg(long, value_name = "COUNT", default_value_t = 100,
+        value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: u64,
 }
 

@@ -15,7 +15,7 @@ use super::card::{Card, Facts};
 use crate::commands::model::fetch_config;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::output::{Fields, Output, table};
+use crate::output::{Fields, Output, name_of, table};
 
 /// Show why the submission on a target won: claim, weights as of the fill, what the node measured
 #[derive(Clone, Debug, Args)]
@@ -83,7 +83,7 @@ fn reports(card: &Card) -> String {
     let names = view
         .reports
         .iter()
-        .map(|report| format!("{} ({:?})", report.validator, report.reason));
+        .map(|report| format!("{} ({})", report.validator, name_of(&report.reason)));
     let names = names.collect::<Vec<_>>().join(", ");
     match (names.is_empty(), view.status.as_str()) {
         (false, _) => names,
