@@ -157,7 +157,7 @@ impl Shared {
                 models,
                 seed,
                 reply,
-                _taken: Arc::clone(taken),
+                taken: Arc::clone(taken),
             })?;
             let result = result.await.map_err(|_| ScoringError::Stopping)?;
             self.note(&result);

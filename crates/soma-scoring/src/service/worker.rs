@@ -27,7 +27,7 @@ pub(super) struct Job {
     pub(super) seed: u64,
     pub(super) reply: oneshot::Sender<JobResult>,
     /// The memory of its data and scores.
-    pub(super) _taken: Arc<Taken>,
+    pub(super) taken: Arc<Taken>,
 }
 
 /// How the service ends.
@@ -196,8 +196,16 @@ impl Work {
         let seconds = begin.elapsed().as_secs_f64();
         self.metrics.work_seconds.observe(seconds);
         for (job, result) in group.into_iter().zip(results) {
+            let Job {
+                reply,
+                pieces,
+                taken,
+                ..
+            } = job;
+            // Whoever has an answer finds its memory free.
+            drop((pieces, taken));
             // The client may have gone.
-            let _ = job.reply.send(result.map(in_order));
+            let _ = reply.send(result.map(in_order));
         }
     }
 }
