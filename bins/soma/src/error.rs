@@ -12,6 +12,7 @@ use soma_localnet::NetworkError;
 use soma_model::weights::WeightsError;
 use soma_scoring::ScoringError;
 use soma_scoring::arguments::RunError;
+use soma_scoring::error::LoadError;
 use soma_sdk::SdkError;
 use soma_sdk::api::ReceiptView;
 use soma_submitter::SubmitterError;
@@ -109,6 +110,16 @@ pub enum CliError {
         reason: String,
         /// What came of the demo.
         output: Box<Output>,
+    },
+    /// A model cannot be scored with.
+    #[error("model {name}: {error}")]
+    Model {
+        /// Its file or id.
+        name: String,
+        /// Stable name of the error.
+        code: &'static str,
+        /// Why not.
+        error: LoadError,
     },
     /// Checks of `soma doctor` failed.
     #[error("{failed} of the checks failed")]
@@ -222,6 +233,7 @@ impl CliError {
             Self::Usage(_) => "Usage",
             Self::Invalid(_) => "Invalid",
             Self::WouldFail { code, .. } => code,
+            Self::Model { code, .. } => code,
             Self::Runtime(_) => "Runtime",
         }
     }
@@ -268,16 +280,9 @@ impl CliError {
     }
 
     fn hint_by_text(&self) -> Option<String> {
-        let text = self.to_string();
-        let hint = if text.contains("must be exactly 32 bytes") && self.code() != "InvalidSecretKey"
-        {
-            "ids and addresses are 0x and 64 hex digits"
-        } else if text.contains("Address already in use") || text.contains("address in use") {
-            "another program listens there; choose another port, see `soma start localnet --help`"
-        } else {
-            return None;
-        };
-        Some(hint.to_owned())
+        let is_id = self.to_string().contains("must be exactly 32 bytes");
+        let is_id = is_id && self.code() != "InvalidSecretKey";
+        is_id.then(|| "ids and addresses are 0x and 64 hex digits".to_owned())
     }
 
     /// What is printed in spite of the error.

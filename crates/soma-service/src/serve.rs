@@ -63,12 +63,21 @@ impl Default for ServeConfig {
 
 /// An address that cannot be listened on.
 #[derive(Debug, Error)]
-#[error("cannot listen on {address}: {error}; is another node running? Choose another port")]
+#[error("cannot listen on {address}: {error}; {}", advice(error))]
 pub struct BindError {
     /// The address.
     pub address: SocketAddr,
     /// Why.
     pub error: io::Error,
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there: choose another port",
+        io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
+        io::ErrorKind::PermissionDenied => "choose a port of 1024 or above",
+        _ => "choose another address",
+    }
 }
 
 /// Listens on `address`.
@@ -278,5 +287,26 @@ impl Buf for Piece {
         if self.bytes.has_remaining() {
             self.requests.send_modify(|_| ());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_had_is_named_with_what_to_do() {
+        let taken = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let taken = taken.local_addr().unwrap();
+        let error = bind(taken).await.unwrap_err().to_string();
+        assert!(error.contains(&taken.to_string()), "{error}");
+        assert!(error.ends_with("choose another port"), "{error}");
+        // An address of documentation: no machine has it.
+        let error = bind("192.0.2.1:0".parse().unwrap()).await.unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.ends_with("choose an address of this machine"),
+            "{error}"
+        );
     }
 }

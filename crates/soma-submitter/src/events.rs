@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use soma_types::{Checksum, Distance, Epoch, Shannons, TargetId};
 
 use crate::journal::LostReason;
+use crate::run::Wanting;
 use crate::scan::Near;
 
 /// Told to who watches.
@@ -112,14 +113,7 @@ pub enum SubmitterEvent {
         reward: Shannons,
     },
     /// There are hits, and not enough money for their bonds and fees.
-    WaitingForMoney {
-        /// What the next submission takes.
-        needed: Shannons,
-        /// What there is for it.
-        available: Shannons,
-        /// True when it is the bound on bonds that is reached.
-        at_max_bonds: bool,
-    },
+    WaitingForMoney(Wanting),
     /// Something failed and is tried again.
     Retrying {
         /// What.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::BoundedVec;
 use crate::embedding::{Distance, Loss};
-use crate::id::{Address, ModelId, PoolId, TargetId};
+use crate::id::{Address, ModelId, TargetId};
 use crate::manifest::{DataManifest, WeightsManifest};
 use crate::money::Shannons;
 use crate::time::{Epoch, Height};
@@ -105,8 +105,6 @@ pub struct Fill {
     pub winning_model: ModelId,
     /// Its owner at the fill.
     pub winning_owner: Address,
-    /// Its staking pool.
-    pub winning_pool: PoolId,
     /// The submitter's bond.
     pub bond: Shannons,
     /// The epoch of the fill.

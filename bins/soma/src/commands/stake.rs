@@ -2,8 +2,8 @@
 
 use clap::Args;
 use soma_crypto::keystore::KeyIdentity;
-use soma_sdk::api::ObjectType;
-use soma_sdk::types::{ModelId, StakeId, TransactionKind};
+use soma_sdk::api::{ObjectContent, ObjectType, StakeStateView};
+use soma_sdk::types::{ModelId, ObjectId, StakeId, TransactionKind};
 
 use super::send::{Amount, positive};
 use crate::arguments::either;
@@ -83,6 +83,29 @@ pub struct Unstake {
 impl Unstake {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
         let stake = self.stake.value()?;
-        process(context, &self.options, TransactionKind::Unstake { stake }).await
+        let kind = TransactionKind::Unstake { stake };
+        let output = process(context, &self.options, kind).await?;
+        if self.options.sends() {
+            say_when_paid(context, stake).await;
+        }
+        Ok(output)
+    }
+}
+
+/// Stake is paid out by the chain, some epochs later. What cannot be asked is not said: the stake is
+/// on its way out in any case.
+async fn say_when_paid(context: &Context, stake: StakeId) {
+    let Ok(client) = context.client() else {
+        return;
+    };
+    let object = client.object(&ObjectId(stake.0), Some(ObjectType::StakedSoma));
+    if let Ok(view) = object.await
+        && let ObjectContent::StakedSoma(stake) = view.content
+        && let StakeStateView::Unbonding { release, .. } = stake.state
+    {
+        context.say(&format!(
+            "{} unbond; they are paid out from epoch {release} on, without another command.",
+            stake.value
+        ));
     }
 }

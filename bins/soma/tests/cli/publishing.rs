@@ -105,7 +105,7 @@ fn weights_that_no_validator_could_load_are_not_committed() {
 }
 
 #[test]
-fn what_the_chain_would_refuse_is_refused_before_training() {
+fn what_the_chain_would_refuse_is_refused_before_any_work() {
     let world = World::new();
     let soma = &world.soma;
     let data = corpus(soma);
@@ -126,6 +126,21 @@ fn what_the_chain_would_refuse_is_refused_before_training() {
         assert_eq!(refused["code"], code, "{refused}");
     }
     assert!(!out.join("checkpoints").exists());
+    let weights = weights(soma, "small");
+    let options = format!("--weights {} --embedding {EMBEDDING}", weights.display());
+    for (line, code) in [
+        (
+            "publish --sender alice --stake-amount 0.5".to_owned(),
+            "ModelMinStakeNotMet",
+        ),
+        (format!("update {model} --sender bob"), "NotModelOwner"),
+    ] {
+        let refused = soma.fails(&format!("model {line} {options}"));
+        assert_eq!(refused["code"], code, "{refused}");
+        // Nothing is under way.
+        let abandon = soma.fails(&format!("model {line} --abandon"));
+        assert_eq!(abandon["code"], "Usage");
+    }
     // A run that is not there is not made, either.
     let nowhere = soma.dir().join("nowhere");
     let line = format!("train {} --resume -o {}", data.display(), nowhere.display());
@@ -233,6 +248,11 @@ fn neither_a_failed_commit_nor_a_wrong_guess_loses_the_key_that_the_chain_waits_
     assert_eq!(unsigned["code"], "KeyNotFound");
     let refused = soma.fails(&commit("third", "alice"));
     assert_eq!(refused["code"], "ModelInvalidState");
+    // A reveal that the chain would refuse is not sent, and costs no fee.
+    let before = soma.json("balance alice");
+    let early = soma.fails(&format!("model reveal {model} --sender alice"));
+    assert_eq!(early["code"], "ModelRevealEpochMismatch", "{early}");
+    assert_eq!(soma.json("balance alice")["nonce"], before["nonce"]);
     let commits = soma.dir().join("publish").join("commits");
     let kept = || -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&commits).unwrap();

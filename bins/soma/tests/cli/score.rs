@@ -109,6 +109,9 @@ fn what_cannot_be_scored_is_named() {
     ] {
         assert_eq!(soma.fails(&line)["code"], code, "{line}");
     }
+    let refused = soma.fails(&format!("score {good} --weights {good} {bad}"));
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains(&bad.to_string()), "{refused}");
     for line in [
         format!("score {good}"),
         format!("score {good} --weights {good} --dry-run"),

@@ -30,7 +30,6 @@ pub(crate) fn submit(state: &mut State<'_>, call: Call, submission: &Submission)
         loss: submission.loss,
         winning_model: model.id,
         winning_owner: model.owner,
-        winning_pool: model.pool,
         bond,
         epoch,
         height: state.height,

@@ -25,7 +25,7 @@ impl Work<'_> {
                 if !error.is_retryable() {
                     return Err(error);
                 }
-                let pause = self.backoff.next();
+                let (error, pause) = self.backoff.after(error)?;
                 worker.retrying("reading the targets", &error, pause);
                 self.next_look = Instant::now() + pause;
                 return Ok(());

@@ -13,5 +13,5 @@ mod submitter;
 mod work;
 
 pub use config::{Limits, SubmitterConfig};
-pub use report::{Nothing, Planned, Report};
+pub use report::{Nothing, Planned, Report, Wanting};
 pub use submitter::Submitter;

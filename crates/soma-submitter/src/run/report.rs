@@ -32,6 +32,17 @@ pub struct Planned {
     pub reward: Shannons,
 }
 
+/// Money that was not enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanting {
+    /// What the next submission takes, bond and fees.
+    pub needed: Shannons,
+    /// What there is for it; at the bound on bonds, what that leaves.
+    pub available: Shannons,
+    /// True when the bound on bonds is what is in the way.
+    pub at_max_bonds: bool,
+}
+
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -43,8 +54,10 @@ pub struct Report {
     pub winnable: u64,
     /// Candidates of the sources.
     pub candidates: u64,
-    /// What the next submission needs and what there is, when money was not enough.
-    pub wanting: Option<(Shannons, Shannons)>,
+    /// The one target that was to be filled, where one was named.
+    pub only: Option<TargetId>,
+    /// The next submission, when money was not enough for it.
+    pub wanting: Option<Wanting>,
     /// What a dry run would have submitted.
     pub planned: Vec<Planned>,
 }
@@ -56,6 +69,11 @@ pub struct Report {
 pub enum Nothing {
     /// No target is open.
     NoTargets,
+    /// The target that was named is filled, or of an epoch that is over.
+    TargetNotOpen {
+        /// That target.
+        target: TargetId,
+    },
     /// Open targets have no active model.
     NoModels,
     /// The sources hold no candidate.
@@ -74,6 +92,13 @@ pub enum Nothing {
         /// What there is.
         available: Shannons,
     },
+    /// The bond of the next submission is more than the bound on bonds leaves.
+    MaxBondsReached {
+        /// What the next submission takes, bond and fees.
+        needed: Shannons,
+        /// What the bound leaves for bonds.
+        available: Shannons,
+    },
     /// Somebody else was faster.
     AllLost,
 }
@@ -83,11 +108,13 @@ impl Nothing {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::NoTargets => "NoTargets",
+            Self::TargetNotOpen { .. } => "TargetNotOpen",
             Self::NoModels => "NoModels",
             Self::NoCandidates => "NoCandidates",
             Self::NothingToScore => "NothingToScore",
             Self::NoHit { .. } => "NoHit",
             Self::NotAffordable { .. } => "NotAffordable",
+            Self::MaxBondsReached { .. } => "MaxBondsReached",
             Self::AllLost => "AllLost",
         }
     }
@@ -97,6 +124,10 @@ impl fmt::Display for Nothing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTargets => f.write_str("no target is open"),
+            Self::TargetNotOpen { target } => write!(
+                f,
+                "target {target} is not open: it is filled, or its epoch is over"
+            ),
             Self::NoModels => f.write_str("no active model is assigned to the open targets"),
             Self::NoCandidates => f.write_str("the sources hold no file that can be submitted"),
             Self::NothingToScore => {
@@ -114,6 +145,11 @@ impl fmt::Display for Nothing {
                 f,
                 "the next submission needs {needed} for bond and fees, and there are {available}"
             ),
+            Self::MaxBondsReached { needed, available } => write!(
+                f,
+                "the next submission needs {needed} for bond and fees, and the most allowed in \
+                 bonds leaves {available}"
+            ),
             Self::AllLost => f.write_str("every submission came too late or was refused"),
         }
     }
@@ -127,13 +163,22 @@ impl Report {
             return None;
         }
         Some(if self.targets == 0 {
-            Nothing::NoTargets
+            match self.only {
+                Some(target) => Nothing::TargetNotOpen { target },
+                None => Nothing::NoTargets,
+            }
         } else if self.winnable == 0 {
             Nothing::NoModels
         } else if self.candidates == 0 {
             Nothing::NoCandidates
-        } else if let Some((needed, available)) = self.wanting {
-            Nothing::NotAffordable { needed, available }
+        } else if let Some(wanting) = self.wanting {
+            let Wanting {
+                needed, available, ..
+            } = wanting;
+            match wanting.at_max_bonds {
+                true => Nothing::MaxBondsReached { needed, available },
+                false => Nothing::NotAffordable { needed, available },
+            }
         } else if stats.lost_races + stats.lost > 0 {
             Nothing::AllLost
         } else if stats.scanned == 0 {

@@ -2,7 +2,7 @@
 
 use soma_types::Shannons;
 
-use super::report::Planned;
+use super::report::{Planned, Wanting};
 use super::work::Work;
 use crate::error::SubmitterError;
 use crate::events::SubmitterEvent;
@@ -89,8 +89,8 @@ impl Work<'_> {
         let balance = match worker.account.balance().await {
             Ok(balance) => balance,
             Err(error) if error.is_retryable() => {
-                let pause = self.backoff.next();
-                worker.retrying("reading the balance", &error.into(), pause);
+                let (error, pause) = self.backoff.after(SubmitterError::from(error))?;
+                worker.retrying("reading the balance", &error, pause);
                 self.next_look = tokio::time::Instant::now() + pause;
                 self.is_choice_due = true;
                 return Ok(None);
@@ -134,14 +134,15 @@ impl Work<'_> {
             true => funds.bonds,
             false => available,
         };
-        if self.wanting.replace((needed, available)) != Some((needed, available)) {
+        let wanting = Wanting {
+            needed,
+            available,
+            at_max_bonds,
+        };
+        if self.wanting.replace(wanting) != Some(wanting) {
             self.submitter
                 .worker
-                .tell(&SubmitterEvent::WaitingForMoney {
-                    needed,
-                    available,
-                    at_max_bonds,
-                });
+                .tell(&SubmitterEvent::WaitingForMoney(wanting));
         }
     }
 

@@ -97,6 +97,7 @@ impl Submitter {
             observer,
             stats: Mutex::new(stats),
             parameters,
+            patience: config.limits.patience,
             has_hits: Notify::new(),
         };
         Ok(Self {

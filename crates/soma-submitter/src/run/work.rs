@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use soma_types::{Epoch, Shannons, TargetId};
+use soma_types::{Epoch, TargetId};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::follow::{Changes, Follower};
 use super::pass::Pass;
 use super::refresh::Refresher;
-use super::report::{Planned, Report};
+use super::report::{Planned, Report, Wanting};
 use super::submitter::Submitter;
 use crate::backoff::Backoff;
 use crate::control::Mode;
@@ -61,14 +61,15 @@ pub(super) struct Work<'a> {
     pub(super) driven: BTreeMap<TargetId, u64>,
     /// True when hits, money or slots changed since the last choice.
     pub(super) is_choice_due: bool,
-    pub(super) wanting: Option<(Shannons, Shannons)>,
+    pub(super) wanting: Option<Wanting>,
     pub(super) planned: BTreeMap<TargetId, Planned>,
 }
 
 impl<'a> Work<'a> {
     pub(super) fn new(submitter: &'a mut Submitter) -> Self {
         let client = submitter.worker.client().clone();
-        let only = submitter.config.limits.target;
+        let limits = &submitter.config.limits;
+        let (only, patience) = (limits.target, limits.patience);
         let now = Instant::now();
         Self {
             submitter,
@@ -80,7 +81,7 @@ impl<'a> Work<'a> {
             follower: Follower::start(client),
             seen: Changes::default(),
             are_models_stale: false,
-            backoff: Backoff::default(),
+            backoff: Backoff::with_patience(patience),
             last_look: None,
             next_look: now,
             looks: 0,
@@ -267,6 +268,7 @@ impl<'a> Work<'a> {
         Report {
             stats: self.submitter.stats(),
             targets: board.targets.len() as u64,
+            only: self.submitter.config.limits.target,
             winnable,
             candidates: self.pass.as_ref().map_or(0, Pass::len),
             wanting: self.wanting,

@@ -184,7 +184,7 @@ impl Job {
             seed: 0,
         };
         let checksums: Vec<Checksum> = places.iter().map(|p| loaded[*p].checksum).collect();
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::with_patience(worker.patience);
         loop {
             let error = match worker.client().score_batch(&request).await {
                 Ok(answer) => return read(answer.results, models, &checksums).map(Some),
@@ -202,8 +202,8 @@ impl Job {
             if !error.is_retryable() {
                 return Err(error.into());
             }
-            let pause = backoff.next();
-            worker.retrying("scoring", &error.into(), pause);
+            let (error, pause) = backoff.after(SubmitterError::from(error))?;
+            worker.retrying("scoring", &error, pause);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = worker.control.reached(Mode::Stop) => return Ok(None),

@@ -31,6 +31,8 @@ pub(crate) struct Worker {
     pub(crate) observer: Observer,
     pub(crate) stats: Mutex<Stats>,
     pub(crate) parameters: Parameters,
+    /// How long node and scorer are waited for.
+    pub(crate) patience: Option<Duration>,
     /// Told when there are new hits to choose of.
     pub(crate) has_hits: Notify,
 }

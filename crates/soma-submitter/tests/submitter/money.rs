@@ -1,5 +1,6 @@
 //! Bonds, balances, bounds.
 
+use soma_submitter::run::Wanting;
 use soma_submitter::{Control, Submitter, SubmitterEvent};
 use soma_types::Shannons;
 
@@ -48,11 +49,11 @@ async fn a_poor_account_says_what_it_needs_and_goes_on_when_it_has_it() {
     let needed = Shannons(65_000 + 2 * 1_000 + 6 * 300);
     assert_eq!(
         waits,
-        [SubmitterEvent::WaitingForMoney {
+        [SubmitterEvent::WaitingForMoney(Wanting {
             needed,
             available: Shannons(50_000),
             at_max_bonds: false,
-        }]
+        })]
     );
 }
 
@@ -68,11 +69,11 @@ async fn no_more_bonds_are_out_than_allowed_also_after_a_restart() {
     let is_bounded = |event: &SubmitterEvent| {
         matches!(
             event,
-            SubmitterEvent::WaitingForMoney {
+            SubmitterEvent::WaitingForMoney(Wanting {
                 at_max_bonds: true,
                 available: Shannons(649),
                 ..
-            }
+            })
         )
     };
     assert!(told.any(is_bounded), "{:?}", told.all());

@@ -1,13 +1,16 @@
 //! One pass, dry runs, and reasons why nothing was submitted.
 
 use std::path::Path;
+use std::time::Duration;
 
 use soma_blobs::FetchConfig;
+use soma_sdk::Client;
 use soma_submitter::journal::LostReason;
 use soma_submitter::run::Nothing;
 use soma_submitter::{
     Control, Limits, Report, Submitter, SubmitterConfig, SubmitterError, SubmitterEvent, Uploads,
 };
+use soma_types::Shannons;
 
 use crate::world::{ANYWHERE, SUBMITTER, World, run};
 
@@ -56,6 +59,41 @@ async fn a_dry_run_says_what_would_be_submitted_and_sends_nothing() {
         world.client.target(&target, false).await.unwrap().status,
         "filled"
     );
+    let report = once(&world, one, &source).await;
+    assert_eq!(report.nothing(), Some(Nothing::TargetNotOpen { target }));
+}
+
+#[tokio::test]
+async fn no_bond_is_sent_where_none_is_allowed() {
+    let world = World::start(2, ANYWHERE).await;
+    let source = world.files("texts", &[("a", b"a text")]);
+    let none = |config: &mut SubmitterConfig| config.max_bonds = Some(Shannons::ZERO);
+    let report = once(&world, none, &source).await;
+    let Some(Nothing::MaxBondsReached { needed, available }) = report.nothing() else {
+        panic!("{report:?}");
+    };
+    assert!(needed > Shannons(6 * 65));
+    assert_eq!(available, Shannons::ZERO);
+    assert_eq!(world.executed(SUBMITTER).await, 0);
+}
+
+#[tokio::test]
+async fn one_pass_ends_with_an_error_where_no_scorer_answers() {
+    let world = World::start(2, ANYWHERE).await;
+    let source = world.files("texts", &[("a", b"a text")]);
+    let mut config = world.config(&source, "state");
+    config.limits.once = true;
+    config.limits.patience = Some(Duration::ZERO);
+    let client = Client::builder()
+        .rpc_url(world.client.rpc_url())
+        .scoring_url("http://127.0.0.1:1")
+        .retries(0);
+    let account = client.build().unwrap();
+    let account = account.account(world.account(SUBMITTER).key().clone());
+    let submitter = Submitter::open(account, config, Control::default(), |_| {}).await;
+    let error = submitter.unwrap().run().await.unwrap_err();
+    assert_eq!(error.name(), "Transport", "{error}");
+    assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! Weights are checked before anything is committed: validators slash the stake of a model whose
-//! weights do not load.
+//! weights do not load. What the chain would refuse is known before anything is sealed.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -8,10 +8,65 @@ use std::path::Path;
 use soma_crypto::sealed::{SealReport, SealedReader};
 use soma_model::ModelConfig;
 use soma_model::weights::{WeightsError, check};
-use soma_sdk::Client;
-use soma_sdk::types::WeightsKey;
+use soma_sdk::types::{ModelId, Shannons, WeightsKey};
+use soma_sdk::{Account, Client};
 
+use super::own::create;
+use crate::context::Context;
 use crate::error::CliError;
+use crate::transaction::simulate;
+
+/// Checks that `account` can create a model, the money for it too.
+///
+/// # Errors
+/// [`CliError::WouldFail`], or the node cannot be asked.
+pub(in crate::commands) async fn check_new(
+    context: &Context,
+    account: &Account,
+    stake: Option<Shannons>,
+    commission_bps: u16,
+) -> Result<(), CliError> {
+    let client = account.client();
+    let kind = create(client, stake, commission_bps, None).await?;
+    let transaction = client.build(account.address(), kind).await?;
+    simulate(context, &transaction).await.map(|_| ())
+}
+
+/// Checks that `account` can commit to new weights of `model`.
+///
+/// # Errors
+/// [`CliError::WouldFail`], or the node cannot be asked.
+pub(in crate::commands) async fn check_own(
+    account: &Account,
+    model: ModelId,
+) -> Result<(), CliError> {
+    let (client, address) = (account.client(), account.address());
+    let view = client.model(&model, false).await?;
+    let balance = account.balance().await?;
+    let parameters = client.parameters().await?;
+    let min_stake = Shannons(parameters.model_min_stake);
+    let (code, message) = if view.owner != address {
+        let owner = view.owner;
+        let text = format!("model {model} is of {owner}, not of {address}; act as its owner");
+        ("NotModelOwner", text)
+    } else if view.status == "inactive" {
+        let text = format!("model {model} has ended; publish a new one");
+        ("ModelAlreadyInactive", text)
+    } else if view.stake < min_stake {
+        let stake = view.stake;
+        let text = format!(
+            "model {model} has stake {stake}, and needs {min_stake} to publish; stake with it first"
+        );
+        ("ModelMinStakeNotMet", text)
+    } else if balance.0 < parameters.base_fee {
+        let text = format!("{address} has {balance}, too little for the fee");
+        ("InsufficientGas", text)
+    } else {
+        return Ok(());
+    };
+    let code = code.to_owned();
+    Err(CliError::WouldFail { code, message })
+}
 
 /// The size of the network's models: that of the embeddings of its targets.
 ///

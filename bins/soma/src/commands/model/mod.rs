@@ -23,11 +23,12 @@ use crate::output::Output;
 use crate::transaction::{TransactionOptions, process};
 
 pub use average::Average;
+pub(super) use check::{check_new, check_own};
 pub use download::Download;
 pub(super) use download::fetch_config;
 pub use embed::Embed;
 pub use init::InitWeights;
-pub(super) use own::{create, read_embedding};
+pub(super) use own::read_embedding;
 pub(super) use publish::line;
 pub use publish::{Publish, PublishOptions, Update};
 pub(super) use reveals::{Due, due, remember, warn};

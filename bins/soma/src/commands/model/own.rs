@@ -12,13 +12,13 @@ use super::reveals;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
-use crate::transaction::{TransactionOptions, executed, process, process_with, sender};
+use crate::transaction::{TransactionOptions, executed, process, process_with, sender, simulate};
 
 /// A commission above which most would not stake, in basis points.
 const HIGH_COMMISSION: u16 = 5_000;
 
 /// The transaction that creates a model; with the network's minimum as its stake where none is said.
-pub(in crate::commands) async fn create(
+pub(super) async fn create(
     client: &Client,
     stake: Option<Shannons>,
     commission_bps: u16,
@@ -91,6 +91,16 @@ pub(super) async fn process_commit(
     }
     let owner = sender(context, options)?;
     let status = client.status().await?;
+    let view = client.model(&model, false).await?;
+    if let Some(before) = view.pending.filter(|_| view.status == "active")
+        && before.reveal_epoch > status.epoch
+    {
+        context.say(&format!(
+            "This takes the place of the commit whose weights were to be revealed in epoch {}; they \
+             cannot be revealed any more.",
+            before.reveal_epoch
+        ));
+    }
     let secret_key = context.secret_key(owner)?;
     let mut kept = KeptCommit {
         chain_id: status.chain_id,
@@ -137,10 +147,15 @@ pub(super) async fn process_reveal(
         key,
         embedding: raw_embedding(&embedding)?,
     };
-    let output = process(context, options, kind).await?;
-    if options.sends() {
-        reveals::refresh(context, &client).await;
+    if !options.sends() {
+        return process(context, options, kind).await;
     }
+    // One that comes too early, or is another's to make, costs no fee.
+    let sender = sender(context, options)?;
+    let transaction = client.build(sender, kind.clone()).await?;
+    simulate(context, &transaction).await?;
+    let output = process(context, options, kind).await?;
+    reveals::refresh(context, &client).await;
     Ok(output)
 }
 

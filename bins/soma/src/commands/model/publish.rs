@@ -12,7 +12,7 @@ use soma_sdk::workflows::publish::{
 };
 
 use super::ModelArgument;
-use super::check::{check_embedding, check_weights, network_size};
+use super::check::{check_embedding, check_new, check_own, check_weights, network_size};
 use super::own::read_embedding;
 use super::reveals::{again, folder, remember};
 use crate::context::Context;
@@ -116,11 +116,24 @@ async fn publish(
     match (&options.weights, &options.embedding) {
         (Some(weights), Some(embedding)) => {
             let embedding = read_embedding(embedding)?;
-            if publisher.current().is_none() {
-                let size = network_size(publisher.account().client()).await?;
-                check_embedding(&embedding, size)?;
-                check_weights(weights, size).await?;
+            if let Some(current) = publisher.current() {
+                return Err(CliError::Usage(format!(
+                    "{} is being published already; finish that first: {}",
+                    current.weights.display(),
+                    again(context, &folder, current)
+                )));
             }
+            let account = publisher.account();
+            match publish_as {
+                PublishAs::Model(model) => check_own(account, model).await?,
+                PublishAs::New {
+                    stake,
+                    commission_bps,
+                } => check_new(context, account, stake, commission_bps).await?,
+            }
+            let size = network_size(account.client()).await?;
+            check_embedding(&embedding, size)?;
+            check_weights(weights, size).await?;
             publisher.prepare(weights, &embedding, publish_as).await?;
         }
         _ if publisher.current().is_none() => {
@@ -226,8 +239,8 @@ pub(in crate::commands) fn line(event: &PublishEvent<'_>) -> String {
             format!("Committed weights of {model}; they must be revealed in epoch {reveal_epoch}.")
         }
         PublishEvent::Waiting { reveal_epoch, wait } => format!(
-            "Waiting for epoch {reveal_epoch}, at most {}. Keep this running: a reveal that is \
-             missed costs half the stake.",
+            "Waiting for epoch {reveal_epoch}, at most {}. Keep this running: if the reveal is missed, \
+             a new model loses half its stake, another one this update.",
             duration(ms(*wait))
         ),
         PublishEvent::Retrying { error, pause } => {

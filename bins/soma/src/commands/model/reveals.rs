@@ -153,7 +153,7 @@ impl Due {
             ),
             Ordering::Equal => format!(
                 "REVEAL NOW: model {model} must be revealed in this epoch, which ends in {left}, or \
-                 half its stake is lost. Run: {command}"
+                 half the stake of a new model is lost, and the update of another one. Run: {command}"
             ),
             Ordering::Greater if self.is_kept_commit => format!(
                 "REVEAL MISSED: model {model} was to be revealed in epoch {reveal_epoch}. See: soma \
@@ -221,6 +221,11 @@ fn known(context: &Context) -> Vec<Due> {
 
 fn sorted(mut due: Vec<Due>) -> Vec<Due> {
     due.sort_by_key(|due| (due.reveal_epoch, due.model));
+    // Several commits of a model are revealed by one command.
+    due.dedup_by(|a, b| {
+        let is_same = a.command == b.command && a.is_committed == b.is_committed;
+        is_same && a.reveal_epoch == b.reveal_epoch && a.missed.is_none() && b.missed.is_none()
+    });
     due
 }
 

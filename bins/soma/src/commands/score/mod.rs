@@ -71,6 +71,8 @@ impl Score {
                         the network with --model ID, or those of a target with --target ID";
             return Err(CliError::Usage(text.to_owned()));
         }
+        // Before anything is downloaded.
+        self.device.probe().map_err(ScoringError::from)?;
         let files = files::find(&self.paths)?;
         let mut judge = match self.target {
             Some(id) => Some(Judge::of(context, id).await?),
@@ -135,7 +137,8 @@ fn score_all(
             group.push((file, tokens));
         }
         bar.inc(group.len() as u64);
-        scored.extend(score_group(scorer, group, &sources, seed)?);
+        let group = score_group(scorer, group, &sources, seed);
+        scored.extend(group.map_err(|error| named(error, models))?);
     }
     bar.finish_and_clear();
     let names = models.all.iter().map(|(name, _)| name.clone()).collect();
@@ -153,6 +156,19 @@ fn tokenize(scorer: &Scorer, mut file: DataFile) -> Result<(DataFile, Tokens), C
     let bytes = file.read(max)?;
     let tokens = scorer.tokenize(&bytes);
     Ok((file, tokens))
+}
+
+/// Whoever named a model knows it by that name, not by its place.
+fn named(error: ScoringError, models: &Models) -> CliError {
+    let code = error.code().name();
+    match error {
+        ScoringError::Model { model, error } if model < models.all.len() => CliError::Model {
+            name: models.all[model].0.clone(),
+            code,
+            error,
+        },
+        error => error.into(),
+    }
 }
 
 /// Data can be at fault for itself alone; a model is needed for all.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
@@ -12,6 +13,9 @@ use super::{SubmitterArguments, short};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{Output, table};
+
+/// Who runs one pass wants to know that node or scorer are not there.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Go through the data once, and submit what hits
 #[derive(Clone, Debug, Args)]
@@ -33,6 +37,7 @@ impl Once {
         let config = self.arguments.config(context, &account, self.dry_run);
         let mut config = config.await?;
         config.limits.once = true;
+        config.limits.patience = Some(PATIENCE);
         config.limits.target = self.target;
         config.limits.dry_run = self.dry_run;
         let view = Arc::new(super::view::View::new(false));

@@ -45,10 +45,8 @@ impl Run {
         signals.abort();
         view.end();
         let report = result?;
-        if let Some((needed, available)) = report.wanting {
-            context.say(&format!(
-                "The next submission needs {needed}; there are {available}."
-            ));
+        if let Some(wanting) = report.wanting {
+            context.say(&super::view::wanting(&wanting));
         }
         view.print_report(&report);
         Ok(Output::nothing())

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 use soma_progress::Progress;
+use soma_submitter::run::Wanting;
 use soma_submitter::{Report, Stats, Submitter, SubmitterEvent};
 
 use super::short;
@@ -182,21 +183,19 @@ fn line(event: &SubmitterEvent) -> Option<String> {
                 short(&target)
             )
         }
-        SubmitterEvent::WaitingForMoney {
-            needed,
-            available,
-            at_max_bonds,
-        } => match at_max_bonds {
-            true => {
-                format!("Waiting: the next bond would exceed --max-bonds; {available} are left.")
-            }
-            false => {
-                format!(
-                    "Waiting for money: the next submission needs {needed}, there are {available}."
-                )
-            }
-        },
+        SubmitterEvent::WaitingForMoney(wanting) => format!("Waiting: {}", self::wanting(wanting)),
         SubmitterEvent::Retrying { what, error, .. } => format!("Trying again: {what}: {error}"),
         _ => return None,
     })
+}
+
+/// What people read of money that is not enough.
+pub(super) fn wanting(wanting: &Wanting) -> String {
+    let Wanting {
+        needed, available, ..
+    } = wanting;
+    match wanting.at_max_bonds {
+        true => format!("the next bond would exceed --max-bonds, which leaves {available}."),
+        false => format!("the next submission needs {needed}, there are {available}."),
+    }
 }

@@ -14,10 +14,9 @@ use soma_trainer::{Finished, Session, StopFlag, Trained, embedding};
 use tokio::task::JoinHandle;
 
 use super::{Train, ended, say, snapshot};
-use crate::commands::model::{create, line, remember};
+use crate::commands::model::{check_new, check_own, line, remember};
 use crate::context::Context;
 use crate::error::CliError;
-use crate::transaction::simulate;
 
 /// Time between two looks for better weights.
 const LOOK: Duration = Duration::from_secs(2);
@@ -96,7 +95,7 @@ impl Publishing {
         };
         match train.model {
             Some(model) => {
-                publishing.check_own(model, parameters.base_fee).await?;
+                check_own(publishing.publisher.account(), model).await?;
                 publishing.publish_as = PublishAs::Model(model);
                 let last = publishing.publisher.last().await?;
                 publishing.is_published(last.filter(|last| last.model == Some(model)));
@@ -107,38 +106,12 @@ impl Publishing {
                 let current = publishing.publisher.current();
                 let is_created = current.is_some_and(|current| current.model.is_some());
                 if publishing.model().is_none() && !is_created {
-                    // Whatever refuses the model, the money for it too, is known before training.
-                    let client = publishing.publisher.account().client();
-                    let kind = create(client, train.stake_amount, train.commission_rate, None);
-                    let transaction = client.build(sender, kind.await?).await?;
-                    simulate(context, &transaction).await?;
+                    let account = publishing.publisher.account();
+                    check_new(context, account, train.stake_amount, train.commission_rate).await?;
                 }
             }
         }
         Ok(publishing)
-    }
-
-    /// Checks that new weights of `model` can be committed to.
-    async fn check_own(&self, model: ModelId, base_fee: u64) -> Result<(), CliError> {
-        let account = self.publisher.account();
-        let (client, address) = (account.client(), account.address());
-        let view = client.model(&model, false).await?;
-        let balance = client.balance(&address).await?.balance;
-        let (code, message) = if view.owner != address {
-            let owner = view.owner;
-            let text = format!("model {model} is of {owner}, not of {address}; act as its owner");
-            ("NotModelOwner", text)
-        } else if view.status == "inactive" {
-            let text = format!("model {model} has ended; publish a new one without --model");
-            ("ModelAlreadyInactive", text)
-        } else if balance.0 < base_fee {
-            let text = format!("{address} has {balance}, too little for the fee");
-            ("InsufficientGas", text)
-        } else {
-            return Ok(());
-        };
-        let code = code.to_owned();
-        Err(CliError::WouldFail { code, message })
     }
 
     /// Publishes until training has ended and its best weights are revealed; after a stop, until what
