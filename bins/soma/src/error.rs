@@ -119,7 +119,7 @@ pub enum CliError {
         /// Stable name of the error.
         code: &'static str,
         /// Why not.
-        error: LoadError,
+        error: Box<LoadError>,
     },
     /// Checks of `soma doctor` failed.
     #[error("{failed} of the checks failed")]

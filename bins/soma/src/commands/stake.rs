@@ -2,8 +2,8 @@
 
 use clap::Args;
 use soma_crypto::keystore::KeyIdentity;
-use soma_sdk::api::{ObjectContent, ObjectType, StakeStateView};
-use soma_sdk::types::{ModelId, ObjectId, StakeId, TransactionKind};
+use soma_sdk::api::{ObjectContent, ObjectId, ObjectType, StakeStateView};
+use soma_sdk::types::{ModelId, StakeId, TransactionKind};
 
 use super::send::{Amount, positive};
 use crate::arguments::either;
@@ -98,8 +98,9 @@ async fn say_when_paid(context: &Context, stake: StakeId) {
     let Ok(client) = context.client() else {
         return;
     };
-    let object = client.object(&ObjectId(stake.0), Some(ObjectType::StakedSoma));
-    if let Ok(view) = object.await
+    let id = ObjectId(stake.0);
+    let object = client.object(&id, Some(ObjectType::StakedSoma)).await;
+    if let Ok(view) = object
         && let ObjectContent::StakedSoma(stake) = view.content
         && let StakeStateView::Unbonding { release, .. } = stake.state
     {

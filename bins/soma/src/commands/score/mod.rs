@@ -165,7 +165,7 @@ fn named(error: ScoringError, models: &Models) -> CliError {
         ScoringError::Model { model, error } if model < models.all.len() => CliError::Model {
             name: models.all[model].0.clone(),
             code,
-            error,
+            error: Box::new(error),
         },
         error => error.into(),
     }
