@@ -138,7 +138,7 @@ fn what_makes_no_sense_is_said_before_anything_is_sent() {
         ),
         (
             format!("submit once {source} --max-bonds 0.000000001"),
-            "NotAffordable",
+            "MaxBondsReached",
         ),
         (
             format!("submit once {source} --url-prefix nowhere"),

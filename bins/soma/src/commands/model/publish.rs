@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 use soma_crypto::keystore::KeyIdentity;
+use soma_sdk::SdkError;
 use soma_sdk::types::Shannons;
 use soma_sdk::workflows::publish::{
     PublishAs, PublishEvent, PublishState, Publisher, abandon, peek,
@@ -117,11 +118,12 @@ async fn publish(
         (Some(weights), Some(embedding)) => {
             let embedding = read_embedding(embedding)?;
             if let Some(current) = publisher.current() {
-                return Err(CliError::Usage(format!(
+                let text = format!(
                     "{} is being published already; finish that first: {}",
                     current.weights.display(),
                     again(context, &folder, current)
-                )));
+                );
+                return Err(SdkError::InvalidArgument(text).into());
             }
             let account = publisher.account();
             match publish_as {
