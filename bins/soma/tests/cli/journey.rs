@@ -95,7 +95,7 @@ fn a_model_is_published_data_submitted_and_the_reward_claimed() {
         soma.fails(&line)["message"]
             .as_str()
             .unwrap()
-            .contains("finish it first")
+            .contains("finish that first: soma model publish --state")
     );
 
     world.advance();
