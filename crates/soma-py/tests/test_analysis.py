@@ -77,6 +77,18 @@ def test_coverage_follows_place_and_stake():
     for wrong in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="newcomer_stake"):
             analysis.coverage(snapshot(), newcomer=[1, 0, 0], newcomer_stake=wrong)
+    with pytest.raises(ValueError, match="newcomer: has 2 numbers"):
+        analysis.coverage(snapshot(), newcomer=[1, 0])
+
+
+@pytest.mark.parametrize("wrong", ["x", -1, 1.5, True])
+def test_numbers_that_are_none_are_named(wrong):
+    with pytest.raises(ValueError, match="count"):
+        analysis.find_gaps(snapshot(), count=wrong)
+    with pytest.raises(ValueError, match="epoch"):
+        analysis.review_epoch(snapshot(), epoch=wrong)
+    with pytest.raises(ValueError, match="has not begun"):
+        analysis.review_epoch(snapshot(), epoch=10**9)
 
 
 def test_the_nearer_and_richer_target_is_the_better_opportunity():

@@ -6,6 +6,7 @@ import pytest
 import soma_sdk
 from harness.game import targets_of
 from soma_sdk import Keypair, SomaClient
+from soma_sdk._networks import LOCALNET, urls
 
 
 async def test_the_network_says_what_it_is(client, localnet):
@@ -41,7 +42,11 @@ async def test_the_system_state_has_what_scripts_read(client, localnet):
     (validator,) = state.validators.validators
     assert validator.metadata.soma_address == localnet.validator().address()
     assert validator.voting_power == 10_000
-    assert validator.staking_pool.soma_balance > 0
+    pool = validator.staking_pool
+    assert pool.soma_balance > 0
+    assert pool.exchange_rates == {state.epoch: (pool.soma_balance, pool.pool_token_balance)}
+    assert pool.rewards_pool == 0 and pool.pending_pool_token_withdraw == 0
+    assert pool.activation_epoch is None and pool.deactivation_epoch is None
     assert state.validators.total_stake > 0
     assert state.safe_mode is False
 
@@ -144,6 +149,22 @@ async def test_testnet_is_what_the_environment_says(monkeypatch, localnet):
     client = await SomaClient(chain="testnet", scoring_url=localnet.urls["scoring_url"])
     assert await client.get_chain_identifier() == "localnet"
     assert await client.scoring_health() is True
+
+
+def test_the_environment_says_where_a_localnet_is(monkeypatch):
+    for name in ("RPC", "FAUCET", "SCORING", "ADMIN"):
+        monkeypatch.delenv(f"SOMA_{name}_URL", raising=False)
+    assert urls("localnet", {}) == LOCALNET
+    monkeypatch.setenv("SOMA_SCORING_URL", "http://gpu:9124")
+    assert urls("localnet", {}) == {**LOCALNET, "scoring_url": "http://gpu:9124"}
+    # The faucet of this machine is not that of a network elsewhere.
+    monkeypatch.setenv("SOMA_RPC_URL", "http://node:9000")
+    found = urls("localnet", {})
+    assert found["rpc_url"] == "http://node:9000" and found["scoring_url"] == "http://gpu:9124"
+    assert found["faucet_url"] is None and found["admin_url"] is None
+    monkeypatch.setenv("SOMA_RPC_URL", "node:9000")
+    with pytest.raises(ValueError, match="SOMA_RPC_URL: must begin with http"):
+        urls("localnet", {})
 
 
 @pytest.mark.parametrize(

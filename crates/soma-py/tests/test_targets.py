@@ -128,6 +128,23 @@ async def test_the_same_data_has_the_same_score_however_it_is_given(client, mark
     data = b"the same data " * 80
     url = files.put(data)
     by_data = await client.score(url, models, target.embedding, data)
+    # A manifest is whatever has its fields, or the sealed weights.
+    as_dicts = [vars(model) for model in models]
+    sealed = [
+        {
+            "url": one["url"],
+            "decryption_key": one["decryption_key"],
+            "encrypted_weights": await client.fetch_model(one["model_id"]),
+        }
+        for one in as_dicts
+    ]
+    for others in (as_dicts, sealed):
+        again = await client.score(url, others, target.embedding, data)
+        assert float(again.loss_score) == float(by_data.loss_score)
+    for field in ("checksum", "size"):
+        incomplete = [{**one, field: None} for one in as_dicts]
+        with pytest.raises(ValueError, match="number 0 has neither encrypted_weights"):
+            await client.score(url, incomplete, target.embedding, data)
     by_sum = await client.score(
         data_url=url,
         models=models,

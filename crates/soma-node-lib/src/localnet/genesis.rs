@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use soma_types::bounded::BoundedText;
+use soma_types::embedding::EMBEDDING_ONE;
 use soma_types::validator::MetadataText;
 use soma_types::{
-    Address, Bps, Genesis, GenesisAccount, GenesisValidator, ParameterOverrides, Shannons,
-    ValidatorMetadata,
+    Address, Bps, Distance, Genesis, GenesisAccount, GenesisValidator, ParameterOverrides,
+    Parameters, Shannons, ValidatorMetadata,
 };
 
 use super::config::SMALL_MODEL_DIM;
@@ -79,7 +80,24 @@ fn parameters(config: &LocalnetConfig) -> ParameterOverrides {
         set("epoch_duration_ms", duration);
     }
     overrides.extend(config.parameters.clone());
+    if let Some(dim) = overrides.get("target_embedding_dim") {
+        let threshold = initial_threshold(*dim);
+        let name = "target_initial_distance_threshold".to_owned();
+        overrides.entry(name).or_insert(threshold);
+    }
     overrides
+}
+
+/// The threshold that as many random directions of `dim` components hit as hit that of V1. Their
+/// distances spread by 1 / sqrt(dim) around 1: what is wide for many components is narrow for few.
+fn initial_threshold(dim: u64) -> u64 {
+    let v1 = Parameters::v1();
+    let above = v1.target_initial_distance_threshold as f64 / EMBEDDING_ONE as f64 - 1.0;
+    let spread = (v1.target_embedding_dim as f64 / dim.max(1) as f64).sqrt();
+    let threshold = Distance::from_f64((1.0 + above * spread).min(2.0));
+    threshold.map_or(v1.target_initial_distance_threshold, |threshold| {
+        u64::from(threshold.0)
+    })
 }
 
 fn validators(config: &LocalnetConfig, keys: &LocalnetKeys) -> Vec<GenesisValidator> {
@@ -123,6 +141,10 @@ mod tests {
         assert_eq!(genesis.validators.len(), 2);
         soma_chain::genesis::check(&genesis).unwrap();
         assert_eq!(genesis.parameters["target_embedding_dim"], 16);
+        let threshold = genesis.parameters["target_initial_distance_threshold"];
+        // 1 + 0.05 * sqrt(2048 / 16)
+        let threshold = Distance(threshold as u32).to_f64();
+        assert!((threshold - 1.565_685).abs() < 1e-6, "{threshold}");
     }
 
     #[test]

@@ -279,11 +279,16 @@ class StakingPool(SimpleNamespace):
 
     id: str
     status: str
+    activation_epoch: int | None
+    deactivation_epoch: int | None
     soma_balance: int
+    rewards_pool: int
     pool_token_balance: int
+    exchange_rate: tuple[int, int]
+    exchange_rates: dict[int, tuple[int, int]]
     pending_stake: int
     pending_total_soma_withdraw: int
-    exchange_rate: tuple[int, int]
+    pending_pool_token_withdraw: int
 
 @type_check_only
 class ValidatorMetadata(SimpleNamespace):

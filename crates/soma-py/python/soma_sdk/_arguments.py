@@ -19,6 +19,14 @@ def text(name, value):
     return value
 
 
+def url(name, value):
+    """An address of the web."""
+    value = text(name, value)
+    if not value.startswith(("http://", "https://")):
+        raise ValueError(f"{name}: must begin with http:// or https://, got {_shown(value)}")
+    return value
+
+
 _ID = re.compile(r"(0[xX])?[0-9a-fA-F]{64}")
 
 

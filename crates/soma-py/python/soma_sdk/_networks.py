@@ -39,9 +39,10 @@ def urls(chain, given):
     if "rpc_url" in given or "faucet_url" in given:
         raise ValueError(f'Cannot provide rpc_url or faucet_url when chain="{chain}"')
     if chain == "localnet":
-        # A variable that leads elsewhere is meant for another network.
-        here = {name: url for name, url in variables.items() if is_on_this_machine(url)}
-        return {**LOCALNET, **here, **given}
+        # The services of a node elsewhere are not those of this machine.
+        is_here = is_on_this_machine(variables.get("rpc_url", LOCALNET["rpc_url"]))
+        preset = LOCALNET if is_here else dict.fromkeys(LOCALNET)
+        return {**preset, **variables, **given}
     if chain != "testnet":
         raise ValueError(f'Unknown chain "{chain}": use "localnet" or "testnet"')
     settings = _native.network_settings(chain) or {}
@@ -59,7 +60,7 @@ def _variables():
     for name in LOCALNET:
         url = os.environ.get(f"SOMA_{name.upper()}", "").strip()
         if url:
-            found[name] = arguments.text(f"SOMA_{name.upper()}", url)
+            found[name] = arguments.url(f"SOMA_{name.upper()}", url)
     return found
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import pathlib
 import tempfile
+from types import SimpleNamespace
 
 from soma_sdk import _arguments as arguments
 from soma_sdk import _helpers as helpers
@@ -73,6 +74,7 @@ class ServiceCalls(Calls):
         given = arguments.items("models", models)
         if not given:
             raise ValueError("models: At least one model manifest is required")
+        given = [_fields(one) if isinstance(one, dict) else one for one in given]
         for place, one in enumerate(given):
             if not hasattr(one, "url"):
                 raise ValueError(f"models: number {place} is no manifest")
@@ -87,6 +89,14 @@ class ServiceCalls(Calls):
         key = getattr(manifest, "decryption_key", None)
         if key is None:
             raise ValueError(f"{name} has no decryption_key")
+        checksum = getattr(manifest, "checksum", None)
+        size = getattr(manifest, "size", None)
+        weights = getattr(manifest, "encrypted_weights", None)
+        if weights is not None and (checksum is None or size is None):
+            weights = arguments.data(name, weights)
+            checksum, size = _native.checksum(weights), len(weights)
+        if checksum is None or size is None:
+            raise ValueError(f"{name} has neither encrypted_weights nor both checksum and size")
         plaintext = getattr(manifest, "plaintext_checksum", None)
         if plaintext is not None:
             arguments.text(name, plaintext)
@@ -95,8 +105,8 @@ class ServiceCalls(Calls):
             model_id = arguments.object_id(name, model_id)
         return (
             arguments.text(name, manifest.url),
-            arguments.text(name, manifest.checksum),
-            arguments.whole(name, manifest.size),
+            arguments.text(name, checksum),
+            arguments.whole(name, size),
             arguments.key(name, key),
             plaintext,
             model_id,
@@ -126,6 +136,10 @@ class ServiceCalls(Calls):
             return await _aside(path.read_bytes)
         finally:
             await _aside(folder.cleanup)
+
+
+def _fields(given):
+    return SimpleNamespace(**{str(name): value for name, value in given.items()})
 
 
 async def _aside(work, **options):

@@ -33,8 +33,8 @@ def active_model(view, soma):
     )
 
 
-def registered_model(view):
-    """A model of the registry."""
+def registered_model(view, epoch=None):
+    """A model of the registry, as of `epoch`."""
     pool = view.get("pool")
     weights = view.get("weights")
     return SimpleNamespace(
@@ -45,23 +45,33 @@ def registered_model(view):
         embedding=view.get("embedding"),
         manifest=None if weights is None else manifest(view["id"], weights),
         pending_update=tree(view.get("pending")),
-        staking_pool=staking_pool(pool),
+        staking_pool=staking_pool(pool, epoch),
         stake=view["stake"],
         commission_rate=view["commission_bps"],
         next_epoch_commission_rate=view["next_commission_bps"],
     )
 
 
-def staking_pool(view):
-    """A staking pool; amounts in shannons."""
+def staking_pool(view, epoch=None):
+    """A staking pool, as of `epoch`; amounts in shannons."""
     if view is None:
         return None
+    rate = (view["stake"], int(view["tokens"]))
     return SimpleNamespace(
         id=view["id"],
         status=view["status"],
+        # When a pool began and ended is not kept: `status` says whether it counts.
+        activation_epoch=None,
+        deactivation_epoch=None,
         soma_balance=view["stake"],
+        # Rewards are stake from the moment they are paid; none wait beside it.
+        rewards_pool=0,
         pool_token_balance=int(view["tokens"]),
+        exchange_rate=rate,
+        # Rates of the past are not kept.
+        exchange_rates={} if epoch is None else {epoch: rate},
         pending_stake=view["pending"],
         pending_total_soma_withdraw=view["unbonding"],
-        exchange_rate=(view["stake"], int(view["tokens"])),
+        # What unbonds has left the pool's shares already.
+        pending_pool_token_withdraw=0,
     )

@@ -52,12 +52,12 @@ def system_state(system, all_parameters, supply, validators, models):
     """The system state."""
     difficulty = system["difficulty"]
     hits_average = difficulty.get("hits_average")
-    registered = [registered_model(view) for view in models]
+    registered = [registered_model(view, system["epoch"]) for view in models]
     pools = {view["pool"]["id"]: view["id"] for view in models if view.get("pool")}
     return SimpleNamespace(
         epoch=system["epoch"],
         protocol_version=system["protocol_version"],
-        validators=validator_set(validators),
+        validators=validator_set(validators, system["epoch"]),
         parameters=parameters(all_parameters, system, supply),
         epoch_start_timestamp_ms=system["epoch_start_ms"],
         validator_report_records=report_records(validators, "address"),

@@ -6,8 +6,8 @@ from soma_sdk._views.models import staking_pool
 from soma_sdk._views.shapes import Records
 
 
-def validator(view):
-    """A validator."""
+def validator(view, epoch=None):
+    """A validator, as of `epoch`."""
     metadata = view["metadata"]
     following = view.get("next_metadata") or {}
     return SimpleNamespace(
@@ -34,7 +34,7 @@ def validator(view):
         ),
         status=view["status"],
         voting_power=view["voting_power"],
-        staking_pool=staking_pool(view.get("pool")),
+        staking_pool=staking_pool(view.get("pool"), epoch),
         commission_rate=view["commission_bps"],
         next_epoch_stake=view["stake"] + (view.get("pool") or {}).get("pending", 0),
         next_epoch_commission_rate=view["next_commission_bps"],
@@ -43,8 +43,8 @@ def validator(view):
     )
 
 
-def validator_set(views):
-    """All validators, by what they are."""
+def validator_set(views, epoch):
+    """All validators, by what they are in `epoch`."""
     all_of = {status: [] for status in ("active", "leaving", "pending", "inactive")}
     for view in views:
         all_of.setdefault(view["status"], []).append(view)
@@ -56,12 +56,12 @@ def validator_set(views):
     }
     return SimpleNamespace(
         total_stake=sum(view["stake"] for view in members),
-        validators=[validator(view) for view in members],
-        pending_validators=[validator(view) for view in all_of["pending"]],
+        validators=[validator(view, epoch) for view in members],
+        pending_validators=[validator(view, epoch) for view in all_of["pending"]],
         pending_removals=[view["address"] for view in all_of["leaving"]],
         staking_pool_mappings=Records(pools),
         inactive_validators=Records(
-            {view["address"]: validator(view) for view in all_of["inactive"]}
+            {view["address"]: validator(view, epoch) for view in all_of["inactive"]}
         ),
         at_risk_validators=Records(at_risk),
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from soma_sdk import _arguments as arguments
+
 from .geometry import distances, random_directions
 from .snapshot import Floats, Snapshot, unit
 
@@ -51,6 +53,7 @@ def find_gaps(snapshot: Snapshot, count: int = 10, samples: int = 4096, seed: in
     """
     if not snapshot.models:
         raise ValueError("snapshot: there is no active model, so everything is a gap")
+    count, samples = arguments.whole("count", count), arguments.whole("samples", samples)
     targets = snapshot.open_targets
     rows = [target.embedding for target in targets]
     places = np.vstack([*rows, random_directions(samples, snapshot.dim, seed)])
@@ -91,7 +94,12 @@ def coverage(
             raise ValueError(f"newcomer_stake: {newcomer_stake} is not a positive amount")
         ids.append(None)
         stakes.append(newcomer_stake)
-        rows.append(unit(newcomer))
+        newcomer = unit(newcomer)
+        if len(newcomer) != snapshot.dim:
+            raise ValueError(
+                f"newcomer: has {len(newcomer)} numbers, this network's have {snapshot.dim}"
+            )
+        rows.append(newcomer)
     if not rows:
         raise ValueError("snapshot: there is no active model")
     drawn = random_directions(samples, len(rows[0]), seed)

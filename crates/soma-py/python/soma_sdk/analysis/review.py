@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from soma_sdk import _arguments as arguments
+
 from .snapshot import Snapshot, Target
 
 #: Statuses of a target that was filled and not found to be a fraud.
@@ -54,7 +56,9 @@ def review_epoch(snapshot: Snapshot, epoch: int | None = None) -> EpochReview:
     A node keeps ended targets for 14 epochs; of an earlier one nothing is left. Fees, bonds and
     the small part of a claimer who is neither submitter nor owner are not counted.
     """
-    epoch = snapshot.epoch if epoch is None else epoch
+    epoch = snapshot.epoch if epoch is None else arguments.whole("epoch", epoch)
+    if epoch > snapshot.epoch:
+        raise ValueError(f"epoch: {epoch} has not begun, this is {snapshot.epoch}")
     targets = [target for target in snapshot.targets if target.epoch == epoch]
     hits = [target for target in targets if target.status in HITS]
     by_status: dict[str, int] = defaultdict(int)
