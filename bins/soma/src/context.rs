@@ -1,6 +1,7 @@
 //! What commands work with: settings, wallet, client.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::Duration;
 
 use soma_crypto::SecretKey;
@@ -152,6 +153,20 @@ impl Context {
         match std::io::stdin().is_terminal() {
             true => Ok(PasswordSource::Prompt),
             false => Err(CliError::PasswordNeeded(wallet.path())),
+        }
+    }
+
+    /// Asks before a file is written over.
+    ///
+    /// # Errors
+    /// As [`confirm`](Self::confirm).
+    pub fn confirm_output(&self, path: &Path) -> Result<(), CliError> {
+        match path.exists() {
+            true => self.confirm(&format!(
+                "{} is there already. Write over it?",
+                path.display()
+            )),
+            false => Ok(()),
         }
     }
 

@@ -186,15 +186,16 @@ impl Ceremony {
         Ok(all)
     }
 
-    /// Lists the model in `path`.
+    /// Lists the model in `path`, in place of one of the same owner with the same weights.
     ///
     /// # Errors
-    /// A file that is no model, weights that are listed already.
+    /// A file that is no model, weights that are listed for another owner.
     pub fn add_model(&self, path: &Path) -> Result<Model, CeremonyError> {
         let model: Model = files::read_named(path)?;
         let name = format!("{}.toml", model.weights.plaintext_checksum);
         let listed = self.folder.join("models").join(name);
-        if listed.exists() {
+        let before = files::read::<Model>(&listed)?;
+        if before.is_some_and(|before| before.owner != model.owner) {
             return Err(CeremonyError::ModelListed(listed));
         }
         files::write(&listed, "", &model)?;

@@ -15,9 +15,9 @@ use crate::error::{CeremonyError, InfoError};
 use crate::files;
 
 const HEAD: &str = "\
-# What a validator tells about itself. Nothing in here is secret, and none of it can be changed
-# without its keys. `soma validator join FILE` applies with it to a running chain;
-# `soma genesis add-validator FILE` lists it for a new one.
+# What a validator tells about itself. Nothing in here is secret. `soma validator join FILE` applies
+# with it, as it is, to a running chain; `soma genesis add-validator FILE` lists it for a new one, and
+# refuses one that was changed without its keys.
 
 ";
 

@@ -334,8 +334,16 @@ fn models_are_listed_from_files_that_people_can_write() {
     let path = world.folder.path().join("model.toml");
     std::fs::write(&path, &text).unwrap();
     world.ceremony.add_model(&path).unwrap();
+    let other = SecretKey::generate().address();
+    let theirs = text.replace(&owner.to_string(), &other.to_string());
+    std::fs::write(&path, theirs).unwrap();
     let error = world.ceremony.add_model(&path).unwrap_err();
     assert!(matches!(error, CeremonyError::ModelListed(_)), "{error}");
+    // Its owner may correct it.
+    std::fs::write(&path, text.replace("[3, 4.0]", "[1, 2, 3]")).unwrap();
+    world.ceremony.add_model(&path).unwrap();
+    std::fs::write(&path, &text).unwrap();
+    world.ceremony.add_model(&path).unwrap();
     // The chain wants 2,048 numbers unless its parameters say otherwise.
     let error = world.ceremony.check().unwrap_err();
     assert!(matches!(error, CeremonyError::Chain(_)), "{error}");

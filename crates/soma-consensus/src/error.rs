@@ -22,6 +22,29 @@ pub enum ConsensusError {
     /// The engine cannot start.
     #[error("the consensus engine cannot start: {0}")]
     Start(String),
+    /// Nothing can listen for peers where the configuration says.
+    #[error(
+        "cannot listen for peers on {address}: {error}; choose another address or port as \
+         `consensus.listen`, or stop what listens there"
+    )]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The write-ahead log of votes is damaged.
+    #[error(
+        "the log of votes {} cannot be read: {reason}; without it this validator could sign twice in \
+         one height: move it away only once the other nodes are beyond the height at which this one \
+         stopped", path.display()
+    )]
+    DamagedLog {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The engine stopped by itself.
     #[error("the consensus engine stopped at height {height}; see its last log lines")]
     Stopped {

@@ -139,7 +139,9 @@ impl Slot {
 pub fn guarded(router: Router, config: &GuardConfig, metrics: Option<RequestMetrics>) -> Router {
     let guard = Arc::new(Guard {
         rate: RateLimit::new(config.rate),
-        slots: Arc::new(Semaphore::new(config.max_concurrent_requests)),
+        slots: Arc::new(Semaphore::new(
+            config.max_concurrent_requests.min(Semaphore::MAX_PERMITS),
+        )),
         watch_slots: Arc::new(Semaphore::new(WATCH_SLOTS)),
         timeout: Duration::from_millis(config.request_timeout_ms),
         body_timeout: Duration::from_millis(config.body_timeout_ms),

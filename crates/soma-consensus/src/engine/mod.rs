@@ -128,7 +128,7 @@ impl Engine {
         let (network, outlet) = network.await?;
         let started = network.clone();
         let (channels, engine) = EngineBuilder::new(SomaContext, engine_config)
-            .with_default_wal(WalContext::new(wal, WireCodec))
+            .with_default_wal(WalContext::new(wal.clone(), WireCodec))
             .with_custom_network(network, outlet)
             .with_default_sync(SyncContext::new(WireCodec))
             .with_default_consensus(consensus)
@@ -137,7 +137,11 @@ impl Engine {
             .await
             .map_err(|error| {
                 started.stop(None);
-                ConsensusError::Start(error.to_string())
+                let reason = error.to_string();
+                match reason.contains("WAL") {
+                    true => ConsensusError::DamagedLog { path: wal, reason },
+                    false => ConsensusError::Start(reason),
+                }
             })?;
         Ok(spawn(host, channels, engine, histories, stop))
     }

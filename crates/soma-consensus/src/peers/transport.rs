@@ -1,5 +1,6 @@
 //! The network in the engine's terms, and its start.
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ pub(crate) async fn start(
     guard: Arc<Guard>,
     verifier: ChainVerifier,
 ) -> Result<Started, ConsensusError> {
+    check_free(&config.consensus().p2p.listen_addr.to_string())?;
     let args = Args {
         identity,
         config: network(config.consensus(), config.value_sync())?,
@@ -61,6 +63,32 @@ pub(crate) async fn start(
         }
     });
     Ok((network, outbox))
+}
+
+/// Checks that this program can listen at a multiaddress. The engine would go on without a word where
+/// it cannot, and share a port with another node where the system lets it.
+fn check_free(address: &str) -> Result<(), ConsensusError> {
+    let Some(at) = socket_of(address) else {
+        return Ok(());
+    };
+    let listening = TcpListener::bind(at);
+    listening.map(|_| ()).map_err(|error| {
+        let address = address.to_owned();
+        ConsensusError::Listen { address, error }
+    })
+}
+
+/// The socket of `/ip4/…/tcp/…` and `/ip6/…/tcp/…`.
+fn socket_of(address: &str) -> Option<SocketAddr> {
+    let mut words = address.split('/').skip(1);
+    let ip = match (words.next()?, words.next()?) {
+        ("ip4" | "ip6", ip) => ip.parse().ok()?,
+        _ => return None,
+    };
+    match (words.next()?, words.next()?) {
+        ("tcp", port) => Some(SocketAddr::new(ip, port.parse().ok()?)),
+        _ => None,
+    }
 }
 
 fn network(consensus: &EngineConsensus, sync: &ValueSyncConfig) -> Result<Config, ConsensusError> {
@@ -114,4 +142,27 @@ fn network(consensus: &EngineConsensus, sync: &ValueSyncConfig) -> Result<Config
         enable_sync: true,
         protocol_names: ProtocolNames::default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_listened_on_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = listener.local_addr().unwrap().port();
+        let refused = |address: &str| check_free(address).unwrap_err().to_string();
+        let text = refused(&format!("/ip4/0.0.0.0/tcp/{taken}"));
+        assert!(
+            text.contains(&format!("/ip4/0.0.0.0/tcp/{taken}")),
+            "{text}"
+        );
+        // An address of documentation: no machine has it.
+        let text = refused("/ip4/192.0.2.1/tcp/0");
+        assert!(text.contains("consensus.listen"), "{text}");
+        for free in ["/ip4/127.0.0.1/tcp/0", "/dns4/here/tcp/1"] {
+            check_free(free).unwrap();
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::audit::AuditConfig;
 use crate::blobs::BlobsConfig;
 use crate::mempool::MempoolConfig;
 use crate::rpc::RpcConfig;
-use crate::snapshots::SnapshotsConfig;
+use crate::snapshots::{LARGEST_CHUNK, SnapshotsConfig};
 
 /// Settings of a node: one TOML file, every value with a default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +111,17 @@ impl NodeConfig {
         let whole = u64::from(Bps::WHOLE.get());
         let options = [
             ("keep_blocks", self.keep_blocks, 1..=u64::MAX),
+            ("cache_bytes", Some(self.cache_bytes), 1 << 20..=u64::MAX),
+            (
+                "idle_block_interval_ms",
+                Some(self.idle_block_interval_ms),
+                1..=u64::MAX,
+            ),
+            (
+                "snapshots.chunk_bytes",
+                Some(self.snapshots.chunk_bytes as u64),
+                1..=LARGEST_CHUNK as u64,
+            ),
             (
                 "audit.sample_bps",
                 Some(self.audit.sample_bps.into()),
@@ -121,6 +132,12 @@ impl NodeConfig {
             if let Some(value) = value.filter(|value| !range.contains(value)) {
                 return Err(NodeError::Option { name, value, range });
             }
+        }
+        if self.trusted_block.is_some() && self.snapshot_urls.is_empty() {
+            tracing::warn!(
+                "`trusted_block` has no use without `snapshot_urls`: this node gets all blocks from \
+                 the genesis on"
+            );
         }
         Ok(())
     }

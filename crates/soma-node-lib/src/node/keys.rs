@@ -57,6 +57,9 @@ impl NodeKeys {
         let consensus = config.consensus_key.as_deref().map(read).transpose()?;
         let next: Result<_, _> = config.next_consensus_keys.iter().map(|p| read(p)).collect();
         let Some(key) = consensus.or_else(|| account.clone()) else {
+            if let Some(validator) = config.address {
+                tracing::warn!(%validator, "no key of the validator is named: this node only follows");
+            }
             return Ok(Self::default());
         };
         let address = account.as_ref().map(SecretKey::address);

@@ -82,6 +82,7 @@ impl Node {
         let listener = bind(config.rpc.address).await?;
         bootstrap::bootstrap(&genesis, &config).await?;
         let chain = Arc::new(open_chain(genesis, &config).await?);
+        check_limits(&config, chain.parameters().max_block_bytes)?;
         let application = Arc::new(Application::new(chain, config.mempool.clone()));
         tracing::info!(
             chain = %application.chain().genesis().chain,
@@ -98,6 +99,19 @@ impl Node {
         let watch = peers::Watch::new(&config);
         tokio::spawn(watch.run(Arc::clone(&application), observer, stop.clone()));
         run_parts(application, consensus, parts, listener, config.rpc, stop)
+    }
+}
+
+/// Refuses to take less of a peer than the chain's blocks may have: no block would ever come.
+fn check_limits(config: &NodeConfig, max_block_bytes: u64) -> Result<(), NodeError> {
+    let value = config.consensus.limits.max_block_bytes as u64;
+    match value > max_block_bytes {
+        true => Ok(()),
+        false => Err(NodeError::Option {
+            name: "consensus.limits.max_block_bytes",
+            value,
+            range: max_block_bytes + 1..=u64::MAX,
+        }),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The most bytes of a chunk before compression.
+pub(crate) const LARGEST_CHUNK: usize = 32 << 20;
+
 /// Settings of the snapshots that a node with a data folder makes and gives to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -43,6 +46,6 @@ impl Default for SnapshotsConfig {
 impl SnapshotsConfig {
     /// The size of chunks within its bounds: an entry may come on top, and others must take it.
     pub(super) fn chunk(&self) -> usize {
-        self.chunk_bytes.clamp(1, 32 << 20)
+        self.chunk_bytes.clamp(1, LARGEST_CHUNK)
     }
 }

@@ -21,6 +21,7 @@ use soma_types::{ChainId, Epoch};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use chunk::{MAX_CHUNK_BYTES, decode};
+pub(crate) use config::LARGEST_CHUNK;
 pub use config::SnapshotsConfig;
 use folder::Folder;
 pub(crate) use folder::sync;

@@ -7,6 +7,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use soma_blobs::{Fetcher, StoreConfig};
 use soma_scoring::{MemoryNeeds, ModelConfig};
 use soma_sdk::api::{CONTRACT_VERSION, ScorerInfo, Status};
+use soma_sdk::types::Parameters;
 
 use super::{Check, Doctor, amount};
 use crate::commands::model::fetch_config;
@@ -243,13 +244,12 @@ async fn scorer(context: &Context, client: &Client, url: &str) -> Option<Check> 
         Ok(client) => client.parameters().await.ok(),
         Err(_) => None,
     };
-    let (found, fix) = unfit(&info, parameters.map(|p| p.target_embedding_dim))?;
+    let (found, fix) = unfit(&info, parameters.as_ref())?;
     Some(Check::failed("scorer", format!("{url}: {found}"), fix))
 }
 
-/// What keeps a scorer from scoring for a network whose embeddings have `dim` components, and the
-/// fix.
-fn unfit(info: &ScorerInfo, dim: Option<u64>) -> Option<(String, String)> {
+/// What keeps a scorer from scoring for a network of these parameters, and the fix.
+fn unfit(info: &ScorerInfo, network: Option<&Parameters>) -> Option<(String, String)> {
     if info.contract_version != CONTRACT_VERSION {
         let found = format!(
             "it scores after version {} of the contract, this program after {CONTRACT_VERSION}: \
@@ -258,6 +258,7 @@ fn unfit(info: &ScorerInfo, dim: Option<u64>) -> Option<(String, String)> {
         );
         return Some((found, "use a scorer and a `soma` of one release".to_owned()));
     }
+    let dim = network.map(|network| network.target_embedding_dim);
     if let Some(dim) = dim.filter(|dim| *dim != info.embedding_dim) {
         let found = format!(
             "its models ({}) have {} components, those of the network {dim}",
@@ -266,6 +267,15 @@ fn unfit(info: &ScorerInfo, dim: Option<u64>) -> Option<(String, String)> {
         let size = ModelConfig::presets().find(|(_, size)| size.embedding_dim as u64 == dim);
         let size = size.map_or("of the network", |(name, _)| name);
         return Some((found, format!("start the scorer with --model-size {size}")));
+    }
+    let max = network.map(|network| network.max_submission_data_size);
+    if let Some(max) = max.filter(|max| info.max_data_bytes < *max) {
+        let found = format!(
+            "it takes data of at most {}, submissions of the network have up to {}",
+            amount(info.max_data_bytes),
+            amount(max)
+        );
+        return Some((found, format!("start the scorer with --max-data {max}")));
     }
     let size = ModelConfig::preset(&info.model_size).ok()?;
     let precision = info.precision.parse().ok()?;
@@ -348,26 +358,36 @@ mod tests {
             queue: 0,
             max_data_bytes: 1 << 20,
         };
-        assert_eq!(unfit(&info, Some(16)), None);
+        let small = Parameters {
+            target_embedding_dim: 16,
+            ..Parameters::v1()
+        };
+        assert_eq!(unfit(&info, Some(&small)), None);
         assert_eq!(unfit(&info, None), None);
-        let v1 = ModelConfig::V1.embedding_dim as u64;
-        let (found, fix) = unfit(&info, Some(v1)).unwrap();
+        let (found, fix) = unfit(&info, Some(&Parameters::v1())).unwrap();
         assert!(found.contains("16 components"), "{found}");
         assert!(fix.contains("--model-size v1"), "{fix}");
         let other = ScorerInfo {
             contract_version: CONTRACT_VERSION + 1,
             ..info.clone()
         };
-        let (found, fix) = unfit(&other, Some(16)).unwrap();
+        let (found, fix) = unfit(&other, Some(&small)).unwrap();
         assert!(
             found.contains("contract") && fix.contains("release"),
             "{found}"
         );
+        let narrow = ScorerInfo {
+            max_data_bytes: 1_000,
+            ..info.clone()
+        };
+        let (found, fix) = unfit(&narrow, Some(&small)).unwrap();
+        assert!(found.contains("submissions of the network"), "{found}");
+        assert!(fix.contains("--max-data 1048576"), "{fix}");
         let tight = ScorerInfo {
             memory_bytes: 1 << 20,
             ..info
         };
-        let (found, fix) = unfit(&tight, Some(16)).unwrap();
+        let (found, fix) = unfit(&tight, Some(&small)).unwrap();
         assert!(found.contains("one small model needs"), "{found}");
         assert!(fix.contains("--memory"), "{fix}");
     }

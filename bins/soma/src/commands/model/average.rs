@@ -7,6 +7,7 @@ use serde_json::json;
 use soma_model::ModelConfig;
 
 use crate::commands::score::size_of;
+use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{Fields, Output};
 
@@ -36,7 +37,8 @@ pub(super) fn size(name: Option<&str>, file: &std::path::Path) -> Result<ModelCo
 }
 
 impl Average {
-    pub(super) async fn run(self) -> Result<Output, CliError> {
+    pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
+        context.confirm_output(&self.out)?;
         let size = size(self.model_size.as_deref(), &self.inputs[0])?;
         let shown = self.clone();
         let average = move || {

@@ -35,6 +35,7 @@ impl Download {
         let to = self
             .output
             .unwrap_or_else(|| PathBuf::from(format!("{model}.{ending}")));
+        context.confirm_output(&to)?;
         let config = fetch_config(context, self.allow_private_addresses)?;
         let downloads = context.client()?.downloads(config)?;
         let weights = match self.sealed {

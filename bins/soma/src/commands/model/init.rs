@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 use soma_model::{Cpu, ModelConfig, weights};
 
+use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{Fields, Output};
 
@@ -24,9 +25,10 @@ pub struct InitWeights {
 }
 
 impl InitWeights {
-    pub(super) async fn run(self) -> Result<Output, CliError> {
+    pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
         let config = ModelConfig::preset(&self.model_size)
             .map_err(|error| CliError::Usage(error.to_string()))?;
+        context.confirm_output(&self.output)?;
         let path = self.output.clone();
         let write = move || {
             let model = weights::random::<Cpu>(&config, self.seed, &Default::default());
@@ -35,7 +37,7 @@ impl InitWeights {
         let written = tokio::task::spawn_blocking(write).await;
         written
             .map_err(|error| CliError::Invalid(format!("the task ended: {error}")))?
-            .map_err(|error| CliError::Invalid(error.to_string()))?;
+            .map_err(CliError::weights(&self.output))?;
         let fields = Fields::new()
             .with("File", self.output.display())
             .with("Size", &self.model_size)

@@ -212,8 +212,8 @@ impl Model {
             ModelCommand::Publish(command) => command.run(context).await,
             ModelCommand::Update(command) => command.run(context).await,
             ModelCommand::Download(command) => command.run(context).await,
-            ModelCommand::InitWeights(command) => command.run().await,
-            ModelCommand::Average(command) => command.run().await,
+            ModelCommand::InitWeights(command) => command.run(context).await,
+            ModelCommand::Average(command) => command.run(context).await,
             ModelCommand::Embed(command) => command.run().await,
             ModelCommand::Deactivate { model, options } => {
                 let model = model.value()?;

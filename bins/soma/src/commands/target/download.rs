@@ -31,6 +31,7 @@ impl Download {
         let to = self
             .output
             .unwrap_or_else(|| PathBuf::from(format!("{target}.data")));
+        context.confirm_output(&to)?;
         let config = fetch_config(context, self.allow_private_addresses)?;
         let downloads = context.client()?.downloads(config)?;
         let size = downloads.data(&target, &to).await?;
