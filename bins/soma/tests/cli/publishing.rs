@@ -105,6 +105,27 @@ fn weights_that_no_validator_could_load_are_not_committed() {
 }
 
 #[test]
+fn weights_are_not_written_over_unasked() {
+    let soma = Soma::new();
+    let path = weights(&soma, "small");
+    let before = std::fs::read(&path).unwrap();
+    let file = path.display();
+    for line in [
+        format!("model init-weights {file} --model-size small --seed 2"),
+        format!("model average {file} {file} --out {file}"),
+    ] {
+        let refused = soma.run(&line);
+        assert_eq!(refused.code, 2, "{line}");
+        assert!(refused.err.contains("--yes"), "{}", refused.err);
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    soma.ok(&format!(
+        "model init-weights {file} --model-size small --seed 2 --yes"
+    ));
+    assert_ne!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
 fn what_the_chain_would_refuse_is_refused_before_any_work() {
     let world = World::new();
     let soma = &world.soma;
