@@ -33,6 +33,18 @@ pub enum ConsensusError {
         /// Why not.
         error: std::io::Error,
     },
+    /// This validator voted higher than its chain goes: it could sign twice at one height.
+    #[error(
+        "this validator voted at height {voted}, but its chain ends at {head}: blocks are lost, or an \
+         old copy was put back, and it could sign twice at one height. Restore the whole data folder, \
+         or run the node without its consensus key until its chain is past height {voted}"
+    )]
+    LostBlocks {
+        /// The height of the log of votes.
+        voted: Height,
+        /// The last block of the chain.
+        head: Height,
+    },
     /// The write-ahead log of votes is damaged.
     #[error(
         "the log of votes {} cannot be read: {reason}; without it this validator could sign twice in \

@@ -73,6 +73,22 @@ fn a_localnet_is_usable_at_once_and_keeps_its_data() {
 }
 
 #[test]
+fn a_localnet_whose_blocks_are_lost_does_not_begin_again_in_silence() {
+    let soma = Soma::new();
+    let dir = soma.dir().join("net");
+    let line = format!("{START} --data-dir {}", dir.display());
+    let (child, _) = start_json(&soma, &line);
+    for _ in 0..3 {
+        soma.ok("send 1.5 --to localnet-2");
+    }
+    assert_eq!(interrupt(child), Some(0));
+    std::fs::remove_dir_all(dir.join("chain")).unwrap();
+    let refused = soma.fails(&line);
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("its chain ends at 0"), "{message}");
+}
+
+#[test]
 fn folders_and_files_that_are_no_localnets_are_left_alone() {
     let soma = Soma::new();
     let dir = soma.dir().join("foreign");

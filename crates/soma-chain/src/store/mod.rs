@@ -27,6 +27,17 @@ pub enum StoreError {
         /// The folder.
         folder: String,
     },
+    /// What lies there is not what was written.
+    #[error(
+        "the store in {folder} is damaged ({reason}): restore the data folder from a copy, or remove \
+         it and sync anew from peers"
+    )]
+    Damaged {
+        /// The folder.
+        folder: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// It cannot be read or written.
     #[error("store failed: {0}; check the disk and start again")]
     Failed(String),

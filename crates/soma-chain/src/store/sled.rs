@@ -1,5 +1,6 @@
 //! The embedded store on disk.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::{Batch, Entry, Store, StoreError, bounds, is_empty_range};
@@ -14,23 +15,29 @@ impl SledStore {
     /// Opens the store in folder `path`, or makes it. `cache_bytes` bounds its page cache.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] when it is open already; [`StoreError::Failed`] when the folder cannot
-    /// be used.
+    /// [`StoreError::InUse`] when it is open already; [`StoreError::Damaged`] and
+    /// [`StoreError::Failed`] when the folder cannot be used.
     pub fn open(path: impl AsRef<Path>, cache_bytes: u64) -> Result<Self, StoreError> {
         let path = path.as_ref();
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(path)
             .cache_capacity(cache_bytes)
             // The chain flushes once for each block, before it acknowledges it.
-            .flush_every_ms(None)
-            .open()
-            .map_err(|error| {
-                let (folder, text) = (path.display().to_string(), error.to_string());
-                match text.contains("could not acquire lock") {
-                    true => StoreError::InUse { folder },
-                    false => StoreError::Failed(format!("cannot open {folder}: {text}")),
-                }
-            })?;
+            .flush_every_ms(None);
+        let folder = path.display().to_string();
+        // It panics over some kinds of damage.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        let Ok(opened) = opened else {
+            let reason = "it cannot be opened".to_owned();
+            return Err(StoreError::Damaged { folder, reason });
+        };
+        let db = opened.map_err(|error| {
+            let text = error.to_string();
+            match text.contains("could not acquire lock") {
+                true => StoreError::InUse { folder },
+                false => StoreError::Failed(format!("cannot open {folder}: {text}")),
+            }
+        })?;
         Ok(Self { db })
     }
 

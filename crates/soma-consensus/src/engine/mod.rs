@@ -4,6 +4,7 @@ mod driver;
 mod handle;
 mod histories;
 
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -63,6 +64,19 @@ fn mend_wal(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// The height in work when the log at `path` was written last; `None` when there is no such log yet.
+fn voted_height(path: &Path) -> std::io::Result<Option<Height>> {
+    let mut head = [0; EMPTY_WAL_BYTES as usize];
+    match std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)) {
+        // Four bytes of a version, then the height.
+        Ok(()) => Ok(head.last_chunk().copied().map(Height::from_be_bytes)),
+        Err(error) if [ErrorKind::NotFound, ErrorKind::UnexpectedEof].contains(&error.kind()) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Starts engines.
 #[derive(Clone, Copy, Debug)]
 pub struct Engine;
@@ -83,6 +97,20 @@ impl Engine {
         let engine_config = EngineConfig::new(config)?;
         let chain_id = application.chain_id();
         let verifier = ChainVerifier::new(chain_id);
+        let wal = folder.join("consensus.wal");
+        let log_fails = |error| ConsensusError::Log {
+            path: wal.clone(),
+            error,
+        };
+        mend_wal(&wal).map_err(log_fails)?;
+        if identity.validator.is_some()
+            && let Some(voted) = voted_height(&wal).map_err(log_fails)?
+        {
+            let head = application.head().header.height;
+            if voted > head.saturating_add(1) {
+                return Err(ConsensusError::LostBlocks { voted, head });
+            }
+        }
         let host = {
             let (folder, config) = (folder.to_owned(), config.clone());
             let (keys, verifier) = (identity.validator.clone(), verifier.clone());
@@ -117,11 +145,6 @@ impl Engine {
                 Box::new(verifier.clone()),
             ),
         };
-        let wal = folder.join("consensus.wal");
-        mend_wal(&wal).map_err(|error| ConsensusError::Log {
-            path: wal.clone(),
-            error,
-        })?;
         let histories = Histories::default();
         let heard = histories.clone();
         let network = peers::start(&engine_config, network, heard, guard, verifier);
@@ -216,6 +239,18 @@ fn network_identity(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_log_says_at_which_height_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("consensus.wal");
+        assert_eq!(voted_height(&path).unwrap(), None);
+        std::fs::write(&path, [0; 5]).unwrap();
+        assert_eq!(voted_height(&path).unwrap(), None);
+        let log = [&[0, 0, 0, 1][..], &77_u64.to_be_bytes(), b"entries"].concat();
+        std::fs::write(&path, log).unwrap();
+        assert_eq!(voted_height(&path).unwrap(), Some(77));
+    }
 
     #[test]
     fn only_a_log_cut_in_its_first_write_is_emptied() {

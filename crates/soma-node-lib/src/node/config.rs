@@ -1,5 +1,6 @@
 //! Settings of a node.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,15 @@ impl NodeConfig {
         let options = [
             ("keep_blocks", self.keep_blocks, 1..=u64::MAX),
             ("cache_bytes", Some(self.cache_bytes), 1 << 20..=u64::MAX),
+            at_least_one("rpc.serve.max_connections", self.rpc.serve.max_connections),
+            at_least_one(
+                "rpc.guard.max_concurrent_requests",
+                self.rpc.guard.max_concurrent_requests,
+            ),
+            at_least_one("rpc.guard.max_body_bytes", self.rpc.guard.max_body_bytes),
+            at_least_one("rpc.max_page", self.rpc.max_page),
+            at_least_one("mempool.max_transactions", self.mempool.max_transactions),
+            at_least_one("mempool.max_bytes", self.mempool.max_bytes),
             (
                 "idle_block_interval_ms",
                 Some(self.idle_block_interval_ms),
@@ -159,6 +169,14 @@ impl NodeConfig {
             path,
         })
     }
+}
+
+/// An option that nothing works without.
+fn at_least_one(
+    name: &'static str,
+    value: usize,
+) -> (&'static str, Option<u64>, RangeInclusive<u64>) {
+    (name, Some(value as u64), 1..=u64::MAX)
 }
 
 #[cfg(test)]

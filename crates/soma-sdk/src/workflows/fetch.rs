@@ -142,10 +142,10 @@ impl Downloads {
     async fn fetch_weights(&self, model: &ModelId, to: &Path) -> Result<WeightsView, SdkError> {
         let view = self.client.model(model, false).await?;
         let Some(weights) = view.weights else {
-            let text = format!(
-                "model {model} is {}: it has revealed no weights",
-                view.status
-            );
+            let text = match view.status.as_str() {
+                "inactive" => format!("model {model} has ended, and has no weights any more"),
+                status => format!("model {model} is {status}: it has revealed no weights"),
+            };
             return Err(SdkError::InvalidArgument(text));
         };
         let blob = BlobRef {
