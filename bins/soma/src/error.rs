@@ -13,8 +13,8 @@ use soma_model::weights::WeightsError;
 use soma_scoring::ScoringError;
 use soma_scoring::arguments::RunError;
 use soma_scoring::error::LoadError;
-use soma_sdk::SdkError;
 use soma_sdk::api::ReceiptView;
+use soma_sdk::{SdkError, Service};
 use soma_submitter::SubmitterError;
 use soma_submitter::run::Nothing;
 use thiserror::Error;
@@ -241,6 +241,9 @@ impl CliError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self.code() {
+            "Transport" if self.is_about_scorer() => {
+                "start a scorer with `soma start scoring`, or choose another with --scorer"
+            }
             "Transport" => {
                 "start a local network with `soma start localnet`, or choose another with \
                  `soma env switch`"
@@ -277,6 +280,19 @@ impl CliError {
             _ => return self.hint_by_text(),
         };
         Some(text.to_owned())
+    }
+
+    fn is_about_scorer(&self) -> bool {
+        let (Self::Sdk(error) | Self::Submitter(SubmitterError::Sdk(error))) = self else {
+            return false;
+        };
+        matches!(
+            error,
+            SdkError::Transport {
+                service: Service::Scoring,
+                ..
+            }
+        )
     }
 
     fn hint_by_text(&self) -> Option<String> {

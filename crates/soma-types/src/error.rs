@@ -211,8 +211,10 @@ pub enum ExecutionError {
         /// The current epoch.
         now: Epoch,
     },
-    /// The target has no submission.
-    #[error("the target has no submission (it is {status})")]
+    /// The target holds no submission, or none any more.
+    #[error(
+        "the target is {status}: only one that is filled can be claimed, reported or challenged"
+    )]
     TargetNotFilled {
         /// Its status.
         status: String,

@@ -3,7 +3,7 @@
 use clap::Args;
 use soma_crypto::keystore::KeyIdentity;
 use soma_sdk::api::{ObjectContent, ObjectId, ObjectType, StakeStateView};
-use soma_sdk::types::{ModelId, StakeId, TransactionKind};
+use soma_sdk::types::{Epoch, ModelId, Shannons, StakeId, TransactionKind};
 
 use super::send::{Amount, positive};
 use crate::arguments::either;
@@ -84,29 +84,33 @@ impl Unstake {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
         let stake = self.stake.value()?;
         let kind = TransactionKind::Unstake { stake };
-        let output = process(context, &self.options, kind).await?;
-        if self.options.sends() {
-            say_when_paid(context, stake).await;
+        let mut output = process(context, &self.options, kind).await?;
+        if self.options.sends()
+            && let Some((value, release)) = payout(context, stake).await
+        {
+            context.say(&format!(
+                "{value} unbond; they are paid out from epoch {release} on, without another command."
+            ));
+            output.json["paid_from_epoch"] = release.0.into();
         }
         Ok(output)
     }
 }
 
-/// Stake is paid out by the chain, some epochs later. What cannot be asked is not said: the stake is
+/// What a stake on its way out pays, and from which epoch on. What cannot be asked is not said: it is
 /// on its way out in any case.
-async fn say_when_paid(context: &Context, stake: StakeId) {
-    let Ok(client) = context.client() else {
-        return;
-    };
+async fn payout(context: &Context, stake: StakeId) -> Option<(Shannons, Epoch)> {
     let id = ObjectId(stake.0);
-    let object = client.object(&id, Some(ObjectType::StakedSoma)).await;
-    if let Ok(view) = object
-        && let ObjectContent::StakedSoma(stake) = view.content
-        && let StakeStateView::Unbonding { release, .. } = stake.state
-    {
-        context.say(&format!(
-            "{} unbond; they are paid out from epoch {release} on, without another command.",
-            stake.value
-        ));
+    let client = context.client().ok()?;
+    let view = client
+        .object(&id, Some(ObjectType::StakedSoma))
+        .await
+        .ok()?;
+    match view.content {
+        ObjectContent::StakedSoma(stake) => match stake.state {
+            StakeStateView::Unbonding { release, .. } => Some((stake.value, release)),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -232,10 +232,10 @@ fn stake_is_placed_listed_and_withdrawn() {
     bench.advance_epoch();
     let started = soma.json(&format!("objects get {id}"));
     assert_eq!(started["content"]["state"], "staked");
-    assert_eq!(
-        soma.json(&format!("unstake --staked-soma-id {id}"))["status"],
-        "success"
-    );
+    let unstaked = soma.json(&format!("unstake --staked-soma-id {id}"));
+    assert_eq!(unstaked["status"], "success");
+    let paid_from = unstaked["paid_from_epoch"].as_u64().unwrap();
+    assert_eq!(paid_from, unstaked["epoch"].as_u64().unwrap() + 2);
     let object = soma.json(&format!("objects get {validator} --type validator"));
     assert_eq!(object["type"], "validator");
 }

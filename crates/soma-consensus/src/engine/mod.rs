@@ -14,6 +14,7 @@ use malachite::{
     Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkIdentity, RequestContext,
     SyncContext, WalContext,
 };
+use soma_types::Height;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 

@@ -49,8 +49,8 @@ pub struct Limits {
     pub hits: Option<u64>,
     /// End after one pass over all candidates.
     pub once: bool,
-    /// End with an error when targets cannot be read or candidates not be scored for so long; what
-    /// was begun goes on in the next run. `None` waits for ever.
+    /// End with an error when targets cannot be read, or candidates not be scored or uploaded, for
+    /// so long; what was begun goes on in the next run. `None` waits for ever.
     pub patience: Option<Duration>,
     /// Only this target.
     pub target: Option<TargetId>,

@@ -31,7 +31,7 @@ pub(crate) struct Worker {
     pub(crate) observer: Observer,
     pub(crate) stats: Mutex<Stats>,
     pub(crate) parameters: Parameters,
-    /// How long node and scorer are waited for.
+    /// How long node, scorer and storage are waited for while nothing is at stake.
     pub(crate) patience: Option<Duration>,
     /// Told when there are new hits to choose of.
     pub(crate) has_hits: Notify,
@@ -155,7 +155,7 @@ impl Worker {
     /// Goes on with a submission until it ends, or until it has to wait for an epoch. Trouble that
     /// may pass is waited out as long as its target is open.
     pub(crate) async fn drive(&self, mut entry: Entry) -> Result<Entry, SubmitterError> {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::with_patience(self.patience);
         while self.may_go_on(&entry) {
             let error = match self.step(&mut entry).await {
                 Ok(Next::Step) => {
@@ -171,7 +171,11 @@ impl Worker {
             }
             match trouble_of(&error, &entry.state) {
                 Trouble::Passing => {
-                    let pause = backoff.next();
+                    let (error, pause) = match Self::has_begun(&entry) {
+                        // A bond may be at stake.
+                        true => (error, backoff.next()),
+                        false => backoff.after(error)?,
+                    };
                     let what = format!("submission for {}", entry.target);
                     self.retrying(&what, &error, pause);
                     tokio::select! {

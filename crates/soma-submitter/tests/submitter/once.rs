@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use soma_blobs::FetchConfig;
+use soma_blobs::{FetchConfig, Store, StoreConfig};
 use soma_sdk::Client;
 use soma_submitter::journal::LostReason;
 use soma_submitter::run::Nothing;
@@ -94,6 +94,23 @@ async fn one_pass_ends_with_an_error_where_no_scorer_answers() {
     let error = submitter.unwrap().run().await.unwrap_err();
     assert_eq!(error.name(), "Transport", "{error}");
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+}
+
+#[tokio::test]
+async fn one_pass_ends_with_an_error_where_nothing_can_be_uploaded() {
+    let world = World::start(2, ANYWHERE).await;
+    let source = world.files("texts", &[("a", b"a text")]);
+    let nowhere = |config: &mut SubmitterConfig| {
+        let url = "http://127.0.0.1:1".to_owned();
+        config.uploads = Uploads::Store(Store::new(StoreConfig::Server { url }).unwrap());
+        config.limits.patience = Some(Duration::ZERO);
+    };
+    let error = try_once(&world, nowhere, &source).await.unwrap_err();
+    assert_eq!(error.name(), "UploadFailed", "{error}");
+    assert_eq!(world.executed(SUBMITTER).await, 0);
+    // What was begun goes on in the next run.
+    let report = once(&world, |_| {}, &source).await;
+    assert_eq!(report.stats.filled, 5);
 }
 
 #[tokio::test]

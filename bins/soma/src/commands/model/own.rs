@@ -43,6 +43,10 @@ pub(super) async fn process_create(
         context.say("Warning: a commission above 50 % leaves little to those who stake.");
     }
     process_with(context, options, kind, |receipt| {
+        context.say(&format!(
+            "Commit to its weights in this epoch ({}) or the next, or half the stake is lost.",
+            receipt.epoch
+        ));
         let model = created_model(receipt);
         model
             .map(|model| ("Model", "model_id", model.to_string()))
