@@ -363,7 +363,7 @@ fn weights_are_averaged_and_embedded() {
     }
     let [one_shown, two_shown, out] =
         [&one, &two, &soma.dir().join("out")].map(|file| file.display().to_string());
-    let line = format!("model average {one_shown} {two_shown} --out {out}");
+    let line = format!("model average {one_shown} {two_shown} --out {out} --yes");
     soma.ok(&format!("{line} --share 1 --share 0"));
     assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&one).unwrap());
     soma.ok(&line);

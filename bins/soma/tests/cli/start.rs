@@ -83,7 +83,7 @@ fn a_localnet_whose_blocks_are_lost_does_not_begin_again_in_silence() {
     }
     assert_eq!(interrupt(child), Some(0));
     std::fs::remove_dir_all(dir.join("chain")).unwrap();
-    let refused = soma.fails(&line);
+    let refused = soma.fails(&format!("{line} --log-level error"));
     let message = refused["message"].as_str().unwrap();
     assert!(message.contains("its chain ends at 0"), "{message}");
 }

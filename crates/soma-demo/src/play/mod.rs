@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use soma_localnet::{LocalnetConfig, Network, NetworkConfig};
 use soma_sdk::blobs::{FetchConfig, Store, StoreConfig};
-use soma_sdk::types::Shannons;
+use soma_sdk::types::{Parameters, Shannons};
 use soma_sdk::workflows::ClaimWhich;
 use soma_sdk::{Account, Client};
 
@@ -97,6 +97,10 @@ pub(crate) async fn play(
 async fn start(config: &DemoConfig, models: usize) -> Result<Network, DemoError> {
     let mut node = LocalnetConfig::for_tests();
     node.small_model = false;
+    // Some data must miss: who lies about an embedding moves it to a target.
+    let threshold = Parameters::v1().target_initial_distance_threshold;
+    let name = "target_initial_distance_threshold".to_owned();
+    node.parameters.insert(name, threshold);
     node.validators = Some(config.validators);
     node.accounts = accounts(models);
     node.account_balance = Shannons(10_000_000_000_000);
