@@ -16,7 +16,11 @@ async fn a_target_is_filled_and_its_reward_claimed_two_epochs_later() {
     let account = world.account(SUBMITTER);
     let before = account.balance().await.unwrap();
     let (stats, told) = run(&world, SUBMITTER, config.clone()).await;
-    assert_eq!((stats.filled, stats.hits), (1, 5));
+    // The target drawn in place of the filled one may be hit before the run ends.
+    assert!(
+        stats.filled == 1 && (5..=6).contains(&stats.hits),
+        "{stats:?}"
+    );
     let bond = Shannons(31 * 65);
     assert_eq!(stats.bonds_out, bond);
     assert_eq!(
