@@ -3,6 +3,7 @@
 import operator
 import os
 import re
+from typing import Any
 
 from soma_sdk import _native
 from soma_sdk._numbers import _shown
@@ -54,7 +55,7 @@ def keypair(name, value):
     return value
 
 
-def whole(name, value, maximum=2**64 - 1):
+def whole(name: str, value: Any, maximum: int = 2**64 - 1) -> int:
     """A whole number from 0 on."""
     try:
         index = None if isinstance(value, bool) else operator.index(value)
