@@ -95,7 +95,10 @@ impl Publishing {
         };
         match train.model {
             Some(model) => {
-                check_own(publishing.publisher.account(), model).await?;
+                // What is under way is gone on with in any case: its reveal may be due.
+                if publishing.publisher.current().is_none() {
+                    check_own(publishing.publisher.account(), model).await?;
+                }
                 publishing.publish_as = PublishAs::Model(model);
                 let last = publishing.publisher.last().await?;
                 publishing.is_published(last.filter(|last| last.model == Some(model)));
