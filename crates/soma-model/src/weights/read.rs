@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use burn::tensor::{Tensor, TensorData};
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use safetensors::tensor::Dtype;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::assemble::assemble;
 use super::{TensorSpec, WeightsError, tensors};
@@ -50,7 +52,7 @@ pub fn read_as<B: ModelBackend>(
     precision: Precision,
     device: &B::Device,
 ) -> Result<V1Model<B>, WeightsError> {
-    let plan = plan(&header(&mut file)?, config)?;
+    let plan = plan(header(&mut file)?, config)?;
     let mut ready: BTreeMap<String, Tensor<B, 1>> = BTreeMap::new();
     for (tensor, dtype) in plan {
         let count = tensor.shape.iter().product();
@@ -79,7 +81,7 @@ pub fn read_as<B: ModelBackend>(
 /// # Errors
 /// [`WeightsError`], which names the tensor.
 pub fn check(mut file: impl Read, config: &ModelConfig) -> Result<(), WeightsError> {
-    for (tensor, dtype) in plan(&header(&mut file)?, config)? {
+    for (tensor, dtype) in plan(header(&mut file)?, config)? {
         let count = tensor.shape.iter().product();
         values(&mut file, &tensor.name, count, dtype)?;
     }
@@ -95,7 +97,17 @@ fn at_end(file: &mut impl Read) -> Result<(), WeightsError> {
     }
 }
 
-pub(super) fn header(file: &mut impl Read) -> Result<Metadata, WeightsError> {
+/// What a header says of one tensor. The format's own crate checks a header as a whole and does not
+/// say which tensor is wrong.
+#[derive(Deserialize)]
+pub(super) struct Claim {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (usize, usize),
+}
+
+/// Reads a header: what it says of each tensor, by name.
+pub(super) fn header(file: &mut impl Read) -> Result<BTreeMap<String, Claim>, WeightsError> {
     let malformed = |reason: String| WeightsError::Malformed { reason };
     let mut length = [0; 8];
     fill(file, &mut length)?;
@@ -110,37 +122,48 @@ pub(super) fn header(file: &mut impl Read) -> Result<Metadata, WeightsError> {
     if text.len() as u64 != length {
         return Err(cut());
     }
-    serde_json::from_slice(&text).map_err(|error| malformed(format!("its header: {error}")))
+    let mut entries: BTreeMap<String, &RawValue> =
+        serde_json::from_slice(&text).map_err(|error| malformed(format!("its header: {error}")))?;
+    // Free text beside the tensors.
+    entries.remove("__metadata__");
+    let claim = |(name, entry): (String, &RawValue)| match serde_json::from_str(entry.get()) {
+        Ok(claim) => Ok((name, claim)),
+        Err(error) => Err(malformed(format!("tensor `{name}` in its header: {error}"))),
+    };
+    entries.into_iter().map(claim).collect()
 }
 
 /// The tensors in the order of the file, with their types.
 pub(super) fn plan(
-    header: &Metadata,
+    mut header: BTreeMap<String, Claim>,
     config: &ModelConfig,
 ) -> Result<Vec<(TensorSpec, Dtype)>, WeightsError> {
-    let mut found: BTreeMap<String, &TensorInfo> = header.tensors().into_iter().collect();
     let mut plan = Vec::new();
     for tensor in tensors(config) {
         let TensorSpec { name, shape } = tensor;
-        let Some(info) = found.remove(&name) else {
+        let Some(claim) = header.remove(&name) else {
             return Err(WeightsError::MissingTensor { name, shape });
         };
-        if info.shape != shape {
-            let got = info.shape.clone();
-            let expected = shape;
+        if claim.shape != shape {
+            let (got, expected) = (claim.shape, shape);
             return Err(WeightsError::WrongShape {
                 name,
                 got,
                 expected,
             });
         }
-        if !matches!(info.dtype, Dtype::F32 | Dtype::BF16 | Dtype::F16) {
-            let got = format!("{:?}", info.dtype);
-            return Err(WeightsError::WrongType { name, got });
-        }
-        plan.push((info.data_offsets, TensorSpec { name, shape }, info.dtype));
+        let dtype = match claim.dtype.as_str() {
+            "F32" => Dtype::F32,
+            "BF16" => Dtype::BF16,
+            "F16" => Dtype::F16,
+            _ => {
+                let got = claim.dtype;
+                return Err(WeightsError::WrongType { name, got });
+            }
+        };
+        plan.push((claim.data_offsets, TensorSpec { name, shape }, dtype));
     }
-    if let Some(name) = found.into_keys().next() {
+    if let Some(name) = header.into_keys().next() {
         return Err(WeightsError::UnexpectedTensor { name });
     }
     plan.sort_by_key(|(offsets, ..)| *offsets);

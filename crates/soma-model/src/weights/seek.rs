@@ -27,7 +27,7 @@ impl<R: Read + Seek> TensorReader<R> {
     /// # Errors
     /// [`WeightsError`], which names the tensor.
     pub fn open(mut file: R, config: &ModelConfig) -> Result<Self, WeightsError> {
-        let plan = plan(&header(&mut file)?, config)?;
+        let plan = plan(header(&mut file)?, config)?;
         let mut start = file.stream_position()?;
         let mut places = BTreeMap::new();
         for (TensorSpec { name, shape }, dtype) in plan {

@@ -69,20 +69,28 @@ fn every_defect_is_named() {
     let good = file(&ModelConfig::SMALL);
     let renamed = with_header(&good, |h| h.replace("final_norm.beta", "final_norm.bete"));
     assert!(refusal(&renamed).contains("`final_norm.beta` is missing"));
-    let added = with_header(&good, |h| {
-        let size = good.len() - 8 - h.trim_end().len();
-        let _ = size;
-        h.replacen(
-            '{',
-            r#"{"extra":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"#,
-            1,
-        )
-    });
+    let extra = r#"{"extra":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"#;
+    let added = with_header(&good, |h| h.replacen('{', extra, 1));
     assert!(refusal(&added).contains("`extra` does not belong"));
     let wide = with_header(&good, |h| h.replacen("[264,16]", "[16,264]", 1));
     assert!(refusal(&wide).contains("`embedding.weight` has shape [16, 264]"));
-    let whole = with_header(&good, |h| h.replacen("F32", "I32", 1));
-    assert!(refusal(&whole).contains("I32; only F32"));
+    let short = with_header(&good, |h| h.replacen("[264,16]", "[263,16]", 1));
+    assert!(refusal(&short).contains("`embedding.weight` has shape [263, 16]"));
+    for dtype in ["I32", "F64", "F99"] {
+        let other = with_header(&good, |h| {
+            h.replacen(
+                r#""embedding.weight":{"dtype":"F32""#,
+                &format!(r#""embedding.weight":{{"dtype":"{dtype}""#),
+                1,
+            )
+        });
+        let error = refusal(&other);
+        assert!(error.contains(&format!("`embedding.weight` holds {dtype}; only F32")));
+    }
+    let negative = with_header(&good, |h| h.replacen("[264,16]", "[-264,16]", 1));
+    assert!(refusal(&negative).contains("tensor `embedding.weight` in its header"));
+    let moved = with_header(&good, |h| h.replacen("[0,16896]", "[4,16900]", 1));
+    assert!(refusal(&moved).contains("tensor `embedding.weight` is not at bytes 0..16896"));
     assert!(refusal(&good[..good.len() - 1]).contains("cut off"));
     assert!(refusal(&good[..5]).contains("cut off"));
     assert!(refusal(&[]).contains("cut off"));
