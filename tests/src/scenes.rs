@@ -1,9 +1,9 @@
 //! Short ways to the situations that many tests start from.
 
 use soma_types::{
-    Address, Bps, Checksum, Fill, GenesisModel, Misbehavior, MisbehaviorKind, Model, ModelId,
-    ModelStatus, Ppm, Shannons, StakePosition, StakingPool, SubmissionFault, Target, TargetId,
-    TransactionKind, Validator, WeightsKey, WeightsManifest,
+    Address, Bps, Checksum, Event, Fill, GenesisModel, Misbehavior, MisbehaviorKind, Model,
+    ModelId, ModelStatus, Ppm, Shannons, StakePosition, StakingPool, SubmissionFault, Target,
+    TargetId, TransactionKind, Validator, WeightsKey, WeightsManifest,
 };
 
 use crate::model_secrets::{ModelSecrets, Sealed};
@@ -183,6 +183,15 @@ impl World {
         for _ in 0..count {
             self.end_epoch();
         }
+    }
+
+    /// Slashes of the block that ended the last epoch.
+    pub fn slashes(&self) -> Vec<Event> {
+        let boundary = self.chain.system().epoch_start_height.saturating_sub(1);
+        let events = self.read().events(boundary).expect("readable");
+        let mut events = events.expect("kept");
+        events.retain(|event| matches!(event, Event::Slashed { .. }));
+        events
     }
 
     /// Gives away all of an account but `rest`, or a shannon more where the fee does not divide.

@@ -117,10 +117,12 @@ fn need_nextest() -> Result<()> {
     Ok(())
 }
 
-/// Runs all tests.
+/// Runs all tests. Many start real networks and programs, and one of these can be late on a machine
+/// that does other work too: a test that fails is run once more, and named as flaky when it passes.
 pub(crate) fn test() -> Result<()> {
     need_nextest()?;
-    cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])?;
+    let run = ["nextest", "run", "--workspace", "--no-fail-fast"];
+    cargo(&[&run[..], &["--retries", "1"]].concat())?;
     cargo(&["test", "--quiet", "--workspace", "--doc"])
 }
 

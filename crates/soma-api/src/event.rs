@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use soma_types::event::EarningKind;
+use soma_types::event::{EarningKind, SlashReason};
 use soma_types::time::Height;
 use soma_types::{Address, Digest, Epoch, Event, ModelId, Shannons, TargetId};
 use thiserror::Error;
@@ -131,6 +131,12 @@ pub enum EventView {
     Slashed {
         /// The validator or the model's owner.
         owner: Address,
+        /// The model, when its stake was slashed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<ModelId>,
+        /// Why: `missed_reveal`, `reported` or `misbehavior`.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        reason: SlashReason,
         /// How much.
         amount: Shannons,
     },
@@ -222,7 +228,17 @@ impl From<&Event> for EventView {
             },
             Event::ModelRevealed { model } => Self::ModelRevealed { model },
             Event::ModelDeactivated { model } => Self::ModelDeactivated { model },
-            Event::Slashed { owner, amount } => Self::Slashed { owner, amount },
+            Event::Slashed {
+                owner,
+                model,
+                reason,
+                amount,
+            } => Self::Slashed {
+                owner,
+                model,
+                reason,
+                amount,
+            },
             Event::Earning {
                 address,
                 kind,

@@ -40,13 +40,31 @@ pub enum EarningKind {
     ChallengeBondLost,
     /// Stake paid out after unbonding.
     StakeReturned,
+    /// All stake in a validator's or a model's pool lost a part of its value; listed for the
+    /// validator or the model's owner (an amount lost). [`Event::Slashed`] says why.
+    StakeSlashed,
 }
 
 impl EarningKind {
     /// True where the amount was lost instead of earned.
     pub const fn is_loss(self) -> bool {
-        matches!(self, Self::BondSlashed | Self::ChallengeBondLost)
+        matches!(
+            self,
+            Self::BondSlashed | Self::ChallengeBondLost | Self::StakeSlashed
+        )
     }
+}
+
+/// Why stake was slashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlashReason {
+    /// A model's weights were not committed or revealed in their epoch.
+    MissedReveal,
+    /// Validators with a quorum of the voting power reported the model.
+    Reported,
+    /// A validator signed twice at one height, or proposed a block that is not valid.
+    Misbehavior,
 }
 
 /// What happened.
@@ -104,6 +122,10 @@ pub enum Event {
     Slashed {
         /// The validator or the model's owner.
         owner: Address,
+        /// The model, when its stake was slashed.
+        model: Option<ModelId>,
+        /// Why.
+        reason: SlashReason,
         /// How much.
         amount: Shannons,
     },

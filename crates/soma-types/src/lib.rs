@@ -50,7 +50,7 @@ pub use block::{Block, Header, Proposal};
 pub use consensus::{Certificate, CommitSignature, Evidence};
 pub use embedding::{Distance, Embedding, EmbeddingError, Loss};
 pub use error::ExecutionError;
-pub use event::{EarningKind, Event};
+pub use event::{EarningKind, Event, SlashReason};
 pub use genesis::{Genesis, GenesisAccount, GenesisModel, GenesisValidator};
 pub use id::{
     Address, ChainId, Checksum, Commitment, Digest, ModelId, PoolId, PublicKey, Salt, Signature,

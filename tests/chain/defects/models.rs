@@ -3,7 +3,9 @@
 use soma_tests::model_secrets::ModelSecrets;
 use soma_tests::scenes::{DIM, create_model, soma};
 use soma_tests::world::{World, axis};
-use soma_types::{ModelStatus, PoolStatus, Shannons, TransactionKind};
+use soma_types::{
+    EarningKind, Event, ModelStatus, PoolStatus, Shannons, SlashReason, TransactionKind,
+};
 
 fn secrets(world: &mut World, seed: u8) -> (soma_types::Address, ModelSecrets) {
     let owner = world.users[0];
@@ -61,6 +63,19 @@ fn a_model_that_does_not_reveal_in_time_loses_half_of_its_stake_and_ends() {
         ModelStatus::Inactive { .. }
     ));
     assert_eq!(world.model_pool(&secrets.model).soma, soma(5));
+    // Its owner sees why.
+    let slash = Event::Slashed {
+        owner,
+        model: Some(secrets.model),
+        reason: SlashReason::MissedReveal,
+        amount: soma(5),
+    };
+    assert_eq!(world.slashes(), [slash]);
+    let entry = &world.read().ledger(&owner, None, 1).expect("readable")[0];
+    assert_eq!(
+        (entry.kind, entry.amount),
+        (EarningKind::StakeSlashed, soma(5))
+    );
     assert_eq!(
         world.fails(&owner, secrets.reveal()),
         "ModelAlreadyInactive"

@@ -3,7 +3,7 @@
 use soma_tests::model_secrets::ModelSecrets;
 use soma_tests::scenes::{DIM, soma};
 use soma_tests::world::{World, axis};
-use soma_types::{Address, ModelFault, ModelId, ModelStatus, TransactionKind};
+use soma_types::{Address, Event, ModelFault, ModelId, ModelStatus, SlashReason, TransactionKind};
 
 /// Models of users 0 and 1 with the same weights; the first commits a block earlier.
 fn two_of_a_kind() -> (World, [(Address, ModelSecrets); 2]) {
@@ -59,6 +59,12 @@ fn strike(world: &mut World, model: ModelId) {
         world.ok(&reporter, TransactionKind::ReportModel { model, reason });
     }
     world.end_epoch();
+    let of_model = |event: &Event| {
+        let reason = SlashReason::Reported;
+        matches!(event, Event::Slashed { model: Some(slashed), reason: why, .. }
+            if (slashed, why) == (&model, &reason))
+    };
+    assert!(world.slashes().iter().any(of_model));
 }
 
 #[test]

@@ -203,6 +203,19 @@ fn a_submission_is_judged_before_money_moves() {
     lock.lock().unwrap();
     assert!((score(&soma.json(&line)) - score(&there)).abs() < 1e-6);
     drop(lock);
+    // A kept download that was damaged on the disk is replaced.
+    for folder in ["blobs", "blobs-2"] {
+        for file in std::fs::read_dir(soma.dir().join(folder).join("blobs")).unwrap() {
+            let file = file.unwrap().path();
+            let mut bytes = std::fs::read(&file).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(&file, bytes).unwrap();
+        }
+    }
+    let ran = soma.run(&line);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("was damaged"), "{}", ran.err);
 
     let targets = soma.json("target list --limit 50");
     let mut hits = 0;

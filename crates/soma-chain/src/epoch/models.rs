@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use soma_types::validator::QUORUM;
-use soma_types::{Address, Bps, Model, ModelId, ModelStatus, Shannons};
+use soma_types::{Address, Bps, Model, ModelId, ModelStatus, Shannons, SlashReason};
 
 use crate::execute::models::{end_model, slash_pool, strike_weights};
 use crate::key::prefix;
@@ -28,7 +28,13 @@ pub(crate) fn count_reports(state: &mut State<'_>) -> Step<()> {
     let slash = rate(state.parameters.model_tally_slash_rate_bps);
     for (id, _) in against.into_iter().filter(|(_, power)| *power >= QUORUM) {
         let mut model = state.model(&id)?;
-        slash_pool(state, &model.pool, model.owner, slash)?;
+        slash_pool(
+            state,
+            &model.pool,
+            model.owner,
+            slash,
+            SlashReason::Reported,
+        )?;
         strike_weights(state, &mut model)?;
         match model.status {
             ModelStatus::Active => end_model(state, &mut model, now)?,
@@ -61,7 +67,8 @@ pub(crate) fn time_out(state: &mut State<'_>) -> Step<()> {
             ModelStatus::Active | ModelStatus::Inactive { .. } => false,
         };
         if missed {
-            slash_pool(state, &model.pool, model.owner, slash)?;
+            let reason = SlashReason::MissedReveal;
+            slash_pool(state, &model.pool, model.owner, slash, reason)?;
             end_model(state, &mut model, now)?;
         } else if stale {
             model.pending = None;

@@ -25,7 +25,7 @@ use soma_crypto::transaction::VerifiedTransaction;
 use soma_targets::ModelIndex;
 use soma_types::{
     Address, Digest, EpochSummary, Event, Height, Misbehavior, MisbehaviorKind, Parameters,
-    Receipt, Supply, SystemState, TimestampMs, ValidatorStatus,
+    Receipt, SlashReason, Supply, SystemState, TimestampMs, ValidatorStatus,
 };
 
 use crate::epoch;
@@ -249,6 +249,7 @@ fn punish(state: &mut State<'_>, evidence: &Misbehavior) -> Step<()> {
         &validator.pool,
         validator.address,
         rate.unwrap_or_default(),
+        SlashReason::Misbehavior,
     )
 }
 

@@ -3,11 +3,12 @@
 use soma_crypto::commitments::{embedding_commitment, key_commitment, unmask_checksum};
 use soma_crypto::{Domain, Hasher};
 use soma_types::{
-    Address, Bps, Checksum, Epoch, Event, ExecutionError, Model, ModelCommit, ModelId, ModelStatus,
-    PendingReveal, PoolId, PoolOwner, PoolStatus, RawEmbedding, Shannons, StakingPool, WeightsKey,
-    WeightsManifest, WeightsRecord,
+    Address, Bps, Checksum, EarningKind, Epoch, Event, ExecutionError, Model, ModelCommit, ModelId,
+    ModelStatus, PendingReveal, PoolId, PoolOwner, PoolStatus, RawEmbedding, Shannons, SlashReason,
+    StakingPool, WeightsKey, WeightsManifest, WeightsRecord,
 };
 
+use super::claims::earned;
 use super::staking;
 use super::transaction::Call;
 use crate::key::Key;
@@ -278,12 +279,23 @@ pub(crate) fn slash_pool(
     pool: &PoolId,
     owner: Address,
     rate: Bps,
+    reason: SlashReason,
 ) -> Step<()> {
     use crate::pool::PoolMath as _;
     let mut pool = state.pool(pool)?;
     let amount = pool.slash(rate);
     state.save_pool(&pool);
     state.refill_emission(amount)?;
-    state.events.push(Event::Slashed { owner, amount });
+    let model = match pool.owner {
+        PoolOwner::Model(model) => Some(model),
+        PoolOwner::Validator(_) => None,
+    };
+    state.events.push(Event::Slashed {
+        owner,
+        model,
+        reason,
+        amount,
+    });
+    earned(state, owner, EarningKind::StakeSlashed, amount, None);
     Ok(())
 }

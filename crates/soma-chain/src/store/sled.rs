@@ -9,6 +9,8 @@ use super::{Batch, Entry, Store, StoreError, bounds, is_empty_range};
 #[derive(Debug)]
 pub struct SledStore {
     db: sled::Db,
+    /// For errors.
+    folder: String,
 }
 
 impl SledStore {
@@ -31,31 +33,45 @@ impl SledStore {
             let reason = "it cannot be opened".to_owned();
             return Err(StoreError::Damaged { folder, reason });
         };
-        let db = opened.map_err(|error| {
-            let text = error.to_string();
-            match text.contains("could not acquire lock") {
-                true => StoreError::InUse { folder },
-                false => StoreError::Failed(format!("cannot open {folder}: {text}")),
-            }
-        })?;
-        Ok(Self { db })
+        match opened {
+            Ok(db) => Ok(Self { db, folder }),
+            Err(error) => Err(fault(&folder, error)),
+        }
     }
 
     fn collect(
+        &self,
         entries: impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>>,
     ) -> Result<Vec<Entry>, StoreError> {
         entries
             .map(|entry| {
-                let (key, value) = entry.map_err(StoreError::new)?;
+                let (key, value) = entry.map_err(self.fault())?;
                 Ok((key.to_vec(), value.to_vec()))
             })
             .collect()
+    }
+
+    fn fault(&self) -> impl Fn(sled::Error) -> StoreError {
+        |error| fault(&self.folder, error)
+    }
+}
+
+/// What an error of the store in `folder` means to its user.
+fn fault(folder: &str, error: sled::Error) -> StoreError {
+    let (folder, text) = (folder.to_owned(), error.to_string());
+    match error {
+        sled::Error::Corruption { .. } => StoreError::Damaged {
+            folder,
+            reason: text,
+        },
+        _ if text.contains("could not acquire lock") => StoreError::InUse { folder },
+        _ => StoreError::Failed(format!("{folder}: {text}")),
     }
 }
 
 impl Store for SledStore {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.db.get(key).map_err(StoreError::new)?;
+        let value = self.db.get(key).map_err(self.fault())?;
         Ok(value.map(|bytes| bytes.to_vec()))
     }
 
@@ -69,7 +85,7 @@ impl Store for SledStore {
         if is_empty_range(&start, &end) {
             return Ok(Vec::new());
         }
-        Self::collect(self.db.range((start, end)).take(limit))
+        self.collect(self.db.range((start, end)).take(limit))
     }
 
     fn scan_back(
@@ -82,7 +98,7 @@ impl Store for SledStore {
         if is_empty_range(&start, &end) {
             return Ok(Vec::new());
         }
-        Self::collect(self.db.range((start, end)).rev().take(limit))
+        self.collect(self.db.range((start, end)).rev().take(limit))
     }
 
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {
@@ -93,10 +109,10 @@ impl Store for SledStore {
                 None => writes.remove(key),
             }
         }
-        self.db.apply_batch(writes).map_err(StoreError::new)
+        self.db.apply_batch(writes).map_err(self.fault())
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush().map(|_| ()).map_err(StoreError::new)
+        self.db.flush().map(|_| ()).map_err(self.fault())
     }
 }

@@ -3,8 +3,8 @@
 mod driver;
 mod handle;
 mod histories;
+mod votes;
 
-use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,6 @@ use malachite::{
     Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkIdentity, RequestContext,
     SyncContext, WalContext,
 };
-use soma_types::Height;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +21,7 @@ pub use crate::host::Status;
 pub use handle::{Handle, Observer, Outbox, Peer};
 pub(crate) use histories::Histories;
 pub use histories::MissingHistory;
+pub use votes::is_torn_wal;
 
 use crate::application::Application;
 use crate::codec::WireCodec;
@@ -34,6 +34,7 @@ use crate::peers;
 use crate::signing::{ChainSigner, ChainVerifier};
 
 use driver::Driver;
+use votes::{mend_wal, voted_beyond};
 
 /// Batches of transactions that wait to be sent.
 const OUTBOX: usize = 1_024;
@@ -41,42 +42,6 @@ const OUTBOX: usize = 1_024;
 const REQUESTS: usize = 64;
 /// How long the engine's parts may take to stop.
 const STOP_TIME: Duration = Duration::from_secs(5);
-
-/// Bytes of a write-ahead log without entries.
-const EMPTY_WAL_BYTES: u64 = 12;
-
-/// True for a write-ahead log of `bytes` bytes whose very first write was cut by a crash. The engine
-/// refuses to open it; nothing was logged yet, so it may be emptied.
-pub fn is_torn_wal(bytes: u64) -> bool {
-    (1..EMPTY_WAL_BYTES).contains(&bytes)
-}
-
-/// Empties a write-ahead log that [`is_torn_wal`]: a node that crashed in its first moment would
-/// never start again.
-fn mend_wal(path: &Path) -> std::io::Result<()> {
-    match std::fs::metadata(path) {
-        Ok(metadata) if is_torn_wal(metadata.len()) => {
-            let file = std::fs::OpenOptions::new().write(true).open(path)?;
-            file.set_len(0)?;
-            file.sync_all()
-        }
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// The height in work when the log at `path` was written last; `None` when there is no such log yet.
-fn voted_height(path: &Path) -> std::io::Result<Option<Height>> {
-    let mut head = [0; EMPTY_WAL_BYTES as usize];
-    match std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)) {
-        // Four bytes of a version, then the height.
-        Ok(()) => Ok(head.last_chunk().copied().map(Height::from_be_bytes)),
-        Err(error) if [ErrorKind::NotFound, ErrorKind::UnexpectedEof].contains(&error.kind()) => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
 
 /// Starts engines.
 #[derive(Clone, Copy, Debug)]
@@ -104,13 +69,10 @@ impl Engine {
             error,
         };
         mend_wal(&wal).map_err(log_fails)?;
-        if identity.validator.is_some()
-            && let Some(voted) = voted_height(&wal).map_err(log_fails)?
-        {
-            let head = application.head().header.height;
-            if voted > head.saturating_add(1) {
-                return Err(ConsensusError::LostBlocks { voted, head });
-            }
+        let head = application.head().header.height;
+        let voted = voted_beyond(folder, &wal, head).map_err(log_fails)?;
+        if let (Some(voted), Some(_)) = (voted, &identity.validator) {
+            return Err(ConsensusError::LostBlocks { voted, head });
         }
         let host = {
             let (folder, config) = (folder.to_owned(), config.clone());
@@ -235,34 +197,4 @@ fn network_identity(
         address.to_string(),
         proof,
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_log_says_at_which_height_it_was_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("consensus.wal");
-        assert_eq!(voted_height(&path).unwrap(), None);
-        std::fs::write(&path, [0; 5]).unwrap();
-        assert_eq!(voted_height(&path).unwrap(), None);
-        let log = [&[0, 0, 0, 1][..], &77_u64.to_be_bytes(), b"entries"].concat();
-        std::fs::write(&path, log).unwrap();
-        assert_eq!(voted_height(&path).unwrap(), Some(77));
-    }
-
-    #[test]
-    fn only_a_log_cut_in_its_first_write_is_emptied() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("consensus.wal");
-        mend_wal(&path).unwrap();
-        assert!(!path.exists());
-        for (before, after) in [(0, 0), (1, 0), (11, 0), (12, 12), (200, 200)] {
-            std::fs::write(&path, vec![1; before]).unwrap();
-            mend_wal(&path).unwrap();
-            assert_eq!(std::fs::read(&path).unwrap().len(), after);
-        }
-    }
 }

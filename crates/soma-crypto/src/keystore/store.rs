@@ -62,7 +62,12 @@ impl Keystore {
     pub fn open(path: &Path) -> Result<Self, KeystoreError> {
         // A link is followed once: changes then replace the file and not the link.
         let path = fs::canonicalize(path).map_err(FileError::io("open", path))?;
-        let document = Document::parse(&file::read(&path)?)?;
+        let document = Document::parse(&file::read(&path)?).map_err(|error| match error {
+            KeystoreError::Corrupt(reason) => {
+                KeystoreError::Corrupt(format!("{}: {reason}", path.display()))
+            }
+            error => error,
+        })?;
         Ok(Self { path, document })
     }
 

@@ -143,6 +143,10 @@ pub(super) fn load(dir: &Path) -> Result<Option<(Genesis, LocalnetKeys)>, NodeEr
     };
     let genesis = serde_json::from_str(&read(&genesis_path)?)
         .map_err(|error| content(&genesis_path, error.to_string()))?;
+    if !keys_path.exists() {
+        let reason = "it is missing, and holds the keys of all accounts: put it back";
+        return Err(content(&keys_path, reason.to_owned()));
+    }
     let keys = read_keys(&keys_path)?.map_err(|reason| content(&keys_path, reason))?;
     Ok(Some((genesis, keys)))
 }

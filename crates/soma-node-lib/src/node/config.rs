@@ -160,9 +160,17 @@ impl NodeConfig {
         let beside = || self.data_dir.as_ref().map(|dir| dir.join("genesis.json"));
         let path = self.genesis.clone().or_else(beside);
         let path = path.ok_or(NodeError::NoGenesis)?;
-        let text = std::fs::read_to_string(&path).map_err(|error| NodeError::File {
-            path: path.clone(),
-            error,
+        let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => NodeError::Content {
+                path: path.clone(),
+                reason: "no such file; put the network's genesis document there, or name it with \
+                         `--genesis FILE`"
+                    .to_owned(),
+            },
+            _ => NodeError::File {
+                path: path.clone(),
+                error,
+            },
         })?;
         serde_json::from_str(&text).map_err(|error| NodeError::Content {
             reason: format!("not a genesis document: {error}"),

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use soma_blobs::BlobError;
+use soma_scoring::error::LoadError;
 use soma_scoring::{ModelSource, PieceScores, Scorer, ScorerConfig, ScoringError, TokenizedData};
 use soma_sdk::types::{Embedding, ModelId, TargetId};
 
@@ -78,18 +80,13 @@ impl Score {
             Some(id) => Some(Judge::of(context, id).await?),
             None => None,
         };
-        let models = Models::find(context, &self, judge.as_ref()).await?;
-        let mut config = ScorerConfig::new(models.size, self.device);
-        if let Some(judge) = &judge {
-            config.max_data_bytes = judge.max_bytes();
-        }
-        let scored = tokio::task::spawn_blocking(move || {
-            let scorer = Scorer::new(config)?;
-            score_all(&scorer, &files, &models, self.seed)
-        });
-        let scored = scored.await;
-        let (scored, names) =
-            scored.map_err(|error| CliError::Invalid(format!("scoring stopped: {error}")))??;
+        let (scored, names) = match self.score(context, &files, judge.as_ref()).await {
+            Err(error) if is_damaged_download(&error) => {
+                context.say("A kept download was damaged: getting it again.");
+                self.score(context, &files, judge.as_ref()).await?
+            }
+            scored => scored?,
+        };
         if let (Some(judge), true) = (&mut judge, self.dry_run) {
             let read = scored.iter().filter(|one| one.file.is_read);
             let checksums = read.map(|one| one.file.name.checksum);
@@ -104,6 +101,33 @@ impl Score {
             output: Box::new(output),
         })
     }
+
+    /// Scores `files` with the models that are named, and gives these their names.
+    async fn score(
+        &self,
+        context: &Context,
+        files: &[DataFile],
+        judge: Option<&Judge>,
+    ) -> Result<(Vec<Scored>, Vec<String>), CliError> {
+        let models = Models::find(context, self, judge).await?;
+        let mut config = ScorerConfig::new(models.size, self.device);
+        if let Some(judge) = judge {
+            config.max_data_bytes = judge.max_bytes();
+        }
+        let (files, seed) = (files.to_vec(), self.seed);
+        let scored = tokio::task::spawn_blocking(move || {
+            let scorer = Scorer::new(config)?;
+            score_all(&scorer, &files, &models, seed)
+        });
+        let scored = scored.await;
+        scored.map_err(|error| CliError::Invalid(format!("scoring stopped: {error}")))?
+    }
+}
+
+/// True when a kept download is not what it was; it is gone then, and a second try gets it anew.
+fn is_damaged_download(error: &CliError) -> bool {
+    matches!(error, CliError::Model { error, .. }
+        if matches!(**error, LoadError::Blob(BlobError::Damaged { .. })))
 }
 
 /// A file with what the models say of it.
