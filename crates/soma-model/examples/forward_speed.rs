@@ -1,10 +1,10 @@
-//! Time of a forward pass on a device, with random weights:
-//! `cargo run --release --example forward_speed -- [PRESET] [SEQUENCES] [DEVICE] [PRECISION]`.
+//! Time of a forward pass on a device, with random weights, in each precision that the device has:
+//! `cargo run --release --example forward_speed -- [PRESET] [SEQUENCES] [DEVICE]`.
 
 use std::error::Error;
 use std::fs::File;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Instant;
 
 use soma_model::{
@@ -16,19 +16,19 @@ const WARM_UP: usize = 3;
 /// Passes whose median counts.
 const PASSES: usize = 7;
 
-struct Forward {
-    weights: PathBuf,
+struct Forward<'a> {
+    weights: &'a Path,
     config: ModelConfig,
     precision: Precision,
     sequences: usize,
 }
 
-impl OnDevice for Forward {
+impl OnDevice for Forward<'_> {
     type Output = Result<f64, Box<dyn Error>>;
 
     /// The seconds of a pass, from tokens to logits in the host's memory.
     fn run<B: ModelBackend>(self, device: B::Device) -> Self::Output {
-        let file = BufReader::with_capacity(1 << 20, File::open(&self.weights)?);
+        let file = BufReader::with_capacity(1 << 20, File::open(self.weights)?);
         let model: V1Model<B> = weights::read_as(file, &self.config, self.precision, &device)?;
         let data: Vec<u8> = (0..self.sequences * 1_024)
             .map(|at| (at * 31 % 251) as u8)
@@ -57,24 +57,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device: Device = arguments
         .next()
         .map_or(Ok(Device::Cpu), |text| text.parse())?;
-    let precision: Precision = arguments
-        .next()
-        .map_or(Ok(Precision::F32), |text| text.parse())?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("weights.safetensors");
     let model = weights::random::<Cpu>(&config, 1, &Default::default());
     weights::write(&model, &path)?;
     drop(model);
-    let seconds = device.run(Forward {
-        weights: path,
-        config,
-        precision,
-        sequences,
-    })??;
-    let speed = (sequences * 1_024) as f64 / seconds;
-    println!(
-        "{preset} on {device} in {precision}, {sequences} × 1024 tokens: {:.1} ms, {speed:.0} tokens/s",
-        seconds * 1_000.0
-    );
+    for precision in [Precision::F32, Precision::Bf16] {
+        if device.check_precision(precision).is_err() {
+            continue;
+        }
+        let seconds = device.run(Forward {
+            weights: &path,
+            config,
+            precision,
+            sequences,
+        })??;
+        let speed = (sequences * 1_024) as f64 / seconds;
+        println!(
+            "{preset} on {device} in {precision}, {sequences} × 1024 tokens: {:.1} ms, \
+             {speed:.0} tokens/s",
+            seconds * 1_000.0
+        );
+    }
     Ok(())
 }
