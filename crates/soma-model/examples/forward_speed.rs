@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use soma_model::{
-    Batch, Cpu, Device, ModelBackend, ModelConfig, OnDevice, Precision, V1Model, tokenizer, weights,
+    Batch, Cpu, Device, EvaluateOptions, ModelBackend, ModelConfig, OnDevice, Precision, V1Model,
+    tokenizer, weights,
 };
 
 /// Passes before those that count: a GPU's kernels are compiled and tuned in them.
@@ -24,9 +25,10 @@ struct Forward<'a> {
 }
 
 impl OnDevice for Forward<'_> {
-    type Output = Result<f64, Box<dyn Error>>;
+    type Output = Result<(f64, f64), Box<dyn Error>>;
 
-    /// The seconds of a pass, from tokens to logits in the host's memory.
+    /// The seconds of a pass, from tokens to logits in the host's memory, and the loss of the first
+    /// 4 KiB.
     fn run<B: ModelBackend>(self, device: B::Device) -> Self::Output {
         let file = BufReader::with_capacity(1 << 20, File::open(self.weights)?);
         let model: V1Model<B> = weights::read_as(file, &self.config, self.precision, &device)?;
@@ -45,7 +47,10 @@ impl OnDevice for Forward<'_> {
         }
         let counted = &mut times[WARM_UP..];
         counted.sort_by(f64::total_cmp);
-        Ok(counted[PASSES / 2])
+        let options = EvaluateOptions::default();
+        let start = &data[..data.len().min(4_096)];
+        let loss = model.evaluate(start, &options, &device)?.loss;
+        Ok((counted[PASSES / 2], loss))
     }
 }
 
@@ -66,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if device.check_precision(precision).is_err() {
             continue;
         }
-        let seconds = device.run(Forward {
+        let (seconds, loss) = device.run(Forward {
             weights: &path,
             config,
             precision,
@@ -75,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let speed = (sequences * 1_024) as f64 / seconds;
         println!(
             "{preset} on {device} in {precision}, {sequences} × 1024 tokens: {:.1} ms, \
-             {speed:.0} tokens/s",
+             {speed:.0} tokens/s, loss {loss:.6}",
             seconds * 1_000.0
         );
     }
