@@ -1,6 +1,7 @@
 """The network as a whole: on made-up snapshots with known answers, and on a real network."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,6 +105,8 @@ def test_the_nearer_and_richer_target_is_the_better_opportunity():
     assert [one.target for one in found] == ["rich", "near", "far"]
     rich = found[0]
     assert rich.model == "a" and rich.reward == 40.0
+    generous = replace(snapshot(target("rich", 1, 0, 0.2, reward=80.0)), submitter_share=0.75)
+    assert analysis.opportunities(generous)[0].reward == 60.0
     assert rich.margin == pytest.approx(1.0 - rich.distance)
     assert rich.score == pytest.approx(rich.reward * rich.chance) and 0.5 < rich.chance <= 1
     assert found[2].margin < 0 and found[2].chance < 0.5
@@ -147,6 +150,7 @@ async def test_a_real_network_is_analysed(client, funded, market, files, tmp_pat
     assert {one.id for one in found.models} == {
         m.model_id for m in await client.get_active_models()
     }
+    assert found.submitter_share == 0.5
     for one in found.models:
         assert np.linalg.norm(one.embedding) == pytest.approx(1)
     assert {one.id for one in found.open_targets} <= {t.id for t in await targets_of(client)}

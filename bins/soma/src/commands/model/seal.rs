@@ -17,7 +17,7 @@ use crate::output::{Fields, Output};
 /// Seal weights for `soma model commit`: encrypt them under a fresh key
 #[derive(Clone, Debug, Args)]
 pub struct Seal {
-    /// The weights, as `soma train` saves them
+    /// The weights, as `soma train` saves them; of the size that the node says its network has
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
     /// Where to put the sealed file, which must not be there yet

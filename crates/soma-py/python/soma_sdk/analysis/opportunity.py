@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from .geometry import distances
 from .snapshot import Snapshot
 
-#: The submitter's part of a target's reward.
-SUBMITTER_SHARE = 0.5
-
 
 @dataclass(frozen=True)
 class Opportunity:
@@ -53,7 +50,7 @@ def opportunities(snapshot: Snapshot, spread: float | None = None) -> list[Oppor
         nearest = int(far.argmin())
         margin = target.threshold - float(far[nearest])
         chance = _below(margin / (spread or 1 / math.sqrt(snapshot.dim)))
-        reward = SUBMITTER_SHARE * target.reward
+        reward = snapshot.submitter_share * target.reward
         found.append(
             Opportunity(
                 target=target.id,

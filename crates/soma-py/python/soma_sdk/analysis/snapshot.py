@@ -65,6 +65,8 @@ class Snapshot:
     epoch: int
     models: Sequence[Model]
     targets: Sequence[Target]
+    #: The submitter's part of a target's reward, 0 to 1.
+    submitter_share: float = 0.5
 
     @property
     def open_targets(self) -> list[Target]:
@@ -113,7 +115,8 @@ async def take_snapshot(client: SomaClient, statuses: Sequence[str] = STATUSES) 
         for view in await client.get_targets(status=status):
             # A target that changed its status meanwhile is taken as it was seen last.
             found[view.id] = _target(view)
-    return Snapshot(epoch=state.epoch, models=models, targets=list(found.values()))
+    share = state.parameters.target_submitter_reward_share_bps / 10_000
+    return Snapshot(state.epoch, models, list(found.values()), share)
 
 
 def _model(view: Any) -> Model:
