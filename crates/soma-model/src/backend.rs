@@ -4,13 +4,28 @@
 //! override them. The gradients are functions of their own, so that training keeps only what they
 //! need: the weights of attention, for one, are computed again instead of being kept.
 
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, module};
 
 use crate::generic::{attention, elements, rotary, sigreg};
 
 /// A backend that can run the model.
 pub trait ModelBackend: Backend {
+    /// The matrix product a·b of 32-bit numbers, without rounding them to fewer bits.
+    fn product<const D: usize>(a: Tensor<Self, D>, b: Tensor<Self, D>) -> Tensor<Self, D> {
+        a.matmul(b)
+    }
+
+    /// x·weights + bias of 32-bit numbers, without rounding them to fewer bits except in training.
+    /// `x` is batch × places × in, `weights` in × out.
+    fn affine(
+        x: Tensor<Self, 3>,
+        weights: Tensor<Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+    ) -> Tensor<Self, 3> {
+        module::linear(x, weights, bias)
+    }
+
     /// x·Φ(x), with the error function itself. Shape kept.
     fn gelu_exact(x: Tensor<Self, 3>) -> Tensor<Self, 3> {
         elements::gelu(x)
@@ -84,9 +99,3 @@ pub trait ModelBackend: Backend {
         sigreg::gradient(x, grad)
     }
 }
-
-#[cfg(feature = "wgpu")]
-impl ModelBackend for burn::backend::Wgpu {}
-
-#[cfg(feature = "cuda")]
-impl ModelBackend for burn::backend::Cuda {}

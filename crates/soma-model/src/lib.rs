@@ -14,7 +14,7 @@
 //!
 //! # Reading order
 //! [`config`], [`tokenizer`], [`v1`], [`backend`], [`device`], [`sigreg`], [`loss`], [`evaluate`], [`weights`];
-//! `cpu/` holds the kernels of the CPU backend.
+//! `cpu/` holds the kernels of the CPU backend, `cube` the products of GPUs.
 //!
 //! # Example
 //! ```
@@ -35,6 +35,8 @@ pub mod check;
 pub mod config;
 #[cfg(feature = "flex")]
 mod cpu;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube;
 pub mod device;
 pub mod evaluate;
 mod generic;

@@ -56,5 +56,5 @@ pub fn statistics<B: ModelBackend>(
 ) -> Tensor<B, 2> {
     let [batch, places, dim] = representations.dims();
     let flat = representations.reshape([batch * places, dim]);
-    B::sigreg_statistics(flat.matmul(directions)).reshape([batch, places])
+    B::sigreg_statistics(B::product(flat, directions)).reshape([batch, places])
 }

@@ -11,6 +11,8 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor, activation};
 
+use crate::backend::ModelBackend;
+
 /// Queries taken at a time.
 const BLOCK: usize = 256;
 /// Score of a place that must not be seen: its weight is 0 after the softmax.
@@ -56,17 +58,15 @@ impl Heads {
     }
 
     /// Weights of the queries from `first` to `end` for all places before `end`.
-    fn weights<B: Backend>(
+    fn weights<B: ModelBackend>(
         &self,
         q: &Tensor<B, 4>,
         k: &Tensor<B, 4>,
         first: usize,
         end: usize,
     ) -> Tensor<B, 4> {
-        let scores = self
-            .part(q, first, end)
-            .mul_scalar(self.scale())
-            .matmul(self.part(k, 0, end).swap_dims(2, 3));
+        let queries = self.part(q, first, end).mul_scalar(self.scale());
+        let scores = B::product(queries, self.part(k, 0, end).swap_dims(2, 3));
         let shape = [end - first, end];
         let mask = Tensor::<B, 2, Bool>::tril_mask(shape, first as i64, &scores.device());
         let mask = mask.reshape([1, 1, end - first, end]);
@@ -79,7 +79,7 @@ fn factors<B: Backend>(kept: &Tensor<B, 2>, first: usize, end: usize) -> Tensor<
     kept.clone().slice([first..end, 0..end]).unsqueeze()
 }
 
-pub(crate) fn causal<B: Backend>(
+pub(crate) fn causal<B: ModelBackend>(
     qkv: [Tensor<B, 3>; 3],
     heads: usize,
     kept: Option<Tensor<B, 2>>,
@@ -92,12 +92,12 @@ pub(crate) fn causal<B: Backend>(
         if let Some(kept) = &kept {
             weights = weights * factors(kept, first, end);
         }
-        weights.matmul(heads.part(&v, 0, end))
+        B::product(weights, heads.part(&v, 0, end))
     });
     heads.join(Tensor::cat(blocks.collect(), 2))
 }
 
-pub(crate) fn gradients<B: Backend>(
+pub(crate) fn gradients<B: ModelBackend>(
     qkv: [Tensor<B, 3>; 3],
     heads: usize,
     kept: Option<Tensor<B, 2>>,
