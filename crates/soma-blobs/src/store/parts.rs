@@ -16,6 +16,10 @@ use crate::error::BlobError;
 /// Files above this size, in bytes, are sent in parts of this size.
 const PART_BYTES: usize = 16 << 20;
 
+/// What to do when the service that is asked for keys where none are given has none either.
+const NO_KEYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: without them, only a role of \
+                       this machine in the cloud gives keys";
+
 impl S3Config {
     /// Puts a file into the bucket, in parts when it is large.
     pub(super) async fn upload(
@@ -26,7 +30,10 @@ impl S3Config {
         let key = self.key(checksum);
         let fail = |error: object_store::Error| BlobError::UploadFailed {
             place: format!("s3://{}/{key}", self.bucket),
-            reason: error.to_string(),
+            reason: match self.keys() {
+                Some(_) => error.to_string(),
+                None => format!("{error}; {NO_KEYS}"),
+            },
         };
         let client = self.writer()?;
         let place = Path::from(key.as_str());
