@@ -17,6 +17,10 @@ use crate::v1::V1Model;
 
 /// The longest header that is read, in bytes: far above that of the largest model.
 const MAX_HEADER_BYTES: u64 = 8 << 20;
+/// Characters of a text from a file that errors show.
+const MAX_SHOWN: usize = 200;
+/// Dimensions of a tensor from a file that errors show.
+const MAX_DIMS_SHOWN: usize = 8;
 /// Bytes that are converted at a time.
 const PART_BYTES: usize = 1 << 20;
 
@@ -122,15 +126,23 @@ pub(super) fn header(file: &mut impl Read) -> Result<BTreeMap<String, Claim>, We
     if text.len() as u64 != length {
         return Err(cut());
     }
-    let mut entries: BTreeMap<String, &RawValue> =
-        serde_json::from_slice(&text).map_err(|error| malformed(format!("its header: {error}")))?;
+    let mut entries: BTreeMap<String, &RawValue> = serde_json::from_slice(&text)
+        .map_err(|error| malformed(shown(format!("its header: {error}"))))?;
     // Free text beside the tensors.
     entries.remove("__metadata__");
     let claim = |(name, entry): (String, &RawValue)| match serde_json::from_str(entry.get()) {
         Ok(claim) => Ok((name, claim)),
-        Err(error) => Err(malformed(format!("tensor `{name}` in its header: {error}"))),
+        Err(error) => {
+            let (name, error) = (shown(name), shown(error.to_string()));
+            Err(malformed(format!("tensor `{name}` in its header: {error}")))
+        }
     };
     entries.into_iter().map(claim).collect()
+}
+
+/// The beginning of a text from a file, which may be as long as its header.
+fn shown(text: String) -> String {
+    text.chars().take(MAX_SHOWN).collect()
 }
 
 /// The tensors in the order of the file, with their types.
@@ -145,7 +157,8 @@ pub(super) fn plan(
             return Err(WeightsError::MissingTensor { name, shape });
         };
         if claim.shape != shape {
-            let (got, expected) = (claim.shape, shape);
+            let got = claim.shape.into_iter().take(MAX_DIMS_SHOWN).collect();
+            let expected = shape;
             return Err(WeightsError::WrongShape {
                 name,
                 got,
@@ -157,13 +170,14 @@ pub(super) fn plan(
             "BF16" => Dtype::BF16,
             "F16" => Dtype::F16,
             _ => {
-                let got = claim.dtype;
+                let got = shown(claim.dtype);
                 return Err(WeightsError::WrongType { name, got });
             }
         };
         plan.push((claim.data_offsets, TensorSpec { name, shape }, dtype));
     }
     if let Some(name) = header.into_keys().next() {
+        let name = shown(name);
         return Err(WeightsError::UnexpectedTensor { name });
     }
     plan.sort_by_key(|(offsets, ..)| *offsets);

@@ -124,6 +124,25 @@ fn claims_of_a_header_cost_nothing() {
     let overflow = r#"{"embedding.weight":{"dtype":"F32","shape":[18446744073709551615,9],"data_offsets":[0,9]}}"#;
     assert!(!refusal(&elements(overflow)).is_empty());
     assert!(refusal(&elements("[[[[")).contains("not a weights file"));
+    // Nor do they fill an error.
+    let long = "x".repeat(1 << 20);
+    let dims = vec!["1"; 1 << 19].join(",");
+    let good = file(&ModelConfig::SMALL);
+    let info = r#"{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#;
+    for header in [
+        with_header(&good, |h| {
+            h.replacen('{', &format!(r#"{{"{long}":{info},"#), 1)
+        }),
+        with_header(&good, |h| h.replacen("F32", &long, 1)),
+        with_header(&good, |h| h.replacen("[264,16]", &format!("[{dims}]"), 1)),
+        with_header(&good, |h| {
+            h.replacen("[264,16]", &format!(r#""{long}""#), 1)
+        }),
+        elements(&format!(r#"{{"{long}":1}}"#)),
+        elements(&format!(r#""{long}""#)),
+    ] {
+        assert!(refusal(&header).len() < 600);
+    }
 }
 
 #[test]
