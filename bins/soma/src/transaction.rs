@@ -62,7 +62,7 @@ pub async fn process_with(
     context: &Context,
     options: &TransactionOptions,
     kind: TransactionKind,
-    more: impl FnOnce(&ReceiptView) -> Vec<(&'static str, &'static str, String)>,
+    more: impl FnOnce(&ReceiptView) -> Vec<More>,
 ) -> Result<Output, CliError> {
     let sender = sender(context, options)?;
     let client = context.client()?;
@@ -153,8 +153,11 @@ fn simulated(receipt: &ReceiptView) -> Output {
     output
 }
 
+/// What is printed of a transaction besides its receipt: its label, its name in JSON, and its value.
+pub type More = (&'static str, &'static str, Value);
+
 /// What an executed transaction prints.
-pub fn executed(receipt: &ReceiptView, more: Vec<(&'static str, &'static str, String)>) -> Output {
+pub fn executed(receipt: &ReceiptView, more: Vec<More>) -> Output {
     let mut output = Output::new(receipt, "");
     let mut fields = Fields::new().with("Transaction", receipt.transaction);
     fields = match &receipt.error {
@@ -174,8 +177,11 @@ pub fn executed(receipt: &ReceiptView, more: Vec<(&'static str, &'static str, St
             json.insert("digest".to_owned(), digest);
         }
         for (label, name, value) in more {
-            fields = fields.with(label, &value);
-            json.insert(name.to_owned(), value.into());
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            fields = fields.with(label, text);
+            json.insert(name.to_owned(), value);
         }
     }
     output.text = fields.text();

@@ -41,13 +41,16 @@ pub struct Wallet {
     dir: PathBuf,
     main: Option<Keystore>,
     localnet: Option<Keystore>,
+    /// True when the localnet's file cannot be read. The localnet has its keys too, and no key of the
+    /// wallet is kept from its owner for that.
+    is_localnet_damaged: bool,
 }
 
 impl Wallet {
     /// Opens what is in `dir`. Needs no password yet.
     ///
     /// # Errors
-    /// A file that is no keystore, or open to other users.
+    /// A file that is open to other users, or a wallet that is no keystore.
     pub fn open(dir: &Path) -> Result<Self, CliError> {
         let open = |name: &str| {
             let path = dir.join(name);
@@ -56,10 +59,15 @@ impl Wallet {
                 false => Ok(None),
             }
         };
+        let (localnet, is_localnet_damaged) = match open(LOCALNET) {
+            Err(KeystoreError::Corrupt(_)) => (None, true),
+            opened => (opened?, false),
+        };
         Ok(Self {
             dir: dir.to_owned(),
             main: open(WALLET)?,
-            localnet: open(LOCALNET)?,
+            localnet,
+            is_localnet_damaged,
         })
     }
 
@@ -197,6 +205,7 @@ impl Wallet {
                 store.import(key, Some(alias), None)?;
             }
             self.localnet = Some(store);
+            self.is_localnet_damaged = false;
         }
         let store = self.localnet.iter();
         Ok(store
@@ -207,18 +216,28 @@ impl Wallet {
     fn store_of(&self, who: &KeyIdentity) -> Result<&Keystore, CliError> {
         let stores = [&self.main, &self.localnet].into_iter().flatten();
         let mut found = stores.filter(|store| store.find(who).is_ok());
-        found.next().ok_or_else(|| not_found(who))
+        found.next().ok_or_else(|| self.not_found(who))
     }
 
     fn store_of_mut(&mut self, who: &KeyIdentity) -> Result<&mut Keystore, CliError> {
+        let missing = self.not_found(who);
         let stores = [&mut self.main, &mut self.localnet].into_iter().flatten();
         let mut found = stores.filter(|store| store.find(who).is_ok());
-        found.next().ok_or_else(|| not_found(who))
+        found.next().ok_or(missing)
     }
-}
 
-fn not_found(who: &KeyIdentity) -> CliError {
-    KeystoreError::NotFound(who.clone()).into()
+    fn not_found(&self, who: &KeyIdentity) -> CliError {
+        match self.is_localnet_damaged {
+            false => KeystoreError::NotFound(who.clone()).into(),
+            true => CliError::File {
+                path: self.dir.join(LOCALNET),
+                reason: format!(
+                    "no key `{who}` in the wallet, and this file is damaged; the next start of the \
+                     localnet writes it anew"
+                ),
+            },
+        }
+    }
 }
 
 fn view(entry: &KeyEntry, store: &Keystore) -> WalletEntry {
@@ -253,5 +272,30 @@ mod tests {
         assert_eq!(addresses, [own.address(), next[0].address()]);
         let key = wallet.unlock(&"localnet-1".parse().unwrap(), || unreachable!());
         assert_eq!(key.unwrap().address(), next[0].address());
+    }
+
+    #[test]
+    fn damaged_keys_of_the_localnet_keep_nobody_from_the_wallet() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut wallet = Wallet::open(folder.path()).unwrap();
+        wallet.create(&Protection::Plaintext).unwrap();
+        let (own, play) = (SecretKey::generate(), [SecretKey::generate()]);
+        wallet.import(&own, None, None).unwrap();
+        wallet.put_localnet(&play).unwrap();
+        let path = folder.path().join(LOCALNET);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+
+        let mut wallet = Wallet::open(folder.path()).unwrap();
+        let key = wallet.unlock(&own.address().into(), || unreachable!());
+        assert_eq!(key.unwrap().address(), own.address());
+        let localnet: KeyIdentity = "localnet-1".parse().unwrap();
+        let error = wallet.find(&localnet).unwrap_err().to_string();
+        assert!(
+            error.contains(LOCALNET) && error.contains("damaged"),
+            "{error}"
+        );
+        wallet.put_localnet(&play).unwrap();
+        assert_eq!(wallet.find(&localnet).unwrap().address, play[0].address());
     }
 }

@@ -131,7 +131,11 @@ pub struct LedgerEntryView {
     pub epoch: Epoch,
     /// Time of the block.
     pub time_ms: TimestampMs,
-    /// Why.
+    /// Why: `submission`, `bond_returned`, `bond_slashed`, `model_commission`, `model_pool`,
+    /// `claim_bounty`, `validator_commission`, `validator_pool`, `fraud_report`, `challenge`,
+    /// `challenge_bond_returned`, `challenge_bond_lost`, `stake_returned` or `stake_slashed`. The
+    /// amounts of `model_pool`, `validator_pool` and `stake_slashed` are of all who stake there, and
+    /// are listed for the model's owner or the validator.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub kind: EarningKind,
     /// How much.

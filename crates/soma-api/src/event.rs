@@ -134,7 +134,7 @@ pub enum EventView {
         /// The model, when its stake was slashed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<ModelId>,
-        /// Why: `missed_reveal`, `reported` or `misbehavior`.
+        /// Why: `missed_reveal` (no commit or no reveal in time), `reported` or `misbehavior`.
         #[cfg_attr(feature = "openapi", schema(value_type = String))]
         reason: SlashReason,
         /// How much.

@@ -3,8 +3,8 @@
 //!
 //! # Place
 //! The shell around `soma-chain`: network, clock and disk live here, rules do not. Depends on the
-//! consensus, chain, crypto, types and API crates; binaries and the CLI call [`Node::start`] or
-//! [`Localnet::start`].
+//! consensus, chain, crypto, types and API crates, and for the audit on `soma-audit`, `soma-blobs` and
+//! `soma-sdk`; binaries and the CLI call [`Node::start`] or [`Localnet::start`].
 //!
 //! # The path of a transaction
 //! ```text

@@ -166,6 +166,14 @@ fn convert(
 ) -> PyResult<(String, u64, String)> {
     compute(py, || {
         let file = File::open(source).map_err(|error| Failure::file(source, error))?;
+        // What lies there is replaced: a device or a link must not be.
+        if destination
+            .symlink_metadata()
+            .is_ok_and(|there| !there.is_file())
+        {
+            let error = std::io::Error::other("it is there and no regular file");
+            return Err(Failure::file(destination, error));
+        }
         let mut reader = BufReader::with_capacity(PART, file);
         let folder = match destination.parent() {
             Some(folder) if folder != Path::new("") => folder,

@@ -102,6 +102,9 @@ async def test_weights_are_checked_before_money_is_spent(client, funded):
     for embedding in ([], [0.0] * 16, [float("nan")] * 16):
         with pytest.raises(ValueError, match="embedding"):
             await client.commit_model(owner, model, url, sealed, key, embedding)
+    # The chain would take this commit, and refuse its reveal.
+    with pytest.raises(ValueError, match="17 numbers, this network's have 16"):
+        await client.commit_model(owner, model, url, sealed, key, [1.0] * 17)
     with pytest.raises(ValueError, match="commission_rate"):
         await client.create_model(owner, 10_001)
 

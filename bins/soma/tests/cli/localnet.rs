@@ -140,7 +140,7 @@ fn a_transaction_that_fails_on_chain_gives_code_1_and_its_name() {
         (format!("stake 1 --validator {id}"), "ValidatorNotFound"),
         (format!("stake 1 --model {id}"), "ModelNotFound"),
         (format!("unstake {id}"), "ObjectNotFound"),
-        (format!("model deactivate {id}"), "ModelNotFound"),
+        (format!("model deactivate {id} --yes"), "ModelNotFound"),
         (
             format!("model set-commission-rate {id} --rate 1"),
             "ModelNotFound",
@@ -333,7 +333,7 @@ fn a_model_is_made_and_its_target_filled_and_claimed() {
     let target = text(&targets[0], "id");
     let submit = submission(&bench, target, &model, "data");
     let filled = soma.json(&submit);
-    assert_eq!(filled["claimable_from"], "4");
+    assert_eq!(filled["claimable_from"], 4);
     assert_eq!(soma.fails(&submit)["code"], "TargetNotOpen");
     let info = soma.json(&format!("target info {target}"));
     assert_eq!(info["status"], "filled");
@@ -348,7 +348,7 @@ fn a_model_is_made_and_its_target_filled_and_claimed() {
     soma.ok(&format!("target claim {target}"));
     let claimed = soma.json(&format!("target info {target}"));
     assert_eq!(claimed["status"], "claimed");
-    soma.ok(&format!("model deactivate {model}"));
+    soma.ok(&format!("model deactivate {model} --yes"));
 }
 
 /// The target's own direction: no data could be nearer.

@@ -356,7 +356,7 @@ fn training_outlives_its_model_and_publishes_another() {
     world.advance();
     until("the reveal", &|| !model("active").is_empty());
     let first = word(&model("active")[0]["id"]);
-    soma.ok(&format!("model deactivate {first} --sender alice"));
+    soma.ok(&format!("model deactivate {first} --sender alice --yes"));
 
     // Whatever was to be published as that model gives way to another one.
     until("another model", &|| {

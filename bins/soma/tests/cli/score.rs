@@ -253,7 +253,7 @@ fn a_submission_is_judged_before_money_moves() {
         !reasons(&soma.json(&line)).contains("DuplicateData"),
         "one's own, in this epoch"
     );
-    soma.ok(&format!("model deactivate {model}"));
+    soma.ok(&format!("model deactivate {model} --yes"));
     bench.advance_epoch();
     let late = reasons(&soma.json(&line));
     for reason in ["TargetExpired", "ModelNotActive", "DuplicateData"] {

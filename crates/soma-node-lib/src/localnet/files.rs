@@ -1,10 +1,12 @@
 //! What a localnet keeps in its data folder: `genesis.json`, `keys.json`, `chain/`,
-//! `consensus/`, `audit/`, `network.key`, and `validators/` for the others' data.
+//! `consensus/`, `audit/`, `network.key`, `validators/` for the others' data, and `lock`.
 
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use soma_chain::StoreError;
 use soma_crypto::SecretKey;
 use soma_types::{Address, Genesis};
 
@@ -115,6 +117,21 @@ fn paths(dir: &Path) -> (PathBuf, PathBuf, PathBuf) {
         dir.join("keys.json"),
         dir.join("chain"),
     )
+}
+
+/// Takes the folder for this process, for as long as the file is open.
+pub(super) fn lock(dir: &Path) -> Result<File, NodeError> {
+    let path = dir.join("lock");
+    std::fs::create_dir_all(dir).map_err(file_error(dir))?;
+    let file = File::create(&path).map_err(file_error(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let folder = dir.display().to_string();
+            Err(StoreError::InUse { folder }.into())
+        }
+        Err(TryLockError::Error(error)) => Err(file_error(&path)(error)),
+    }
 }
 
 /// Genesis and keys, when both are there.

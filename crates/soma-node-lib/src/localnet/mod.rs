@@ -12,6 +12,7 @@ mod files;
 mod genesis;
 mod process;
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,6 +78,8 @@ pub struct Localnet {
     is_new: bool,
     faucet: Option<SocketAddr>,
     admin: Option<SocketAddr>,
+    /// Keeps other processes from the data folder.
+    _lock: Option<File>,
 }
 
 impl Localnet {
@@ -85,6 +88,8 @@ impl Localnet {
     /// # Errors
     /// [`LocalnetError`].
     pub async fn start(config: LocalnetConfig) -> Result<Self, LocalnetError> {
+        // Before anything there is read, or removed.
+        let lock = config.data_dir.as_deref().map(files::lock).transpose()?;
         let (genesis, keys, is_new) = load_or_make(&config)?;
         let key = NodeKeys::of_validator(keys.first().secret_key.clone());
         let addresses = Addresses::listed(&genesis, &keys).usable().await;
@@ -100,6 +105,7 @@ impl Localnet {
                 is_new,
                 faucet,
                 admin,
+                _lock: lock,
             }),
             Err(error) => {
                 node.shutdown().await?;

@@ -62,14 +62,16 @@ impl KeptCommit {
     /// What the chain says of it. The owner's `balance` must not be of a later block than the
     /// model: a commit that comes between the two would be missed.
     pub(super) fn fate(&self, balance: &Balance, model: Option<&ModelView>) -> Fate {
-        let pending = model.and_then(|model| model.pending.as_ref());
+        // Another owner may have committed to the same sealed weights.
+        let own = model.filter(|model| model.owner == self.owner);
+        let pending = own.and_then(|model| model.pending.as_ref());
         if let Some(pending) = pending.filter(|pending| self.has_key_of(pending)) {
             return Fate::Pending(pending.reveal_epoch);
         }
         if balance.nonce <= self.nonce && balance.height <= self.expiry_height {
             return Fate::Open;
         }
-        let weights = model.and_then(|model| model.weights.as_ref());
+        let weights = own.and_then(|model| model.weights.as_ref());
         match weights.is_some_and(|weights| weights.key == self.key) {
             true => Fate::Revealed,
             false => Fate::Over,
@@ -243,6 +245,11 @@ mod tests {
             assert_eq!(own.fate(&balance(8, 100), model), Fate::Over);
             assert_eq!(own.fate(&balance(7, 101), model), Fate::Over);
         }
+        let anothers = ModelView {
+            owner: Address([8; 32]),
+            ..waits
+        };
+        assert_eq!(own.fate(&balance(8, 50), Some(&anothers)), Fate::Over);
     }
 
     #[test]

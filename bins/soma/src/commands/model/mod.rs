@@ -217,12 +217,13 @@ impl Model {
             ModelCommand::Embed(command) => command.run().await,
             ModelCommand::Deactivate { model, options } => {
                 let model = model.value()?;
-                process(
-                    context,
-                    &options,
-                    TransactionKind::DeactivateModel { model },
-                )
-                .await
+                if options.sends() {
+                    context.confirm(&format!(
+                        "Model {model} ends for good; whoever goes on creates a new one. End it?"
+                    ))?;
+                }
+                let kind = TransactionKind::DeactivateModel { model };
+                process(context, &options, kind).await
             }
             ModelCommand::SetCommissionRate {
                 model,

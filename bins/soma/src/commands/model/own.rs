@@ -8,7 +8,7 @@ use soma_sdk::{Client, CommitModel};
 
 use super::check::{check_embedding, check_sealed, network_size};
 use super::commits::{self, KeptCommit};
-use super::reveals;
+use super::reveals::{self, Due};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
@@ -49,7 +49,7 @@ pub(super) async fn process_create(
         ));
         let model = created_model(receipt);
         model
-            .map(|model| ("Model", "model_id", model.to_string()))
+            .map(|model| ("Model", "model_id", model.to_string().into()))
             .into_iter()
             .collect()
     })
@@ -105,6 +105,9 @@ pub(super) async fn process_commit(
             before.reveal_epoch
         ));
     }
+    // One that the chain would refuse costs no fee, and is not kept.
+    let asked = client.build(owner, kind.clone()).await?;
+    simulate(context, &asked).await?;
     let secret_key = context.secret_key(owner)?;
     let mut kept = KeptCommit {
         chain_id: status.chain_id,
@@ -127,9 +130,9 @@ pub(super) async fn process_commit(
     (kept.is_executed, kept.reveal_epoch) = (true, receipt.epoch.next());
     commits::keep(context, &kept)?;
     context.say(&format!(
-        "It must be revealed in epoch {}, or half the stake of a new model is lost: soma model \
-         reveal {model}",
-        receipt.epoch.next()
+        "It must be revealed in epoch {}, or half the stake of a new model is lost: {}",
+        kept.reveal_epoch,
+        Due::of_commit(context, &kept).command
     ));
     Ok(executed(&receipt, Vec::new()))
 }

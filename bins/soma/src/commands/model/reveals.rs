@@ -119,7 +119,8 @@ impl Due {
         })
     }
 
-    fn of_commit(context: &Context, commit: &KeptCommit) -> Self {
+    /// What is due of a commit of `soma model commit`.
+    pub(super) fn of_commit(context: &Context, commit: &KeptCommit) -> Self {
         let start = format!("soma model reveal {}", commit.model);
         Self {
             model: commit.model,

@@ -86,11 +86,7 @@ impl Submit {
         context.say(&format!(
             "Claim it from epoch {claimable} on with `soma target claim {target}`."
         ));
-        let more = (
-            "Claimable from epoch",
-            "claimable_from",
-            claimable.to_string(),
-        );
+        let more = ("Claimable from epoch", "claimable_from", claimable.0.into());
         Ok(executed(&receipt, vec![more]))
     }
 

@@ -83,7 +83,7 @@ impl Join {
             let mut created = receipt.created.iter();
             let stake = created.find(|object| object.kind == ObjectType::StakedSoma);
             stake
-                .map(|stake| ("Stake", "stake_id", stake.id.to_string()))
+                .map(|stake| ("Stake", "stake_id", stake.id.to_string().into()))
                 .into_iter()
                 .collect()
         })

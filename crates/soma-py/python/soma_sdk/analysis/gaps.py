@@ -94,7 +94,7 @@ def coverage(
             raise ValueError(f"newcomer_stake: {newcomer_stake} is not a positive amount")
         ids.append(None)
         stakes.append(newcomer_stake)
-        newcomer = unit(newcomer)
+        newcomer = unit(newcomer, "newcomer")
         if len(newcomer) != snapshot.dim:
             raise ValueError(
                 f"newcomer: has {len(newcomer)} numbers, this network's have {snapshot.dim}"

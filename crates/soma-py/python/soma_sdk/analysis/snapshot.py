@@ -142,15 +142,15 @@ def _target(view: Any) -> Target:
     )
 
 
-def unit(embedding: npt.ArrayLike) -> Floats:
+def unit(embedding: npt.ArrayLike, name: str = "embedding") -> Floats:
     """`embedding` at length one.
 
-    Raises `ValueError` when it has no direction.
+    Raises `ValueError`, which speaks of `name`, when it has no direction.
     """
     vector = np.asarray(embedding, dtype=np.float64).reshape(-1)
     length = float(np.linalg.norm(vector))
     if not np.isfinite(length) or length == 0:
-        raise ValueError(f"embedding: a vector of length {length} has no direction")
+        raise ValueError(f"{name}: a vector of length {length} has no direction")
     return vector / length
 
 

@@ -170,7 +170,7 @@ impl Publisher {
             if current.owner != account.address() {
                 let (owner, got) = (current.owner, account.address());
                 let text = format!(
-                    "{} holds a publication of {owner}, not of {got}: use its key or another folder",
+                    "{} holds a publication of {owner}, not of {got}: use its key, or another folder (`--state`)",
                     folder.path().display()
                 );
                 return Err(SdkError::InvalidArgument(text));
