@@ -149,6 +149,17 @@ pub enum BlobError {
         /// What it says.
         reason: String,
     },
+    /// What was uploaded is not for everybody.
+    #[error(
+        "others cannot read {url} (it answers {status}): let everybody read the bucket or folder, or \
+         name with the public URL prefix under which URL they do"
+    )]
+    NotPublic {
+        /// Where the blob should be found.
+        url: String,
+        /// What is found there, such as `403 Forbidden`.
+        status: String,
+    },
     /// The store's settings do not fit together.
     #[error("store settings: {0}")]
     Settings(String),
@@ -187,6 +198,7 @@ names! {
     Sealed,
     PlaintextMismatch,
     UploadFailed,
+    NotPublic,
     Settings,
 }
 
@@ -202,6 +214,7 @@ impl BlobError {
                 | Self::DiskFull { .. }
                 | Self::Io { .. }
                 | Self::UploadFailed { .. }
+                | Self::NotPublic { .. }
                 | Self::Settings(_)
         )
     }

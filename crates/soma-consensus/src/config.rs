@@ -95,6 +95,14 @@ impl ConsensusConfig {
                 limits.max_block_bytes == 0,
             ),
             ("consensus.limits.sync_batch", limits.sync_batch == 0),
+            (
+                "consensus.limits.peer_messages_per_second",
+                limits.peer_messages_per_second == 0,
+            ),
+            (
+                "consensus.limits.peer_bytes_per_second",
+                limits.peer_bytes_per_second == 0,
+            ),
         ];
         match zeros.into_iter().find(|(_, is_zero)| *is_zero) {
             None => Ok(()),

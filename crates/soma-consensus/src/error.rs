@@ -37,7 +37,7 @@ pub enum ConsensusError {
     #[error(
         "this validator voted at height {voted}, but its chain ends at {head}: blocks are lost, or an \
          old copy was put back, and it could sign twice at one height. Restore the whole data folder, \
-         or run the node without its consensus key until its chain is past height {voted}"
+         or run the node without `consensus_key` and `account_key` until its chain has block {voted}"
     )]
     LostBlocks {
         /// The height of the log of votes.
@@ -105,7 +105,7 @@ pub enum ConsensusError {
     /// The committee names a key that this validator does not hold.
     #[error(
         "validator {validator} must sign with {expected} from height {height} on; give that key \
-         in its configuration"
+         in its configuration, or leave out `account_key` too to follow without voting"
     )]
     MissingKey {
         /// The validator.

@@ -74,7 +74,7 @@ impl Uploads {
     /// no place.
     pub async fn put(&self, piece: &Piece, bytes: Vec<u8>) -> Result<String, SubmitterError> {
         match self {
-            Self::Store(store) => Ok(store.upload_bytes(bytes).await?.url),
+            Self::Store(store) => Ok(store.publish_bytes(bytes).await?.url),
             Self::Served(served) => served.checked_url(piece, &bytes).await,
             Self::Nowhere => {
                 let text = "there is no place for uploads, which only a dry run does without";

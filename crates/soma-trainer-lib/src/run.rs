@@ -80,6 +80,7 @@ impl Run<'_> {
     pub fn train(self) -> Result<Outcome, TrainError> {
         self.config.check()?;
         let device = self.config.device;
+        device.probe()?;
         device.run(Work(self))?
     }
 }

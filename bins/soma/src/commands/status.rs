@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use soma_sdk::SdkError;
 use soma_sdk::api::{ConsensusStatus, Status};
 
-use super::model::due;
+use super::model::{due, known};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{Fields, Output, duration};
@@ -53,7 +53,15 @@ pub(super) async fn run(context: &Context) -> Result<Output, CliError> {
     });
     let status = match client.status().await {
         Ok(status) => status,
-        Err(error) => return Ok(unreachable(json, fields, &error)),
+        Err(error) => {
+            // They may be due all the same.
+            let due = known(context);
+            for due in due.iter().filter(|due| !due.in_progress) {
+                context.say(&due.warning_without_node());
+            }
+            json["reveals_due"] = serde_json::to_value(&due).unwrap_or_default();
+            return Ok(unreachable(json, fields, &error));
+        }
     };
     let mut fields = of_node(&mut json, fields, &status, now_ms());
     let due = due(context, &client, &status).await;

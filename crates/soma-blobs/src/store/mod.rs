@@ -10,7 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::header::CONTENT_LENGTH;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_LENGTH, RANGE};
 use serde::{Deserialize, Serialize};
 use sha3::{Digest as _, Sha3_256};
 use soma_types::Checksum;
@@ -29,6 +30,9 @@ const BUFFER: usize = 1 << 18;
 
 /// Time to connect to the built-in server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time to ask for the first byte of a blob.
+const PUBLIC_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where blobs are put.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +106,56 @@ impl Store {
             checksum,
             size,
         })
+    }
+
+    /// Puts a file there as [`Store::upload`] does, and asks for it as others will, without keys:
+    /// validators take what they cannot read for fraud.
+    ///
+    /// # Errors
+    /// [`BlobError::NotPublic`]; as [`Store::upload`]. An address that this machine cannot ask passes.
+    pub async fn publish(&self, path: &Path) -> Result<BlobRef, BlobError> {
+        let blob = self.upload(path).await?;
+        self.check_public(&blob).await?;
+        Ok(blob)
+    }
+
+    /// Puts bytes there as [`Store::publish`] puts a file.
+    ///
+    /// # Errors
+    /// As [`Store::publish`].
+    pub async fn publish_bytes(&self, bytes: Vec<u8>) -> Result<BlobRef, BlobError> {
+        let blob = self.upload_bytes(bytes).await?;
+        self.check_public(&blob).await?;
+        Ok(blob)
+    }
+
+    async fn check_public(&self, blob: &BlobRef) -> Result<(), BlobError> {
+        if !blob.url.starts_with("http") {
+            return Ok(());
+        }
+        let first = self.client.get(&blob.url).header(RANGE, "bytes=0-0");
+        let status = match first.timeout(PUBLIC_TIMEOUT).send().await {
+            Ok(response) => response.status(),
+            Err(error) => {
+                let error = innermost(&error);
+                tracing::warn!(url = %blob.url, %error, "cannot check that others can read this");
+                return Ok(());
+            }
+        };
+        // Other answers say nothing of who may read.
+        let refusals = [
+            StatusCode::BAD_REQUEST,
+            StatusCode::UNAUTHORIZED,
+            StatusCode::FORBIDDEN,
+            StatusCode::NOT_FOUND,
+        ];
+        match refusals.contains(&status) {
+            false => Ok(()),
+            true => Err(BlobError::NotPublic {
+                url: blob.url.clone(),
+                status: status.to_string(),
+            }),
+        }
     }
 
     /// Puts bytes there, and says where they are found.

@@ -32,13 +32,15 @@ pub(super) fn mend_wal(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The height of votes that this node may have given above the block after `head`, the last of its
-/// chain: blocks are lost then, and it must not vote again before its chain is past that height.
-/// The height is kept in `folder` until then, also while the node runs without its key.
+/// The height of votes that this node may have given and that neither its chain, whose last block is
+/// `head`, nor its log knows: blocks are lost then, and it must not vote again before its chain has
+/// that height. It is kept in `folder` until then, also while the node runs without its key.
 pub(super) fn voted_beyond(folder: &Path, wal: &Path, head: Height) -> io::Result<Option<Height>> {
     let kept = folder.join(LOST);
-    let voted = logged_height(wal)?.max(kept_height(&kept)?);
-    if let Some(voted) = voted.filter(|voted| *voted > head.saturating_add(1)) {
+    // The height in work, whose votes the log has. Of votes at a kept height no log knows any more.
+    let logged = logged_height(wal)?.filter(|height| *height > head.saturating_add(1));
+    let lost = kept_height(&kept)?.filter(|height| *height > head);
+    if let Some(voted) = logged.max(lost) {
         keep(folder, &kept, voted)?;
         return Ok(Some(voted));
     }
@@ -116,8 +118,12 @@ mod tests {
         // It ran without its key, and its log went on from there.
         write_log(&path, 40);
         assert_eq!(beyond(39), Some(77));
-        assert_eq!(beyond(76), None);
-        assert_eq!(beyond(39), None);
+        // What it voted at 77 is in no log any more.
+        write_log(&path, 77);
+        assert_eq!(beyond(76), Some(77));
+        write_log(&path, 78);
+        assert_eq!(beyond(77), None);
+        assert_eq!(beyond(77), None);
         fs::write(folder.join(LOST), "much").unwrap();
         let error = voted_beyond(folder, &path, 39).unwrap_err();
         assert!(error.to_string().contains("does not hold a height"));

@@ -163,7 +163,7 @@ impl Account {
         let Ok(hit) = &scored.outcome else {
             return Ok((scored, None));
         };
-        let blob = store.upload_bytes(data).await?;
+        let blob = store.publish_bytes(data).await?;
         let submit = SubmitData {
             target: *target,
             url: &blob.url,

@@ -85,6 +85,11 @@ pub enum Nothing {
         /// The nearest.
         nearest: Option<Near>,
     },
+    /// No candidate hit a target whose models can all be loaded; others were passed over.
+    UnreadableModels {
+        /// Which model, and why.
+        error: String,
+    },
     /// There were hits, and no money for them.
     NotAffordable {
         /// What the next submission needs.
@@ -113,6 +118,7 @@ impl Nothing {
             Self::NoCandidates => "NoCandidates",
             Self::NothingToScore => "NothingToScore",
             Self::NoHit { .. } => "NoHit",
+            Self::UnreadableModels { .. } => "UnreadableModels",
             Self::NotAffordable { .. } => "NotAffordable",
             Self::MaxBondsReached { .. } => "MaxBondsReached",
             Self::AllLost => "AllLost",
@@ -140,6 +146,11 @@ impl fmt::Display for Nothing {
                 f,
                 "no candidate hit a target; the nearest lies at distance {}, its target allows {}",
                 near.distance, near.threshold
+            ),
+            Self::UnreadableModels { error } => write!(
+                f,
+                "the scorer cannot load all models of the open targets, and without one of them \
+                 nobody knows who wins: {error}"
             ),
             Self::NotAffordable { needed, available } => write!(
                 f,
@@ -181,6 +192,9 @@ impl Report {
             }
         } else if stats.lost_races + stats.lost > 0 {
             Nothing::AllLost
+        } else if let Some(error) = &stats.unreadable_models {
+            let error = error.clone();
+            Nothing::UnreadableModels { error }
         } else if stats.scanned == 0 {
             Nothing::NothingToScore
         } else {

@@ -52,6 +52,19 @@ fn score(view: ModelScoreView) -> Score {
     }
 }
 
+/// What the scorer says of models, with the id of the one at fault, which it knows by its place.
+pub(super) fn named(error: &SdkError, models: &[ModelVersion]) -> String {
+    let place = match error {
+        SdkError::Api { details, .. } => details["model"].as_u64(),
+        _ => None,
+    };
+    let model = place.and_then(|place| models.get(usize::try_from(place).ok()?));
+    match model {
+        Some(model) => format!("model {}: {error}", model.model),
+        None => error.to_string(),
+    }
+}
+
 /// True for trouble with the weights, which other groups of models do not have.
 pub(super) fn is_about_models(error: &SdkError) -> bool {
     use ErrorCode::{

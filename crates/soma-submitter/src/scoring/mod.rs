@@ -16,7 +16,7 @@ use crate::error::SubmitterError;
 use crate::events::SubmitterEvent;
 use crate::scan::{Group, ModelVersion, Near, Scanner, Score};
 use crate::submission::{Worker, lock};
-use answer::{Answers, is_about_models, read};
+use answer::{Answers, is_about_models, named, read};
 
 /// Some candidates to be scored with some groups of models.
 pub(crate) struct Job {
@@ -191,12 +191,9 @@ impl Job {
                 Err(error) => error,
             };
             if is_about_models(&error) {
-                let error = error.into();
-                worker.retrying(
-                    "scoring with some models",
-                    &error,
-                    std::time::Duration::ZERO,
-                );
+                let at_fault = named(&error, models);
+                tracing::warn!(error = at_fault, "models cannot be loaded");
+                worker.tell(&SubmitterEvent::UnreadableModels { error: at_fault });
                 return Ok(None);
             }
             if !error.is_retryable() {

@@ -54,6 +54,7 @@ impl Embed {
             return Err(CliError::Usage(text));
         }
         let compute = move || -> Result<_, TrainError> {
+            self.device.probe()?;
             let embedding = match self.plain {
                 true => self.of_file(&size)?,
                 false => self.of_sequences(&size)?,

@@ -31,7 +31,7 @@ pub use init::InitWeights;
 pub(super) use own::read_embedding;
 pub(super) use publish::line;
 pub use publish::{Publish, PublishOptions, Update};
-pub(super) use reveals::{Due, due, remember, warn};
+pub(super) use reveals::{Due, due, known, remember, warn};
 pub use seal::Seal;
 
 /// Show models, and manage your own

@@ -167,6 +167,23 @@ impl Due {
         }
     }
 
+    /// What people read of it where no node says which epoch this is.
+    pub(in crate::commands) fn warning_without_node(&self) -> String {
+        let Self {
+            model,
+            reveal_epoch,
+            command,
+            ..
+        } = self;
+        match self.is_committed {
+            false => self.uncertain(),
+            true => format!(
+                "REVEAL DUE: model {model} must be revealed in epoch {reveal_epoch}; the node does \
+                 not say which one this is. Run: {command}"
+            ),
+        }
+    }
+
     /// What people read of a commit that is in no block yet.
     fn uncertain(&self) -> String {
         let Self { model, command, .. } = self;
@@ -214,7 +231,7 @@ fn published(context: &Context) -> impl Iterator<Item = Due> {
 }
 
 /// Commits of all chains that wait for their reveals, as far as this machine knows.
-fn known(context: &Context) -> Vec<Due> {
+pub(in crate::commands) fn known(context: &Context) -> Vec<Due> {
     let commits = commits::all(context);
     let commits = commits.iter().map(|commit| Due::of_commit(context, commit));
     sorted(published(context).chain(commits).collect())
@@ -332,14 +349,7 @@ pub(in crate::commands) async fn warn(context: &Context) {
         }
         None => {
             for due in known(context).iter().filter(|due| !due.in_progress) {
-                context.say(&match due.is_committed {
-                    false => due.uncertain(),
-                    true => format!(
-                        "REVEAL DUE: model {} must be revealed in epoch {}; the node does not say \
-                         which one this is. Run: {}",
-                        due.model, due.reveal_epoch, due.command
-                    ),
-                });
+                context.say(&due.warning_without_node());
             }
         }
     }

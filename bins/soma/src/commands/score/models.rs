@@ -120,8 +120,13 @@ async fn download(
             checksum: weights.checksum,
             size: weights.size,
         };
+        let kept = cache.get(&blob).await.map_err(|error| CliError::Model {
+            name: id.to_string(),
+            code: error.name(),
+            error: Box::new(LoadError::Blob(error)),
+        });
         let source = SealedWeights {
-            blob: cache.get(&blob).await?,
+            blob: kept?,
             key: weights.key,
             plaintext_checksum: Some(weights.plaintext_checksum),
         };

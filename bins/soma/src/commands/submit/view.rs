@@ -184,6 +184,9 @@ fn line(event: &SubmitterEvent) -> Option<String> {
             )
         }
         SubmitterEvent::WaitingForMoney(wanting) => format!("Waiting: {}", self::wanting(wanting)),
+        SubmitterEvent::UnreadableModels { error } => {
+            format!("Targets passed over, for their models cannot all be loaded: {error}")
+        }
         SubmitterEvent::Retrying { what, error, .. } => format!("Trying again: {what}: {error}"),
         _ => return None,
     })

@@ -66,7 +66,7 @@ impl Submit {
         let url = match &self.data_url {
             Some(url) => url.clone(),
             None => {
-                let blob = self.storage.store(context)?.upload_bytes(data).await?;
+                let blob = self.storage.store(context)?.publish_bytes(data).await?;
                 context.say(&format!("Uploaded: {}", blob.url));
                 blob.url
             }

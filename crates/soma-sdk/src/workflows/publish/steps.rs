@@ -102,7 +102,7 @@ impl Publisher {
             let text = "no store was named to upload the sealed weights to";
             return Err(SdkError::InvalidArgument(text.to_owned()));
         };
-        let blob = store.upload(&path).await?;
+        let blob = store.publish(&path).await?;
         if blob.checksum != sealed.checksum {
             // Damaged since it was sealed: the next step seals again, under the same key.
             publication.sealed = None;
