@@ -148,9 +148,6 @@ pub struct Stats {
     pub hits: u64,
     /// Candidates that hit no target.
     pub misses: u64,
-    /// Why models could not be loaded, the last time; targets that need them were passed over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unreadable_models: Option<String>,
     /// The nearest of the misses.
     pub nearest: Option<Near>,
     /// Targets filled.
@@ -184,9 +181,6 @@ impl Stats {
             }
             SubmitterEvent::Skipped { candidates } => self.skipped += candidates,
             SubmitterEvent::Unusable { .. } => self.unusable += 1,
-            SubmitterEvent::UnreadableModels { error } => {
-                self.unreadable_models = Some(error.clone());
-            }
             SubmitterEvent::Hit { .. } => self.hits += 1,
             SubmitterEvent::Step {
                 state,

@@ -58,6 +58,9 @@ pub struct Report {
     pub only: Option<TargetId>,
     /// The next submission, when money was not enough for it.
     pub wanting: Option<Wanting>,
+    /// Why models could not be loaded, the last time; targets that need them were passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable_models: Option<String>,
     /// What a dry run would have submitted.
     pub planned: Vec<Planned>,
 }
@@ -192,7 +195,7 @@ impl Report {
             }
         } else if stats.lost_races + stats.lost > 0 {
             Nothing::AllLost
-        } else if let Some(error) = &stats.unreadable_models {
+        } else if let Some(error) = &self.unreadable_models {
             let error = error.clone();
             Nothing::UnreadableModels { error }
         } else if stats.scanned == 0 {

@@ -96,6 +96,7 @@ impl Submitter {
             control,
             observer,
             stats: Mutex::new(stats),
+            unreadable_models: Mutex::new(None),
             parameters,
             patience: config.limits.patience,
             has_hits: Notify::new(),

@@ -272,6 +272,7 @@ impl<'a> Work<'a> {
             winnable,
             candidates: self.pass.as_ref().map_or(0, Pass::len),
             wanting: self.wanting,
+            unreadable_models: lock(&self.submitter.worker.unreadable_models).clone(),
             planned: self.planned.values().cloned().collect(),
         }
     }

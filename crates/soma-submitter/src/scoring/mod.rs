@@ -193,6 +193,7 @@ impl Job {
             if is_about_models(&error) {
                 let at_fault = named(&error, models);
                 tracing::warn!(error = at_fault, "models cannot be loaded");
+                *lock(&worker.unreadable_models) = Some(at_fault.clone());
                 worker.tell(&SubmitterEvent::UnreadableModels { error: at_fault });
                 return Ok(None);
             }

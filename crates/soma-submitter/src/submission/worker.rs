@@ -30,6 +30,8 @@ pub(crate) struct Worker {
     pub(crate) control: Control,
     pub(crate) observer: Observer,
     pub(crate) stats: Mutex<Stats>,
+    /// Why models could not be loaded, the last time.
+    pub(crate) unreadable_models: Mutex<Option<String>>,
     pub(crate) parameters: Parameters,
     /// How long node, scorer and storage are waited for while nothing is at stake.
     pub(crate) patience: Option<Duration>,
