@@ -46,6 +46,37 @@ async fn a_folder_behind_a_web_server_has_public_urls_and_readable_files() {
 }
 
 #[tokio::test]
+async fn what_others_may_not_read_is_said_before_anybody_pays_for_it() {
+    for (answer, is_public) in [
+        ("403 Forbidden", false),
+        ("404 Not Found", false),
+        ("206 Partial Content", true),
+        // Says nothing of who may read.
+        ("503 Service Unavailable", true),
+    ] {
+        let (web, place) = (
+            Web::new(move |_| Answer::status(answer)).await,
+            Place::new(),
+        );
+        let store = folder(&place, Some(&web.url("/x")));
+        let published = store.publish_bytes(bytes(1_000)).await;
+        assert_eq!(web.asked().len(), 1);
+        match is_public {
+            true => assert!(published.is_ok(), "{answer}: {published:?}"),
+            false => {
+                let error = published.unwrap_err();
+                assert_eq!(error.name(), "NotPublic");
+                assert!(error.to_string().contains(answer), "{error}");
+            }
+        }
+    }
+    // What this machine cannot ask is not held against it.
+    let place = Place::new();
+    let store = folder(&place, Some("http://127.0.0.1:9/x"));
+    assert!(store.publish_bytes(bytes(1_000)).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_file_put_onto_the_server_is_fetched_by_its_url() {
     let (content, place) = (bytes(5 * MIB + 1), Place::new());
     let blobs = Blobs::new().await;
