@@ -43,7 +43,10 @@ fn a_localnet_is_usable_at_once_and_keeps_its_data() {
     let sent = soma.json("send 1.5 --to localnet-2");
     assert_eq!(sent["status"], "success");
     // No second one takes it away while it runs.
-    let refused = soma.fails(&format!("{START} --force-regenesis"));
+    let refused = soma.fails(
+        "start localnet --small-model --fullnode-rpc-port 0 --admin-port 0 --no-faucet --no-scorer \
+         --no-blobs --force-regenesis",
+    );
     let message = refused["message"].as_str().unwrap();
     assert!(message.contains("in use"), "{message}");
     assert_eq!(interrupt(child), Some(0));

@@ -175,6 +175,16 @@ impl Client {
                 sealed::open(file, io::sink(), &weights_key).map_err(bad)
             });
             let report = report.await?;
+            // The chain takes commitments to any embedding, and refuses the reveals.
+            let parameters = sdk.parameters().await;
+            let dim = parameters
+                .map_err(|error| failed("CommitModel", error))?
+                .target_embedding_dim;
+            let got = embedding.len();
+            if got as u64 != dim {
+                let text = format!("has {got} numbers, this network's have {dim}");
+                return Err(Failure::argument("embedding", text));
+            }
             let commit = CommitModel {
                 model,
                 url: &weights_url,

@@ -85,16 +85,9 @@ impl Account {
     /// Commits to weights, to be revealed in the next epoch.
     ///
     /// # Errors
-    /// [`SdkError::InvalidArgument`], also for an embedding that has not as many numbers as those of
-    /// the network: the chain would take the commit and refuse its reveal. As [`Account::execute`].
+    /// [`SdkError::InvalidArgument`]; as [`Account::execute`].
     pub async fn commit_model(&self, commit: &CommitModel<'_>) -> Result<ReceiptView, SdkError> {
         self.check_reach(commit.url)?;
-        let dim = self.client.parameters().await?.target_embedding_dim;
-        let got = commit.embedding.len();
-        if got as u64 != dim {
-            let text = format!("embedding: it has {got} numbers, this network's have {dim}");
-            return Err(SdkError::InvalidArgument(text));
-        }
         self.execute(commit.to_kind()?).await
     }
 

@@ -105,10 +105,10 @@ pub(super) async fn process_commit(
             before.reveal_epoch
         ));
     }
+    let secret_key = context.secret_key(owner)?;
     // One that the chain would refuse costs no fee, and is not kept.
     let asked = client.build(owner, kind.clone()).await?;
     simulate(context, &asked).await?;
-    let secret_key = context.secret_key(owner)?;
     let mut kept = KeptCommit {
         chain_id: status.chain_id,
         owner,
