@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use soma_crypto::keystore::KeyIdentity;
 
 use crate::commands::{
-    balance, completions, demo, doctor, env, faucet, genesis, model, network, objects, score, send,
-    stake, start, submit, target, train, tx, validator, wallet,
+    balance, completions, demo, doctor, earnings, env, faucet, genesis, model, network, objects,
+    score, send, stake, start, submit, target, train, tx, validator, wallet,
 };
 
 /// Work with the SOMA network: money, stake, models, targets, and a network of your own.
@@ -56,6 +56,8 @@ pub struct GlobalOptions {
 pub enum Command {
     /// Show the balance of an address
     Balance(balance::Balance),
+    /// Show what an address earned and lost
+    Earnings(earnings::Earnings),
     /// Send SOMA to an address
     #[command(visible_alias = "transfer")]
     Send(send::Send),

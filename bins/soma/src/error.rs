@@ -95,6 +95,9 @@ pub enum CliError {
     /// The demo could not be played.
     #[error(transparent)]
     Demo(#[from] soma_demo::DemoError),
+    /// The demo was told to stop.
+    #[error("stopped before the game was played; it begins anew next time")]
+    Stopped,
     /// The demo was played, and showed something to be wrong.
     #[error("something that had to hold does not: see the checks above")]
     DemoFailed {
@@ -223,6 +226,7 @@ impl CliError {
             Self::Training(_) => "Training",
             Self::NotPublished { source, .. } => source.code(),
             Self::Demo(_) => "Demo",
+            Self::Stopped => "Stopped",
             Self::DemoFailed { .. } => "DemoFailed",
             Self::Unhealthy { .. } => "Unhealthy",
             Self::File { .. } | Self::NoReport { .. } => "File",

@@ -60,8 +60,14 @@ const SHOWN: usize = 200;
 /// A URL for messages: shortened, without what may be a secret.
 pub(crate) fn shown(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
-    url[..end]
-        .chars()
+    let (scheme, rest) = url[..end].split_once("://").unwrap_or(("", &url[..end]));
+    let host = rest.find('/').unwrap_or(rest.len());
+    // A user name and a password end at the last `@` before the path.
+    let start = rest[..host].rfind('@').map_or(0, |at| at + 1);
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    [scheme, separator, &rest[start..]]
+        .into_iter()
+        .flat_map(str::chars)
         .take(SHOWN)
         .map(|c| if c.is_control() { '�' } else { c })
         .collect()
@@ -205,5 +211,8 @@ mod tests {
         assert_eq!(error.name(), "InvalidUrl");
         assert!(!error.to_string().contains("hunter2"), "{error}");
         assert_eq!(shown("https://a/b?signature=x#y"), "https://a/b");
+        assert_eq!(shown("https://me:secret@a/b@c"), "https://a/b@c");
+        assert_eq!(shown("https://me:sec@ret@a"), "https://a");
+        assert_eq!(shown("me:secret@a/b"), "a/b");
     }
 }

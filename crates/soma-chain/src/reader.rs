@@ -7,10 +7,10 @@ use soma_types::block::MAX_BLOCK_EVIDENCE;
 use soma_types::bounded::BoundedVec;
 use soma_types::codec::decode;
 use soma_types::{
-    Account, Address, Block, Certificate, Challenge, Committee, Digest, Embedding, Epoch,
+    Account, Address, Block, Certificate, Challenge, Checksum, Committee, Digest, Embedding, Epoch,
     EpochSummary, Event, Evidence, Height, Model, ModelFault, ModelId, PoolId, PoolRate, Receipt,
     Shannons, SignedTransaction, StakeId, StakePosition, StakeState, StakingPool, SubmissionFault,
-    Supply, SupplyCertificate, SystemState, Target, TargetId, Validator,
+    Supply, SupplyCertificate, SystemState, Target, TargetId, Validator, WeightsRecord,
 };
 
 use crate::chain::{Chain, Committed, Head};
@@ -133,6 +133,14 @@ impl<'a, S: Store> Reader<'a, S> {
     /// Models in order of id, after `after`.
     pub fn models(&self, after: Option<ModelId>, limit: usize) -> Result<Vec<Model>, ChainError> {
         self.page(&prefix::MODELS, after.map(Key::Model), limit)
+    }
+
+    /// Who committed first to the weights with this plaintext checksum, of those who revealed them.
+    pub fn weights_record(
+        &self,
+        plaintext: &Checksum,
+    ) -> Result<Option<WeightsRecord>, ChainError> {
+        self.entry(Key::Weights(*plaintext))
     }
 
     /// Reports of a model in this epoch.

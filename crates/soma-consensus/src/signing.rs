@@ -62,6 +62,11 @@ const REMEMBERED_KEYS: usize = 4_096;
 const REMEMBERED_SIGNATURES: usize = 4_096;
 
 impl ChainVerifier {
+    /// The chain whose signatures it verifies.
+    pub fn chain_id(&self) -> ChainId {
+        self.chain_id
+    }
+
     /// A verifier for `chain_id`.
     pub fn new(chain_id: ChainId) -> Self {
         Self {

@@ -57,6 +57,9 @@ pub enum PasswordError {
         "cannot ask for the password: {0}; without a terminal use `env:VARIABLE` or `file:PATH`"
     )]
     Prompt(#[source] io::Error),
+    /// Ctrl-C was typed instead.
+    #[error("no password was typed: interrupted")]
+    Interrupted,
     /// The environment variable is missing or is not text.
     #[error("the environment variable {0} is not set to a password")]
     Env(String),
@@ -128,7 +131,29 @@ impl PasswordSource {
 }
 
 fn prompt(question: &str) -> Result<Password, PasswordError> {
-    Password::new(rpassword::prompt_password(question).map_err(PasswordError::Prompt)?)
+    let typed = with_interrupt_after(|| rpassword::prompt_password(question));
+    Password::new(typed.map_err(|error| match error.kind() {
+        io::ErrorKind::Interrupted => PasswordError::Interrupted,
+        _ => PasswordError::Prompt(error),
+    })?)
+}
+
+/// Ctrl-C at a prompt raises SIGINT in this thread while the terminal is changed. It is taken only
+/// after the prompt has put the terminal back: else the shell would go on without echo.
+#[cfg(unix)]
+fn with_interrupt_after<T>(ask: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+    let mut interrupt = SigSet::empty();
+    interrupt.add(Signal::SIGINT);
+    let before = interrupt.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let answer = ask();
+    before.thread_set_mask()?;
+    answer
+}
+
+#[cfg(not(unix))]
+fn with_interrupt_after<T>(ask: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    ask()
 }
 
 fn read_file(path: &PathBuf) -> Result<Password, PasswordError> {

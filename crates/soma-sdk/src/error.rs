@@ -160,6 +160,17 @@ pub enum SdkError {
         /// Its checksum now.
         got: soma_types::Checksum,
     },
+    /// The chain would refuse the reveal of these weights: they are another model's. Nothing was
+    /// sent.
+    #[error(
+        "these weights are those of model {model} of {owner}: a copy is refused when it is revealed, and half the stake of a new model is lost; publish weights of your own, each set as one model"
+    )]
+    WeightsAlreadyRevealed {
+        /// The model that has or had them.
+        model: soma_types::ModelId,
+        /// Its owner.
+        owner: soma_types::Address,
+    },
     /// Committed weights were not revealed in the one epoch in which that counts.
     #[error(
         "the weights of model {model} were to be revealed in epoch {reveal_epoch}, which is over; a first commit is lost with half the stake, an update is dropped: look at `soma model info {model}` and publish again"
@@ -268,6 +279,7 @@ impl SdkError {
             Self::Blob(error) => error.name(),
             Self::File { .. } => "FileError",
             Self::WeightsChanged { .. } => "WeightsChanged",
+            Self::WeightsAlreadyRevealed { .. } => "WeightsAlreadyRevealed",
             Self::RevealMissed { .. } => "RevealMissed",
             Self::EpochWait { .. } => "EpochWait",
         }

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use soma_api::{AuditView, LedgerEntryView, ModelView, ObjectView, Page, StakeView, TargetView};
 use soma_api::{ObjectType, ValidatorView};
-use soma_types::{Address, Epoch, ModelId, TargetId};
+use soma_types::{Address, Checksum, Epoch, ModelId, TargetId};
 
 use crate::client::Client;
 use crate::error::SdkError;
@@ -40,6 +40,8 @@ pub struct ModelFilter {
     pub owner: Option<Address>,
     /// Only this status: `created`, `pending`, `active` or `inactive`.
     pub status: Option<String>,
+    /// Only the model that owns the weights with this plaintext checksum.
+    pub weights: Option<Checksum>,
     /// With embeddings.
     pub with_embedding: bool,
 }
@@ -158,6 +160,7 @@ impl Client {
         let mut query = include_embedding(filter.with_embedding);
         push(&mut query, "owner", filter.owner);
         push(&mut query, "status", filter.status.as_ref());
+        push(&mut query, "weights", filter.weights);
         page.add_to(&mut query);
         self.http().get(self.rpc(), "/v1/models", &query).await
     }

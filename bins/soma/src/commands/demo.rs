@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::Args;
 use soma_demo::{DemoConfig, DomainConfig, Outcome, Watch, report};
 use soma_progress::Progress;
+use soma_service::stop_signal;
 
 use super::start::own_program;
 use crate::context::Context;
@@ -89,7 +90,11 @@ impl Demo {
             .open(&self.report)
             .map_err(CliError::file(&self.report))?;
         let watch = Arc::new(Shown::default());
-        let outcome = soma_demo::run(config, watch.clone()).await;
+        let outcome = tokio::select! {
+            outcome = soma_demo::run(config, watch.clone()) => outcome.map_err(CliError::from),
+            // Dropped with its network and its temporary folder.
+            () = stop_signal() => Err(CliError::Stopped),
+        };
         watch.end();
         let output = finish(&outcome?, &self.report)?;
         context.say(&format!("Report: {}", self.report.display()));

@@ -4,6 +4,7 @@ pub mod balance;
 pub mod completions;
 pub mod demo;
 pub mod doctor;
+pub mod earnings;
 pub mod env;
 pub mod faucet;
 pub mod genesis;
@@ -40,6 +41,7 @@ pub async fn run(context: Context, command: Command) -> Result<Output, CliError>
     }
     match command {
         Command::Balance(command) => command.run(&context).await,
+        Command::Earnings(command) => command.run(&context).await,
         Command::Send(command) => command.run(&context).await,
         Command::Pay(command) => command.run(&context).await,
         Command::Stake(command) => command.run(&context).await,

@@ -26,6 +26,8 @@ const SUMMARY: &str = r#"{ "chain": "testnet", "chain_id": "0xa1…", "state_roo
 pub(super) const EXAMPLES: &[Example] = &[
     example("balance", "soma balance\nsoma balance alice --with-coins",
         r#"{ "address": "0x7ce8…", "total_balance": 300000000000000, "coin_count": 1, "nonce": 0, "height": 3 }"#),
+    example("earnings", "soma earnings\nsoma earnings alice --limit 10",
+        r#"{ "address": "0x7ce8…", "earnings": [{ "height": 41, "index": 2, "epoch": 2, "time_ms": 1790172900000, "kind": "submission", "amount": 5480000000, "is_loss": false, "target": "0x3f09…" }] }"#),
     example("send", "soma send 1.5 --to bob\nsoma send --amount 1.5 --to 0x7ce8… --simulate", ""),
     example("pay", "soma pay --recipients alice bob --amounts 1 2.5", ""),
     example("stake", "soma stake 10 --validator 0x5a77…\nsoma stake 10 --model 0x11ab…", ""),

@@ -225,6 +225,10 @@ fn a_model_is_published_data_submitted_and_the_reward_claimed() {
     let claimed = soma.json("target claim-all --sender bob");
     assert_eq!(claimed["claimed"][0]["target_id"], hit.as_str());
     assert!(claimed["received"].as_i64().unwrap() > 0);
+    let earned = soma.json("earnings bob --limit 10");
+    let earned = earned["earnings"].as_array().unwrap();
+    let reward = earned.iter().find(|entry| entry["kind"] == "submission");
+    assert_eq!(reward.unwrap()["target"], hit.as_str());
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::{CachedBlob, Shared, parts, remove_if_empty};
 use crate::error::BlobError;
 use crate::location::{BlobRef, shown};
 
-/// Progress is told when this many more bytes have arrived.
+/// Progress is told when this many more bytes have arrived, or a sixteenth of all.
 const PROGRESS_STEP: u64 = 4 << 20;
 
 /// How far a download is.
@@ -165,12 +165,13 @@ async fn download(
     make_room(shared, blob, &part, Bound::Config)?;
     let _reservation = Reservation { shared, blob };
     tracing::info!(url = %shown(&blob.url), checksum = %blob.checksum, bytes = blob.size, "downloading");
+    let step = PROGRESS_STEP.min(blob.size / 16);
     let (told, begin, pace) = (AtomicU64::new(0), Instant::now(), Pace::default());
     let progress = |bytes: u64| {
         if let Some(Line { percent, seconds }) = pace.line(begin.elapsed(), bytes, blob.size) {
             tracing::info!(checksum = %blob.checksum, bytes, total = blob.size, percent, seconds, "still downloading");
         }
-        if bytes >= told.load(Ordering::Relaxed) + PROGRESS_STEP {
+        if bytes >= told.load(Ordering::Relaxed) + step {
             told.store(bytes, Ordering::Relaxed);
             tell(bytes, ProgressState::Running);
         }

@@ -23,4 +23,5 @@ mod transport;
 
 pub use guard::{Ban, Fault, Guard, PeerCounts};
 pub use publisher::Publisher;
+pub use transport::protocol;
 pub(crate) use transport::start;

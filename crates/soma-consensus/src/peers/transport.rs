@@ -15,6 +15,7 @@ use malachite_network::{
     PubSubMaxSizePerTopic, PubSubProtocol, Selector, TransportProtocol,
 };
 use ractor::Actor as _;
+use soma_types::ChainId;
 use tokio::sync::mpsc;
 
 use super::gate::Gate;
@@ -45,7 +46,7 @@ pub(crate) async fn start(
     check_free(&config.consensus().p2p.listen_addr.to_string())?;
     let args = Args {
         identity,
-        config: network(config.consensus(), config.value_sync())?,
+        config: network(config.consensus(), config.value_sync(), verifier.chain_id())?,
         metrics: SharedRegistry::global().with_moniker(config.moniker()),
     };
     let gate = Gate::new(histories, guard, verifier);
@@ -91,7 +92,17 @@ fn socket_of(address: &str) -> Option<SocketAddr> {
     }
 }
 
-fn network(consensus: &EngineConsensus, sync: &ValueSyncConfig) -> Result<Config, ConsensusError> {
+/// What peers say that they speak. Those that say something else are sent away: so nodes of another
+/// chain are, with a line in the log.
+pub fn protocol(chain_id: ChainId) -> String {
+    format!("/soma/{chain_id}/1")
+}
+
+fn network(
+    consensus: &EngineConsensus,
+    sync: &ValueSyncConfig,
+    chain_id: ChainId,
+) -> Result<Config, ConsensusError> {
     let p2p = &consensus.p2p;
     let transport = TransportProtocol::from_multiaddr(&p2p.listen_addr);
     let transport = transport
@@ -140,7 +151,10 @@ fn network(consensus: &EngineConsensus, sync: &ValueSyncConfig) -> Result<Config
         sync_parallel_requests: sync.parallel_requests,
         enable_consensus: true,
         enable_sync: true,
-        protocol_names: ProtocolNames::default(),
+        protocol_names: ProtocolNames {
+            consensus: protocol(chain_id),
+            ..ProtocolNames::default()
+        },
     })
 }
 

@@ -15,9 +15,10 @@ use malachite_network::{
 use soma_consensus::Fault;
 use soma_consensus::codec::WireCodec;
 use soma_consensus::context::{SomaContext, Vote};
+use soma_consensus::peers::protocol;
 use soma_tests::world::{self, Setup};
 use soma_types::consensus::{Vote as PlainVote, VoteKind};
-use soma_types::{Digest, Height};
+use soma_types::{ChainId, Digest, Height};
 use tokio::sync::watch;
 
 use crate::net::{BAN, MAX_FAULTS, Network};
@@ -33,6 +34,11 @@ struct Hostile {
 impl Hostile {
     /// Connects to all nodes of a network.
     async fn start(network: &Network) -> Self {
+        Self::of_chain(network, network.running(0).chain.chain_id()).await
+    }
+
+    /// Calls all nodes of a network, as a node of this chain.
+    async fn of_chain(network: &Network, chain_id: ChainId) -> Self {
         let listen = "/ip4/127.0.0.1/tcp/0".parse().unwrap();
         let addresses = network.nodes.iter().map(|node| node.address());
         let config = Config {
@@ -56,7 +62,10 @@ impl Hostile {
             sync_parallel_requests: 5,
             enable_consensus: true,
             enable_sync: true,
-            protocol_names: ProtocolNames::default(),
+            protocol_names: ProtocolNames {
+                consensus: protocol(chain_id),
+                ..ProtocolNames::default()
+            },
         };
         let identity = NetworkIdentity::new("hostile".into(), Keypair::generate_ed25519(), None);
         let registry = SharedRegistry::global().with_moniker("hostile");
@@ -164,6 +173,24 @@ async fn a_peer_that_sends_garbage_is_banned_for_a_while_and_the_others_go_on() 
     hostile.has_peers(4).await;
     network.advance(1, 3).await;
     network.check_agreement();
+    network.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_another_chain_is_sent_away() {
+    let mut network = Network::new(Setup::default(), 0);
+    network.start_all().await;
+    network.advance(0, 3).await;
+    let stranger = Hostile::of_chain(&network, ChainId([9; 32])).await;
+    // It called before this one, which all of them take.
+    let mut known = Hostile::start(&network).await;
+    known.has_peers(4).await;
+    assert_eq!(*stranger.peers.borrow(), 0);
+    for place in 0..4 {
+        let peers = network.running(place).handle.observer().peers().await;
+        assert!(peers.iter().any(|peer| peer.id == known.id));
+        assert!(peers.iter().all(|peer| peer.id != stranger.id));
+    }
     network.stop_all().await;
 }
 

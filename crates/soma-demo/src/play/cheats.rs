@@ -227,7 +227,8 @@ pub(super) async fn commit(
         key,
         embedding: &embedding,
     };
-    account.commit_model(&commit).await?;
+    // `commit_model` would refuse what is seen to be a copy.
+    account.execute(commit.to_kind()?).await?;
     Ok(CheatingModel {
         kind: match how {
             Weights::Copied => "weights of somebody else",

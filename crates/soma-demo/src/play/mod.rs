@@ -86,12 +86,18 @@ pub(crate) async fn play(
 ) -> Result<Outcome, DemoError> {
     step("Starting the network.");
     let network = start(config, specialists.len()).await?;
-    let result = play_on(&network, config, domains, specialists, folder, step).await;
+    let stop = network.node().stop().clone();
+    let played = tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        played = play_on(&network, config, domains, specialists, folder, step) => Some(played),
+    };
     // The network's end must not hide what went wrong before.
     let ended = network.shutdown().await;
-    let outcome = result?;
+    let outcome = played.transpose()?;
     ended?;
-    Ok(outcome)
+    let early = || DemoError::step("playing")("the network ended before the game did");
+    outcome.ok_or_else(early)
 }
 
 async fn start(config: &DemoConfig, models: usize) -> Result<Network, DemoError> {

@@ -124,6 +124,7 @@ impl Client {
                 owner,
                 status,
                 with_embedding,
+                ..ModelFilter::default()
             };
             let page = PageRequest { limit, cursor };
             Reply::json(&sdk.models(&filter, &page).await?)

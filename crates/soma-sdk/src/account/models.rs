@@ -2,10 +2,12 @@
 
 use soma_api::{ObjectType, ReceiptView};
 use soma_crypto::commitments::{embedding_commitment, key_commitment, mask_checksum};
-use soma_types::{Checksum, ModelCommit, ModelId, Shannons, TransactionKind, WeightsKey};
+use soma_types::{Address, Checksum, ModelCommit, ModelId, Shannons, TransactionKind, WeightsKey};
 
 use super::{Account, embedding, raw_embedding, url};
+use crate::client::Client;
 use crate::error::SdkError;
+use crate::pages::{ModelFilter, PageRequest};
 
 /// Weights to commit to.
 #[derive(Clone, Debug)]
@@ -55,6 +57,40 @@ pub fn created_model(receipt: &ReceiptView) -> Option<ModelId> {
     Some(ModelId(model.id.0))
 }
 
+impl Client {
+    /// Checks that the chain would let `owner` reveal the weights with this plaintext checksum, as
+    /// `model` or as a new one. Commitments hide the weights: the chain refuses a copy only at its
+    /// reveal, which costs a new model half its stake.
+    ///
+    /// # Errors
+    /// [`SdkError::WeightsAlreadyRevealed`], or the node cannot be asked.
+    pub async fn check_weights_are_new(
+        &self,
+        owner: &Address,
+        model: Option<ModelId>,
+        plaintext: &Checksum,
+    ) -> Result<(), SdkError> {
+        let filter = ModelFilter {
+            weights: Some(*plaintext),
+            ..ModelFilter::default()
+        };
+        let mut found = self.models(&filter, &PageRequest::default()).await?.items;
+        let Some(first) = found.pop() else {
+            return Ok(());
+        };
+        let current = first.weights.as_ref();
+        let has_them = current.is_some_and(|weights| weights.plaintext_checksum == *plaintext);
+        let is_elsewhere = model != Some(first.id) && first.status == "active" && has_them;
+        if first.owner == *owner && !is_elsewhere {
+            return Ok(());
+        }
+        Err(SdkError::WeightsAlreadyRevealed {
+            model: first.id,
+            owner: first.owner,
+        })
+    }
+}
+
 impl Account {
     /// Creates a model with its first stake; `None` stakes the network's minimum. Gives its id.
     ///
@@ -85,10 +121,16 @@ impl Account {
     /// Commits to weights, to be revealed in the next epoch.
     ///
     /// # Errors
-    /// [`SdkError::InvalidArgument`]; as [`Account::execute`].
+    /// [`SdkError::InvalidArgument`]; as [`Client::check_weights_are_new`] and
+    /// [`Account::execute`].
     pub async fn commit_model(&self, commit: &CommitModel<'_>) -> Result<ReceiptView, SdkError> {
         self.check_reach(commit.url)?;
-        self.execute(commit.to_kind()?).await
+        let kind = commit.to_kind()?;
+        let (owner, model) = (self.address(), Some(commit.model));
+        self.client
+            .check_weights_are_new(&owner, model, &commit.plaintext_checksum)
+            .await?;
+        self.execute(kind).await
     }
 
     /// Reveals key and embedding of the weights committed in the epoch before.

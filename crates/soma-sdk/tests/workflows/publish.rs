@@ -6,7 +6,7 @@ use std::time::Duration;
 use soma_sdk::workflows::publish::{
     PublishAs, PublishEvent, PublishState, Publisher, abandon, is_at_work,
 };
-use soma_sdk::{ModelFilter, PageRequest, SdkError};
+use soma_sdk::{Client, CommitModel, ModelFilter, PageRequest, SdkError};
 
 use crate::world::{NEW, World, embedding};
 
@@ -190,6 +190,82 @@ async fn a_commit_that_the_chain_refuses_for_ever_makes_room_for_the_next_public
         .unwrap();
     until_committed(&mut publisher).await;
     assert_ne!(publisher.current().unwrap().model, Some(model));
+    world.net.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn weights_of_another_model_are_refused_before_anything_is_paid() {
+    let world = World::start().await;
+    let model = world.model(0, b"weights of the first").await;
+    let copied = world.file("copied", b"weights of the first");
+    let before = world.account(1).balance().await.unwrap();
+    let mut thief = world.publisher(1).await;
+    let error = thief.prepare(&copied, &embedding(), NEW).await.unwrap_err();
+    let owner = world.account(0).address();
+    let expected = (model, owner);
+    assert!(
+        matches!(error, SdkError::WeightsAlreadyRevealed { model, owner } if (model, owner) == expected),
+        "{error}"
+    );
+    assert!(thief.current().is_none());
+    // Nor when they were revealed after the publication began.
+    let own = world.account(1).create_model(None, 0).await.unwrap().0;
+    let view = world.client.model(&model, false).await.unwrap();
+    let weights = view.weights.unwrap();
+    let commit = CommitModel {
+        model: own,
+        url: &weights.url,
+        checksum: weights.checksum,
+        size: weights.size,
+        plaintext_checksum: weights.plaintext_checksum,
+        key: weights.key,
+        embedding: &embedding(),
+    };
+    let paid = world.account(1).balance().await.unwrap();
+    let error = world.account(1).commit_model(&commit).await.unwrap_err();
+    assert_eq!(error.name(), "WeightsAlreadyRevealed");
+    assert_eq!(world.account(1).balance().await.unwrap(), paid);
+    assert!(paid < before);
+    // Their owner may publish them again as the same model, and not as a second one.
+    let mut publisher = world.publisher(0).await;
+    let error = publisher.prepare(&copied, &embedding(), NEW).await;
+    assert_eq!(error.unwrap_err().name(), "WeightsAlreadyRevealed");
+    let again = PublishAs::Model(model);
+    publisher
+        .prepare(&copied, &embedding(), again)
+        .await
+        .unwrap();
+    world.net.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reveal_that_waits_outlives_a_start_without_its_node() {
+    let world = World::start().await;
+    let weights = world.file("weights", b"weights");
+    let folder = world.folder.path().join("publish-0");
+    let away = Client::builder().rpc_url("http://127.0.0.1:1").build();
+    let away = away
+        .unwrap()
+        .account(world.net.keys().accounts[0].secret_key.clone());
+    let mut publisher = world.publisher(0).await;
+    publisher
+        .prepare(&weights, &embedding(), NEW)
+        .await
+        .unwrap();
+    drop(publisher);
+    // Nothing is lost yet by ending at once.
+    let refused = Publisher::open(away.clone(), world.store(), &folder).await;
+    assert!(refused.unwrap_err().is_retryable());
+    let mut publisher = world.publisher(0).await;
+    until_committed(&mut publisher).await;
+    drop(publisher);
+    let mut late = Publisher::open(away, world.store(), &folder).await.unwrap();
+    assert!(late.advance(&|_| {}).await.unwrap_err().is_retryable());
+    assert!(late.current().is_some());
+    drop(late);
+    world.client.advance_epoch().await.unwrap();
+    let mut publisher = world.publisher(0).await;
+    assert!(publisher.run(&|_| {}).await.unwrap().is_some());
     world.net.shutdown().await.unwrap();
 }
 

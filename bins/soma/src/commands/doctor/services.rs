@@ -33,6 +33,7 @@ impl Doctor {
         for Known { name, url, fix } in self.known(&env) {
             checks.push(match url {
                 Some(url) => match service(&client, name, &url, fix).await {
+                    Ok(check) if name == "node" => node(context, &url, fix).await.unwrap_or(check),
                     Ok(check) if name == "scorer" => {
                         scorer(context, &client, &url).await.unwrap_or(check)
                     }
@@ -222,6 +223,17 @@ fn check_url(name: &'static str, text: &str) -> Result<(), Check> {
     }
     let fix = "give the whole URL, such as http://127.0.0.1:9124";
     Err(Check::failed(name, format!("`{text}` is no URL"), fix))
+}
+
+/// The check that fails when what answers at a node's URL is something else.
+async fn node(context: &Context, url: &str, fix: &'static str) -> Option<Check> {
+    let told = match context.client() {
+        Ok(client) => client.chain_info().await.map_err(CliError::from),
+        Err(error) => Err(error),
+    };
+    let error = told.err()?;
+    let found = format!("{url} is no node: it does not say which chain it is of: {error}");
+    Some(Check::failed("node", found, fix))
 }
 
 /// The check that fails when a scorer that is well cannot score for this network.

@@ -94,6 +94,9 @@ pub(super) async fn process_commit(
         return process(context, options, kind).await;
     }
     let owner = sender(context, options)?;
+    client
+        .check_weights_are_new(&owner, Some(model), &report.plaintext_checksum)
+        .await?;
     let status = client.status().await?;
     let view = client.model(&model, false).await?;
     if let Some(before) = view.pending.filter(|_| view.status == "active")

@@ -17,7 +17,7 @@ pub(super) async fn list(
     let filter = ModelFilter {
         owner,
         status,
-        with_embedding: false,
+        ..ModelFilter::default()
     };
     let models = collect(None, async |page| client.models(&filter, &page).await).await?;
     let rows: Vec<_> = models

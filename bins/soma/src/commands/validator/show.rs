@@ -30,7 +30,7 @@ fn rows(validators: &[ValidatorView]) -> Vec<[String; 6]> {
         .map(|validator| {
             [
                 validator.address.to_string(),
-                validator.status.clone(),
+                status(validator),
                 validator.voting_power.to_string(),
                 validator.stake.to_string(),
                 percent(validator.commission_bps),
@@ -38,6 +38,14 @@ fn rows(validators: &[ValidatorView]) -> Vec<[String; 6]> {
             ]
         })
         .collect()
+}
+
+/// The status, with a warning where the validator is about to be removed.
+fn status(validator: &ValidatorView) -> String {
+    match validator.low_stake_epochs {
+        0 => validator.status.clone(),
+        _ => format!("{}, low stake", validator.status),
+    }
 }
 
 pub(super) async fn display(client: &Client, address: Address) -> Result<Output, CliError> {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use soma_api::{ErrorBody, ModelView, Page};
 use soma_service::{ApiError, PathText, Query, parse};
-use soma_types::{Address, Model, ModelId};
+use soma_types::{Address, Checksum, Model, ModelId};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,6 +28,10 @@ struct ModelsQuery {
     owner: Option<Address>,
     /// Only models with this status: created, pending, active or inactive.
     status: Option<String>,
+    /// Only the model that owns the weights with this plaintext checksum: others are refused when
+    /// they reveal the same. It may have other weights by now, or have ended.
+    #[param(value_type = Option<String>)]
+    weights: Option<Checksum>,
     /// `embedding`: with embeddings; pages then have at most 100 items.
     include: Option<String>,
     /// The most items. Default 100, at most 1,000.
@@ -61,7 +65,10 @@ async fn models(
             Some(known.ok_or_else(refuse)?)
         }
     };
-    let list = List::new(format!("models {:?} {status:?}", query.owner));
+    let list = List::new(format!(
+        "models {:?} {status:?} {:?}",
+        query.owner, query.weights
+    ));
     let after: Option<ModelId> = list.place(query.cursor.as_deref())?;
     let page = rpc.read(move |application| {
         let reader = application.chain().reader();
@@ -70,6 +77,17 @@ async fn models(
                 && status.is_none_or(|status| model.status.name() == status)
         };
         let mut items = Vec::new();
+        if let Some(plaintext) = query.weights {
+            let record = reader.weights_record(&plaintext)?;
+            let model = record
+                .map(|record| reader.model(&record.model))
+                .transpose()?;
+            if let Some(model) = model.flatten().filter(keep) {
+                items.push(views::model(&reader, &model, include)?);
+            }
+            let next_cursor = None;
+            return Ok(Page { items, next_cursor });
+        }
         let next = scan_models(&reader, after, keep, |model| {
             items.push(views::model(&reader, model, include)?);
             Ok(items.len() < limit)

@@ -143,11 +143,13 @@ pub struct Publisher {
     store: Option<Store>,
     folder: Folder,
     current: Option<Publication>,
+    /// False while what was begun may be of another chain than the node's.
+    is_checked: bool,
 }
 
 impl Publisher {
     /// Goes on with what lies in `folder`; an empty or missing one begins anew. What is uploaded
-    /// already needs no store.
+    /// already needs no store; what waits for its reveal needs no node yet.
     ///
     /// # Errors
     /// [`SdkError::File`] when another program uses the folder, or what lies there cannot be read;
@@ -162,11 +164,6 @@ impl Publisher {
         let folder = Folder::open(folder)?;
         let current = peek(folder.path())?;
         if let Some(current) = &current {
-            let got = account.client().chain_id().await?;
-            if current.chain_id != got {
-                let expected = current.chain_id;
-                return Err(SdkError::WrongChain { expected, got });
-            }
             if current.owner != account.address() {
                 let (owner, got) = (current.owner, account.address());
                 let text = format!(
@@ -176,12 +173,36 @@ impl Publisher {
                 return Err(SdkError::InvalidArgument(text));
             }
         }
-        Ok(Self {
+        let mut publisher = Self {
             account,
             store,
             folder,
             current,
-        })
+            is_checked: false,
+        };
+        match publisher.check_chain().await {
+            // A reveal that waits must not end because its node is late.
+            Err(error) if error.is_retryable() && publisher.needs_reveal() => {}
+            checked => checked?,
+        }
+        Ok(publisher)
+    }
+
+    fn needs_reveal(&self) -> bool {
+        let current = self.current.as_ref();
+        current.is_some_and(Publication::needs_reveal)
+    }
+
+    /// Refuses to go on on another chain than where the publication began.
+    async fn check_chain(&mut self) -> Result<(), SdkError> {
+        if let Some(current) = self.current.as_ref().filter(|_| !self.is_checked) {
+            let (expected, got) = (current.chain_id, self.account.client().chain_id().await?);
+            if expected != got {
+                return Err(SdkError::WrongChain { expected, got });
+            }
+        }
+        self.is_checked = true;
+        Ok(())
     }
 
     /// The account that publishes.
@@ -221,7 +242,8 @@ impl Publisher {
     ///
     /// # Errors
     /// [`SdkError::InvalidArgument`] when another publication is under way, or the embedding has no
-    /// direction or another length than the network's; [`SdkError::File`].
+    /// direction or another length than the network's; [`SdkError::WeightsAlreadyRevealed`];
+    /// [`SdkError::File`].
     pub async fn prepare(
         &mut self,
         weights: &Path,
@@ -249,7 +271,7 @@ impl Publisher {
         let weights = std::path::absolute(weights)
             .and_then(|path| path.metadata().map(|_| path))
             .map_err(|error| journal::file(weights, error))?;
-        let weights_checksum = Some(checksum(&weights).await?);
+        let weights_checksum = checksum(&weights).await?;
         let (model, create) = match publish_as {
             PublishAs::Model(model) => (Some(model), None),
             PublishAs::New {
@@ -260,14 +282,18 @@ impl Publisher {
                 (None, Some((stake, commission_bps)))
             }
         };
+        let (client, owner) = (self.account.client(), self.account.address());
+        client
+            .check_weights_are_new(&owner, model, &weights_checksum)
+            .await?;
         let publication = Publication {
             version: journal::VERSION,
-            chain_id: self.account.client().chain_id().await?,
-            owner: self.account.address(),
+            chain_id: client.chain_id().await?,
+            owner,
             model,
             create: create.map(Into::into),
             weights,
-            weights_checksum,
+            weights_checksum: Some(weights_checksum),
             key: fresh_key(),
             embedding: embedding.to_vec(),
             sealed: None,
@@ -368,7 +394,9 @@ pub fn is_final(error: &SdkError) -> bool {
         "WeightsAlreadyRevealed",
     ];
     match error {
-        SdkError::RevealMissed { .. } | SdkError::WeightsChanged { .. } => true,
+        SdkError::RevealMissed { .. }
+        | SdkError::WeightsAlreadyRevealed { .. }
+        | SdkError::WeightsChanged { .. } => true,
         SdkError::TransactionFailed { name, .. } => REFUSALS.contains(&name.as_str()),
         _ => false,
     }

@@ -35,6 +35,7 @@ impl Publisher {
     }
 
     async fn step(&mut self, observe: OnPublish<'_>) -> Result<PublishState, SdkError> {
+        self.check_chain().await?;
         let Some(publication) = self.current.clone() else {
             return Ok(PublishState::Idle);
         };
@@ -161,6 +162,13 @@ impl Publisher {
             key: publication.key,
             embedding: &publication.embedding,
         };
+        // Others may have revealed the same since this began.
+        if publication.transaction.is_none() {
+            let (client, owner) = (self.account.client(), publication.owner);
+            client
+                .check_weights_are_new(&owner, Some(model), &sealed.plaintext_checksum)
+                .await?;
+        }
         let receipt = self.execute(commit.to_kind()?).await?;
         let (epoch, height) = (receipt.epoch, receipt.height);
         let reveal_epoch = epoch.next();
