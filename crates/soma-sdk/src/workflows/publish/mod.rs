@@ -163,15 +163,15 @@ impl Publisher {
         let store = store.into();
         let folder = Folder::open(folder)?;
         let current = peek(folder.path())?;
-        if let Some(current) = &current {
-            if current.owner != account.address() {
-                let (owner, got) = (current.owner, account.address());
-                let text = format!(
-                    "{} holds a publication of {owner}, not of {got}: use its key, or another folder (`--state`)",
-                    folder.path().display()
-                );
-                return Err(SdkError::InvalidArgument(text));
-            }
+        if let Some(current) = &current
+            && current.owner != account.address()
+        {
+            let (owner, got) = (current.owner, account.address());
+            let text = format!(
+                "{} holds a publication of {owner}, not of {got}: use its key, or another folder (`--state`)",
+                folder.path().display()
+            );
+            return Err(SdkError::InvalidArgument(text));
         }
         let mut publisher = Self {
             account,
