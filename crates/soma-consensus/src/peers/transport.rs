@@ -1,8 +1,9 @@
 //! The network in the engine's terms, and its start.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use malachite::app::config::{
     ConsensusConfig as EngineConsensus, NodeConfig as _, ValueSyncConfig,
@@ -29,6 +30,11 @@ use crate::signing::ChainVerifier;
 /// A connection that nobody uses ends after this time.
 const IDLE_CONNECTION: Duration = Duration::from_secs(15 * 60);
 
+/// Time for a node that ended a moment ago in this process to leave its port.
+const LEAVING: Duration = Duration::from_secs(2);
+/// Time between two looks at a port.
+const LOOK: Duration = Duration::from_millis(50);
+
 type Started = (
     NetworkRef<SomaContext>,
     mpsc::Sender<NetworkMsg<SomaContext>>,
@@ -43,7 +49,7 @@ pub(crate) async fn start(
     guard: Arc<Guard>,
     verifier: ChainVerifier,
 ) -> Result<Started, ConsensusError> {
-    check_free(&config.consensus().p2p.listen_addr.to_string())?;
+    check_free(&config.consensus().p2p.listen_addr.to_string()).await?;
     let args = Args {
         identity,
         config: network(config.consensus(), config.value_sync(), verifier.chain_id())?,
@@ -68,15 +74,23 @@ pub(crate) async fn start(
 
 /// Checks that this program can listen at a multiaddress. The engine would go on without a word where
 /// it cannot, and share a port with another node where the system lets it.
-fn check_free(address: &str) -> Result<(), ConsensusError> {
+async fn check_free(address: &str) -> Result<(), ConsensusError> {
     let Some(at) = socket_of(address) else {
         return Ok(());
     };
-    let listening = TcpListener::bind(at);
-    listening.map(|_| ()).map_err(|error| {
-        let address = address.to_owned();
-        ConsensusError::Listen { address, error }
-    })
+    let begin = Instant::now();
+    loop {
+        match TcpListener::bind(at) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && begin.elapsed() < LEAVING => {
+                tokio::time::sleep(LOOK).await;
+            }
+            Err(error) => {
+                let address = address.to_owned();
+                return Err(ConsensusError::Listen { address, error });
+            }
+        }
+    }
 }
 
 /// The socket of `/ip4/…/tcp/…` and `/ip6/…/tcp/…`.
@@ -162,21 +176,31 @@ fn network(
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_address_that_cannot_be_listened_on_is_refused() {
+    #[tokio::test]
+    async fn an_address_that_cannot_be_listened_on_is_refused() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let taken = listener.local_addr().unwrap().port();
-        let refused = |address: &str| check_free(address).unwrap_err().to_string();
-        let text = refused(&format!("/ip4/0.0.0.0/tcp/{taken}"));
-        assert!(
-            text.contains(&format!("/ip4/0.0.0.0/tcp/{taken}")),
-            "{text}"
-        );
+        let address = format!("/ip4/0.0.0.0/tcp/{taken}");
+        let text = check_free(&address).await.unwrap_err().to_string();
+        assert!(text.contains(&address), "{text}");
         // An address of documentation: no machine has it.
-        let text = refused("/ip4/192.0.2.1/tcp/0");
+        let refused = check_free("/ip4/192.0.2.1/tcp/0").await.unwrap_err();
+        let text = refused.to_string();
         assert!(text.contains("consensus.listen"), "{text}");
         for free in ["/ip4/127.0.0.1/tcp/0", "/dns4/here/tcp/1"] {
-            check_free(free).unwrap();
+            check_free(free).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_port_that_gets_free_in_a_moment_is_waited_for() {
+        let leaving = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = leaving.local_addr().unwrap().port();
+        let address = format!("/ip4/127.0.0.1/tcp/{port}");
+        let free = tokio::spawn(async move { check_free(&address).await });
+        tokio::time::sleep(3 * LOOK).await;
+        assert!(!free.is_finished());
+        drop(leaving);
+        free.await.unwrap().unwrap();
     }
 }

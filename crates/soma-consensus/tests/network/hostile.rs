@@ -187,8 +187,13 @@ async fn a_node_of_another_chain_is_sent_away() {
     known.has_peers(4).await;
     assert_eq!(*stranger.peers.borrow(), 0);
     for place in 0..4 {
-        let peers = network.running(place).handle.observer().peers().await;
-        assert!(peers.iter().any(|peer| peer.id == known.id));
+        let observer = network.running(place).handle.observer();
+        let mut peers = observer.peers().await;
+        // The other end may know it a moment earlier.
+        while !peers.iter().any(|peer| peer.id == known.id) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            peers = observer.peers().await;
+        }
         assert!(peers.iter().all(|peer| peer.id != stranger.id));
     }
     network.stop_all().await;

@@ -163,16 +163,6 @@ impl Publisher {
         let store = store.into();
         let folder = Folder::open(folder)?;
         let current = peek(folder.path())?;
-        if let Some(current) = &current
-            && current.owner != account.address()
-        {
-            let (owner, got) = (current.owner, account.address());
-            let text = format!(
-                "{} holds a publication of {owner}, not of {got}: use its key, or another folder (`--state`)",
-                folder.path().display()
-            );
-            return Err(SdkError::InvalidArgument(text));
-        }
         let mut publisher = Self {
             account,
             store,
@@ -184,6 +174,16 @@ impl Publisher {
             // A reveal that waits must not end because its node is late.
             Err(error) if error.is_retryable() && publisher.needs_reveal() => {}
             checked => checked?,
+        }
+        if let Some(current) = &publisher.current
+            && current.owner != publisher.account.address()
+        {
+            let (owner, got) = (current.owner, publisher.account.address());
+            let text = format!(
+                "{} holds a publication of {owner}, not of {got}: use its key, or another folder (`--state`)",
+                publisher.folder.path().display()
+            );
+            return Err(SdkError::InvalidArgument(text));
         }
         Ok(publisher)
     }
