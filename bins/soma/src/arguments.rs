@@ -57,6 +57,9 @@ pub enum Command {
     /// Show the balance of an address
     Balance(balance::Balance),
     /// Show what an address earned and lost
+    ///
+    /// Rewards and slashes of a pool are listed for the owner of the model or the validator, and are
+    /// of all who stake there. What a stake of your own has become shows `soma objects list`.
     Earnings(earnings::Earnings),
     /// Send SOMA to an address
     #[command(visible_alias = "transfer")]

@@ -275,7 +275,9 @@ impl CliError {
             "ModelNotFound" => "list the models with `soma model list`",
             "TargetNotFound" => "list the targets with `soma target list`",
             "CommissionRateTooHigh" => "a commission is at most 10000 basis points",
-            "NotConfigured" => "set the URL in the environment: `soma env new NAME --rpc URL …`",
+            "NotConfigured" => {
+                "set the URL in the environment: `soma env new NAME --rpc URL --scorer URL …`"
+            }
             "WrongChain" => {
                 "another network is at the environment's URL than when it was made; add that network \
                  with `soma env new NAME --rpc URL`"

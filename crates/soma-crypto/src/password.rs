@@ -54,7 +54,7 @@ pub enum PasswordError {
     Differ,
     /// There is no terminal, or it cannot be read.
     #[error(
-        "cannot ask for the password: {0}; without a terminal use `env:VARIABLE` or `file:PATH`"
+        "cannot ask for the password: {0}; without a terminal it comes from a variable or a file"
     )]
     Prompt(#[source] io::Error),
     /// Ctrl-C was typed instead.

@@ -124,6 +124,13 @@ def test_files_are_sealed_and_opened_in_place(tmp_path):
     with pytest.raises(ValueError):
         SomaClient.decrypt_weights_file(sealed, tmp_path / "other", bytes(32))
     assert not (tmp_path / "other").exists()
+    # In place a fresh key could be lost with the weights; with one's own it is safe.
+    with pytest.raises(ValueError, match="key: "):
+        SomaClient.encrypt_weights_file(source, source)
+    assert source.read_bytes() == plain
+    SomaClient.encrypt_weights_file(source, source, done.key)
+    SomaClient.decrypt_weights_file(source, source, done.key)
+    assert source.read_bytes() == plain
     for missing in (tmp_path / "missing", tmp_path):
         with pytest.raises(soma_sdk.FileError):
             SomaClient.commitment_file(missing)

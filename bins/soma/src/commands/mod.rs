@@ -12,6 +12,7 @@ pub mod model;
 pub mod network;
 mod node_file;
 pub mod objects;
+mod published;
 pub mod score;
 pub mod send;
 pub mod stake;

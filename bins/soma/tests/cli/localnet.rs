@@ -286,7 +286,11 @@ pub(crate) fn active_model(bench: &Bench) -> String {
          --embedding {embedding}",
         file.display()
     );
-    assert_eq!(soma.json(&commit)["status"], "success");
+    // Nothing lies there.
+    let asked = soma.run(&commit);
+    assert_ne!(asked.code, 0);
+    assert!(asked.err.contains("take that for fraud"), "{}", asked.err);
+    assert_eq!(soma.json(&format!("{commit} --yes"))["status"], "success");
     let reveal = format!("model reveal {model} --decryption-key {key} --embedding {embedding}");
     assert_eq!(soma.fails(&reveal)["code"], "ModelRevealEpochMismatch");
     bench.advance_epoch();
@@ -303,7 +307,7 @@ pub(crate) fn submission(bench: &Bench, target: &str, model: &str, text: &str) -
     let direction = direction_of(bench, target);
     format!(
         "target submit --target-id {target} --data-file {} --data-url http://a/d --model-id {model} \
-         --embedding {direction} --loss-score 2.5",
+         --embedding {direction} --loss-score 2.5 --yes",
         data.display()
     )
 }

@@ -70,7 +70,7 @@ impl Engine {
         };
         mend_wal(&wal).map_err(log_fails)?;
         let head = application.head().header.height;
-        let voted = voted_beyond(folder, &wal, head).map_err(log_fails)?;
+        let voted = voted_beyond(folder, &wal, head)?;
         if let (Some(voted), Some(_)) = (voted, &identity.validator) {
             return Err(ConsensusError::LostBlocks { voted, head });
         }

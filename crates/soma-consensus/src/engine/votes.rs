@@ -1,13 +1,21 @@
 //! The height up to which this node may have voted, whatever became of its chain.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
 use soma_types::Height;
 
+use crate::error::ConsensusError;
+
 /// Bytes of a write-ahead log without entries: four of a version, eight of the height.
 const EMPTY_WAL_BYTES: u64 = 12;
+/// The version's bytes.
+const WAL_VERSION: [u8; 4] = 1_u32.to_be_bytes();
+/// Bytes of an entry before its data.
+const ENTRY_HEAD: usize = 1 + 8 + 4;
+/// No chain gets here in a million years: a log of such a height is damaged.
+const HEIGHT_LIMIT: Height = 1 << 48;
 /// Holds the height of votes on blocks that the chain lost: the log itself goes on from where the
 /// chain is.
 const LOST: &str = "voted";
@@ -35,31 +43,130 @@ pub(super) fn mend_wal(path: &Path) -> io::Result<()> {
 /// The height of votes that this node may have given and that neither its chain, whose last block is
 /// `head`, nor its log knows: blocks are lost then, and it must not vote again before its chain has
 /// that height. It is kept in `folder` until then, also while the node runs without its key.
-pub(super) fn voted_beyond(folder: &Path, wal: &Path, head: Height) -> io::Result<Option<Height>> {
+///
+/// # Errors
+/// [`ConsensusError::DamagedLog`], and [`ConsensusError::Log`] when a file fails.
+pub(super) fn voted_beyond(
+    folder: &Path,
+    wal: &Path,
+    head: Height,
+) -> Result<Option<Height>, ConsensusError> {
     let kept = folder.join(LOST);
+    let fails = |error| ConsensusError::Log {
+        path: kept.clone(),
+        error,
+    };
     // The height in work, whose votes the log has. Of votes at a kept height no log knows any more.
-    let logged = logged_height(wal)?.filter(|height| *height > head.saturating_add(1));
-    let lost = kept_height(&kept)?.filter(|height| *height > head);
+    let logged = logged_height(wal, head)?.filter(|height| *height > head.saturating_add(1));
+    let lost = kept_height(&kept).map_err(fails)?;
+    let lost = lost.filter(|height| *height > head);
     if let Some(voted) = logged.max(lost) {
-        keep(folder, &kept, voted)?;
+        keep(folder, &kept, voted).map_err(fails)?;
         return Ok(Some(voted));
     }
     match fs::remove_file(&kept) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(fails(error)),
         _ => Ok(None),
     }
 }
 
 /// The height in work when the log at `path` was written last; `None` when there is no such log yet.
-fn logged_height(path: &Path) -> io::Result<Option<Height>> {
-    let mut head = [0; EMPTY_WAL_BYTES as usize];
-    match File::open(path).and_then(|mut file| file.read_exact(&mut head)) {
-        Ok(()) => Ok(head.last_chunk().copied().map(Height::from_be_bytes)),
-        Err(error) if [ErrorKind::NotFound, ErrorKind::UnexpectedEof].contains(&error.kind()) => {
-            Ok(None)
+///
+/// Whatever is damaged is told here: the engine cuts a log at the first entry that it cannot read,
+/// and at the next start nobody would know of the votes behind it.
+fn logged_height(path: &Path, head: Height) -> Result<Option<Height>, ConsensusError> {
+    let log = match fs::read(path) {
+        Ok(log) => log,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let path = path.to_owned();
+            return Err(ConsensusError::Log { path, error });
         }
-        Err(error) => Err(error),
+    };
+    let Some((begin, entries)) = log.split_at_checked(EMPTY_WAL_BYTES as usize) else {
+        return Ok(None);
+    };
+    let damaged = |reason: String| ConsensusError::DamagedLog {
+        path: path.to_owned(),
+        reason,
+    };
+    // A height of a damaged log would keep the key away for ever.
+    if !begin.starts_with(&WAL_VERSION) {
+        return Err(damaged("it does not begin as one".to_owned()));
     }
+    let height = begin.last_chunk().copied().map(Height::from_be_bytes);
+    if let Some(height) = height.filter(|height| *height >= HEIGHT_LIMIT) {
+        return Err(damaged(format!("it says to be of height {height}")));
+    }
+    // Of a height that is decided the engine keeps nothing.
+    let height = height.filter(|height| *height > head);
+    if height.is_some() {
+        check_entries(entries).map_err(|at| {
+            let at = at + EMPTY_WAL_BYTES as usize;
+            damaged(format!("its entry at byte {at} is not as it was written"))
+        })?;
+    }
+    Ok(height)
+}
+
+/// Checks a log's entries: a byte (0), eight of the length, four of the CRC-32, the data. One that a
+/// crash cut may be the last, and was synced by nobody: no vote of it was sent. Gives the place of
+/// what is damaged.
+fn check_entries(entries: &[u8]) -> Result<(), usize> {
+    let mut rest = entries;
+    while !rest.is_empty() {
+        let at = entries.len() - rest.len();
+        match entry(rest) {
+            Entry::Whole(after) => rest = after,
+            Entry::Damaged => return Err(at),
+            // A damaged length looks like a cut: then there are more entries behind, or its data is
+            // whole without it.
+            Entry::Cut => {
+                let is_whole = |at| matches!(entry(&rest[at..]), Entry::Whole(_));
+                let hides_more = (1..rest.len()).any(is_whole);
+                let hides_itself =
+                    rest.split_first_chunk::<ENTRY_HEAD>()
+                        .is_some_and(|(head, data)| {
+                            !data.is_empty() && crc_of(head) == crc32fast::hash(data)
+                        });
+                return match hides_more || hides_itself {
+                    true => Err(at),
+                    false => Ok(()),
+                };
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What lies at the beginning of some bytes of a log.
+enum Entry<'a> {
+    /// An entry, and these bytes after it.
+    Whole(&'a [u8]),
+    /// The beginning of one.
+    Cut,
+    /// No entry that the engine writes.
+    Damaged,
+}
+
+fn entry(bytes: &[u8]) -> Entry<'_> {
+    let Some((head, after)) = bytes.split_first_chunk::<ENTRY_HEAD>() else {
+        return Entry::Cut;
+    };
+    let length = head[1..9].first_chunk().copied().map(u64::from_be_bytes);
+    let length = length.and_then(|length| usize::try_from(length).ok());
+    let Some((data, after)) = length.and_then(|length| after.split_at_checked(length)) else {
+        return Entry::Cut;
+    };
+    // The engine writes nothing empty, and compresses nothing.
+    match head[0] == 0 && !data.is_empty() && crc_of(head) == crc32fast::hash(data) {
+        true => Entry::Whole(after),
+        false => Entry::Damaged,
+    }
+}
+
+fn crc_of(head: &[u8; ENTRY_HEAD]) -> u32 {
+    head.last_chunk().copied().map_or(0, u32::from_be_bytes)
 }
 
 fn kept_height(path: &Path) -> io::Result<Option<Height>> {
@@ -88,8 +195,18 @@ fn keep(folder: &Path, path: &Path, height: Height) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    /// Where the entries of [`write_log`] begin, and where the last ends.
+    const ENTRIES: [usize; 4] = [12, 12 + 13 + 20, 12 + 2 * 13 + 60, 12 + 3 * 13 + 120];
+
     fn write_log(path: &Path, height: Height) {
-        let log = [&[0, 0, 0, 1][..], &height.to_be_bytes(), b"entries"].concat();
+        let mut log = [&WAL_VERSION[..], &height.to_be_bytes()].concat();
+        for (number, length) in [20_u64, 40, 60].into_iter().enumerate() {
+            let data = vec![number as u8 + 1; length as usize];
+            log.push(0);
+            log.extend(length.to_be_bytes());
+            log.extend(crc32fast::hash(&data).to_be_bytes());
+            log.extend(data);
+        }
         fs::write(path, log).unwrap();
     }
 
@@ -97,11 +214,43 @@ mod tests {
     fn the_log_says_at_which_height_it_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("consensus.wal");
-        assert_eq!(logged_height(&path).unwrap(), None);
+        assert_eq!(logged_height(&path, 76).unwrap(), None);
         fs::write(&path, [0; 5]).unwrap();
-        assert_eq!(logged_height(&path).unwrap(), None);
+        assert_eq!(logged_height(&path, 76).unwrap(), None);
         write_log(&path, 77);
-        assert_eq!(logged_height(&path).unwrap(), Some(77));
+        assert_eq!(logged_height(&path, 76).unwrap(), Some(77));
+    }
+
+    #[test]
+    fn a_damaged_log_is_told_and_its_height_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let path = folder.join("consensus.wal");
+        write_log(&path, 77);
+        let good = fs::read(&path).unwrap();
+        assert_eq!(good.len(), ENTRIES[3]);
+        // A bit anywhere; of the height only what no chain gets to.
+        let bits = (0..4).chain([4, 5]).chain(12..good.len());
+        for at in bits {
+            let mut bytes = good.clone();
+            bytes[at] ^= 0x10;
+            fs::write(&path, bytes).unwrap();
+            let error = voted_beyond(folder, &path, 76).unwrap_err();
+            assert!(
+                matches!(error, ConsensusError::DamagedLog { .. }),
+                "{error}"
+            );
+            assert!(!folder.join(LOST).exists());
+        }
+        // The good one, put back; and one that a crash cut in its last entry.
+        for length in [good.len(), good.len() - 1, ENTRIES[2] + 5, ENTRIES[2], 12] {
+            fs::write(&path, &good[..length]).unwrap();
+            let height = voted_beyond(folder, &path, 76).unwrap();
+            assert_eq!(height, None, "{length} bytes");
+        }
+        // Votes of a decided height are of no use any more.
+        fs::write(&path, [&good[..12], b"damaged"].concat()).unwrap();
+        assert_eq!(voted_beyond(folder, &path, 77).unwrap(), None);
     }
 
     #[test]

@@ -106,8 +106,8 @@ fn socket_of(address: &str) -> Option<SocketAddr> {
     }
 }
 
-/// What peers say that they speak. Those that say something else are sent away: so nodes of another
-/// chain are, with a line in the log.
+/// What peers say that they speak. Those that say something else are sent away, as nodes of another
+/// chain do.
 pub fn protocol(chain_id: ChainId) -> String {
     format!("/soma/{chain_id}/1")
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use soma_service::RateConfig;
-use soma_types::{Address, Genesis, ParameterOverrides, Shannons};
+use soma_types::{Address, Genesis, ParameterOverrides, ParameterTable, Shannons};
 
 use super::{Addresses, LocalnetError, files};
 use crate::admin::AdminConfig;
@@ -138,6 +138,9 @@ impl LocalnetConfig {
         for (name, value) in &self.parameters {
             wanted.push(("parameters", name, *value));
         }
+        let table = ParameterTable::new(genesis.parameters.clone());
+        let parameters = table.and_then(|table| table.at(genesis.protocol_version));
+        let parameters = parameters.ok();
         let fixed = |setting, stored, asked| LocalnetError::Fixed {
             setting,
             stored,
@@ -145,11 +148,11 @@ impl LocalnetConfig {
             dir: dir.to_owned(),
         };
         for (setting, name, value) in wanted {
-            let stored = genesis.parameters.get(name).copied();
+            let stored = parameters.as_ref().and_then(|stored| stored.get(name));
             if stored != Some(value) {
                 let show = |value: Option<u64>| match value {
                     Some(value) => format!("{name} = {value}"),
-                    None => format!("{name} of the protocol version"),
+                    None => format!("no {name}"),
                 };
                 return Err(fixed(setting, show(stored), show(Some(value))));
             }

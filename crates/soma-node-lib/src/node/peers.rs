@@ -84,8 +84,8 @@ impl Watch {
         if self.lonely.look(Instant::now(), peers == 0 && expected > 0) {
             tracing::warn!(
                 expected,
-                "no peer is connected; check that those in `consensus.persistent_peers` run and can \
-                 be reached"
+                "no peer is connected; check that those in `consensus.persistent_peers` run, can be \
+                 reached, and have the same `genesis.json`: nodes of another chain are sent away"
             );
         }
     }

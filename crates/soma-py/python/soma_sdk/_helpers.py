@@ -1,6 +1,7 @@
 """What needs no client: sealed weights, checksums, money, scores."""
 
 import json
+import os
 from types import SimpleNamespace
 
 from soma_sdk import _arguments as arguments
@@ -27,10 +28,14 @@ def decrypt_weights(data, key):
 def encrypt_weights_file(source, destination, key=None):
     """Seals the file `source` into the file `destination`, in constant memory.
 
-    Gives a namespace: `key`, and of the sealed file `checksum` and `size`; `plaintext_checksum`.
+    Gives a namespace: `key`, and of the sealed file `checksum` and `size`; `plaintext_checksum`. To
+    seal a file in place, give a key: a fresh one would be lost with whatever ends the call early,
+    and the weights with it.
     """
     source = arguments.path("source", source)
     destination = arguments.path("destination", destination)
+    if key is None and os.path.exists(destination) and os.path.samefile(source, destination):
+        raise ValueError("key: is needed to seal a file in place, or name another destination")
     key = _native.fresh_key() if key is None else arguments.key("key", key)
     return _file_report(key, _native.seal_file(source, destination, key))
 

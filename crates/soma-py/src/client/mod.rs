@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use soma_sdk::SdkError;
-use soma_types::TransactionKind;
+use soma_types::{Parameters, TransactionKind};
 use tokio::sync::Semaphore;
 
 use self::scored::Scored;
@@ -130,6 +130,19 @@ impl Client {
 fn failed(label: &'static str, error: SdkError) -> Failure {
     let error = Box::new(error);
     Failure::Transaction { label, error }
+}
+
+/// Checks that an embedding has as many numbers as those of the network. The chain would say so for
+/// a fee.
+fn check_dim(embedding: &[f32], network: &Parameters) -> Result<(), Failure> {
+    let (got, dim) = (embedding.len(), network.target_embedding_dim);
+    match got as u64 == dim {
+        true => Ok(()),
+        false => {
+            let text = format!("has {got} numbers, this network's have {dim}");
+            Err(Failure::argument("embedding", text))
+        }
+    }
 }
 
 /// Raises what is wrong with an argument.

@@ -8,7 +8,7 @@ use soma_sdk::SubmitData;
 use soma_types::target::SubmissionFault;
 use soma_types::{Loss, TransactionKind};
 
-use super::{Called, Client, checked, failed};
+use super::{Called, Client, check_dim, checked, failed};
 use crate::arguments::{embedding as check_embedding, parse, url as check_url};
 use crate::bridge::{Reply, blocking};
 use crate::errors::Failure;
@@ -41,6 +41,14 @@ impl Client {
         let scored = Arc::clone(&self.scored);
         self.call(py, move |sdk| async move {
             let size = data.len() as u64;
+            let parameters = sdk.parameters().await;
+            let parameters = parameters.map_err(|error| failed("SubmitData", error))?;
+            check_dim(&embedding, &parameters)?;
+            let max = parameters.max_submission_data_size;
+            if size > max {
+                let text = format!("has {size} bytes, more than the {max} that the network takes");
+                return Err(Failure::argument("data", text));
+            }
             let checksum = blocking(move || Ok(soma_crypto::checksum(&data[..]))).await?;
             let versions = scored.versions(&sdk, target, &checksum, model).await?;
             let submit = SubmitData {

@@ -6,12 +6,12 @@ use pyo3::prelude::*;
 use serde_json::json;
 use soma_crypto::sealed::{self, SealError};
 use soma_sdk::CommitModel;
-use soma_sdk::account::{pay_many, raw_embedding};
+use soma_sdk::account::pay_many;
 use soma_types::{
     ModelId, Payment, Shannons, SignedTransaction, Transaction, TransactionKind, WeightsKey,
 };
 
-use super::{Called, Client, checked, failed};
+use super::{Called, Client, check_dim, checked, failed};
 use crate::arguments::{decode, embedding as check_embedding, parse, url as check_url};
 use crate::bridge::{Reply, blocking};
 use crate::errors::Failure;
@@ -177,14 +177,8 @@ impl Client {
             let report = report.await?;
             // The chain takes commitments to any embedding, and refuses the reveals.
             let parameters = sdk.parameters().await;
-            let dim = parameters
-                .map_err(|error| failed("CommitModel", error))?
-                .target_embedding_dim;
-            let got = embedding.len();
-            if got as u64 != dim {
-                let text = format!("has {got} numbers, this network's have {dim}");
-                return Err(Failure::argument("embedding", text));
-            }
+            let parameters = parameters.map_err(|error| failed("CommitModel", error))?;
+            check_dim(&embedding, &parameters)?;
             let commit = CommitModel {
                 model,
                 url: &weights_url,
@@ -210,14 +204,15 @@ impl Client {
     ) -> Called<'py> {
         let model = checked(py, parse("model_id", model_id))?;
         let key = checked(py, parse("decryption_key", decryption_key))?;
-        let embedding = raw_embedding(&embedding);
-        let embedding = embedding.map_err(|error| Failure::argument("embedding", error));
-        let kind = TransactionKind::RevealModel {
-            model,
-            key,
-            embedding: checked(py, embedding)?,
-        };
-        self.execute(py, signer, "RevealModel", kind)
+        checked(py, check_embedding("embedding", &embedding))?;
+        let signer = signer.key.clone();
+        self.call(py, move |sdk| async move {
+            let failed = |error| failed("RevealModel", error);
+            check_dim(&embedding, &sdk.parameters().await.map_err(failed)?)?;
+            let account = sdk.account(signer);
+            let receipt = account.reveal_model(model, key, &embedding).await;
+            Reply::json(&receipt.map_err(failed)?)
+        })
     }
 
     /// Changes a model's commission from the next epoch on.

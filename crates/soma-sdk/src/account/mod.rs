@@ -169,6 +169,12 @@ fn embedding(values: &[f32]) -> Result<soma_types::Embedding, SdkError> {
 fn url(text: &str) -> Result<soma_types::Url, SdkError> {
     let fail = |reason: String| SdkError::InvalidArgument(format!("URL `{text}`: {reason}"));
     let parsed = reqwest::Url::parse(text).map_err(|error| fail(error.to_string()))?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        // Not repeated: it would stand in logs.
+        let reason = "a URL with a user name or password is refused by validators, and would show \
+                      them to everybody; publish it under one without";
+        return Err(SdkError::InvalidArgument(reason.to_owned()));
+    }
     if !["https", "http", "file"].contains(&parsed.scheme()) {
         let reason = "validators cannot open it, and count what lies there as missing; publish it \
                       under an https or http URL";
@@ -186,6 +192,8 @@ mod tests {
         for good in ["https://a.example/b", "http://127.0.0.1:1/b", "file:///a/b"] {
             assert_eq!(url(good).unwrap().to_string(), good);
         }
+        let error = url("https://me:secret@a.example/b").unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
         for bad in ["s3://bucket/key", "ftp://a/b", "a/b", "", "data:,x"] {
             let error = url(bad).unwrap_err();
             assert!(matches!(&error, SdkError::InvalidArgument(text) if text.contains("URL")));

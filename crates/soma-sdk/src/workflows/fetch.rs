@@ -1,5 +1,6 @@
 //! Downloading what the chain names: data of submissions, weights of models.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ impl Downloads {
             checksum: fill.data.checksum,
             size: fill.data.size,
         };
-        let part = beside(to);
+        let part = beside(to, &blob)?;
         self.fetch(&blob, &format!("/v1/targets/{target}/data"), &part)
             .await?;
         put(&part, to)?;
@@ -75,8 +76,7 @@ impl Downloads {
         model: &ModelId,
         to: &Path,
     ) -> Result<WeightsView, SdkError> {
-        let part = beside(to);
-        let weights = self.fetch_weights(model, &part).await?;
+        let (weights, part) = self.fetch_weights(model, to).await?;
         put(&part, to)?;
         Ok(weights)
     }
@@ -88,8 +88,7 @@ impl Downloads {
     /// As [`Downloads::sealed_weights`]; [`BlobError::Sealed`] and
     /// [`BlobError::PlaintextMismatch`] when they are not what the owner committed to.
     pub async fn weights(&self, model: &ModelId, to: &Path) -> Result<WeightsView, SdkError> {
-        let part = beside(to);
-        let weights = self.fetch_weights(model, &part).await?;
+        let (weights, part) = self.fetch_weights(model, to).await?;
         let (sealed, place, named) = (part.clone(), to.to_owned(), weights.clone());
         let opened = tokio::task::spawn_blocking(move || open(&sealed, &place, &named));
         let opened = opened
@@ -123,12 +122,8 @@ impl Downloads {
                 format!("the fill of target {target} has pinned no weights of model {model}");
             SdkError::InvalidArgument(text)
         })?;
-        let blob = BlobRef {
-            url: weights.url.clone(),
-            checksum: weights.checksum,
-            size: weights.size,
-        };
-        let part = beside(to);
+        let blob = blob_of(&weights);
+        let part = beside(to, &blob)?;
         self.fetch(
             &blob,
             &format!("/v1/targets/{target}/weights/{model}"),
@@ -139,7 +134,12 @@ impl Downloads {
         Ok(weights)
     }
 
-    async fn fetch_weights(&self, model: &ModelId, to: &Path) -> Result<WeightsView, SdkError> {
+    /// Downloads the weights of a model to where they wait for their place `to`.
+    async fn fetch_weights(
+        &self,
+        model: &ModelId,
+        to: &Path,
+    ) -> Result<(WeightsView, PathBuf), SdkError> {
         let view = self.client.model(model, false).await?;
         let Some(weights) = view.weights else {
             let text = match view.status.as_str() {
@@ -148,14 +148,11 @@ impl Downloads {
             };
             return Err(SdkError::InvalidArgument(text));
         };
-        let blob = BlobRef {
-            url: weights.url.clone(),
-            checksum: weights.checksum,
-            size: weights.size,
-        };
-        self.fetch(&blob, &format!("/v1/models/{model}/weights"), to)
+        let blob = blob_of(&weights);
+        let part = beside(to, &blob)?;
+        self.fetch(&blob, &format!("/v1/models/{model}/weights"), &part)
             .await?;
-        Ok(weights)
+        Ok((weights, part))
     }
 
     async fn fetch(&self, blob: &BlobRef, at_node: &str, to: &Path) -> Result<(), SdkError> {
@@ -182,11 +179,28 @@ impl Downloads {
     }
 }
 
-/// Where a file lies until it is whole.
-fn beside(to: &Path) -> PathBuf {
-    let mut name = to.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    to.with_file_name(name)
+fn blob_of(weights: &WeightsView) -> BlobRef {
+    BlobRef {
+        url: weights.url.clone(),
+        checksum: weights.checksum,
+        size: weights.size,
+    }
+}
+
+/// Where a blob lies until it is whole: a download that was broken off goes on there. The name is
+/// its own, so that no file of the user's is written over.
+fn beside(to: &Path, blob: &BlobRef) -> Result<PathBuf, SdkError> {
+    let mut name = OsString::from(".");
+    name.push(to.file_name().unwrap_or_default());
+    name.push(format!(".{}.part", blob.checksum));
+    let part = to.with_file_name(name);
+    // A device would be replaced, and a link followed.
+    for path in [to, &part] {
+        if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+            return Err(file(path, "it is there and no regular file; name another"));
+        }
+    }
+    Ok(part)
 }
 
 fn put(part: &Path, to: &Path) -> Result<(), SdkError> {

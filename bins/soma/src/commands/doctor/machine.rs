@@ -105,7 +105,10 @@ pub(super) fn disk(folder: &Path, size: &ModelConfig) -> Check {
         .and_then(|()| std::fs::remove_file(&probe));
     if let Err(error) = written {
         let found = format!("cannot write {}: {error}", folder.display());
-        let fix = "make the folder writable, or choose another in SOMA_CONFIG_DIR";
+        let fix = match error.kind() {
+            std::io::ErrorKind::StorageFull => "free some space",
+            _ => "make the folder writable, or choose another in SOMA_CONFIG_DIR",
+        };
         return Check::failed("disk", found, fix);
     }
     match fs4::available_space(folder) {

@@ -218,8 +218,15 @@ async fn service(
 }
 
 fn check_url(name: &'static str, text: &str) -> Result<(), Check> {
-    if Url::parse(text).is_ok_and(|url| ["http", "https"].contains(&url.scheme())) {
-        return Ok(());
+    let url = Url::parse(text).ok();
+    let url = url.filter(|url| ["http", "https"].contains(&url.scheme()));
+    if let Some(url) = url {
+        if url.username().is_empty() && url.password().is_none() {
+            return Ok(());
+        }
+        // Not repeated: what is printed here is shown to others.
+        let found = "its URL carries a user name or password, which services do not ask for";
+        return Err(Check::failed(name, found, "give the URL without"));
     }
     let fix = "give the whole URL, such as http://127.0.0.1:9124";
     Err(Check::failed(name, format!("`{text}` is no URL"), fix))
@@ -407,6 +414,8 @@ mod tests {
     #[test]
     fn what_is_no_url_is_called_so() {
         assert!(check_url("scorer", "http://127.0.0.1:1").is_ok());
+        let check = check_url("scorer", "http://me:secret@a.example").unwrap_err();
+        assert!(!format!("{check:?}").contains("secret"), "{check:?}");
         for text in ["foo", "foo:1", "", "ftp://a"] {
             let check = check_url("scorer", text).unwrap_err();
             assert_eq!(check.state, State::Failed);

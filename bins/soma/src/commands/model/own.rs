@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use soma_blobs::BlobRef;
 use soma_sdk::account::{created_model, raw_embedding};
 use soma_sdk::types::{ModelId, Shannons, TransactionKind, WeightsKey};
 use soma_sdk::{Client, CommitModel};
@@ -9,6 +10,7 @@ use soma_sdk::{Client, CommitModel};
 use super::check::{check_embedding, check_sealed, network_size};
 use super::commits::{self, KeptCommit};
 use super::reveals::{self, Due};
+use crate::commands::published::confirm_published;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
@@ -97,6 +99,12 @@ pub(super) async fn process_commit(
     client
         .check_weights_are_new(&owner, Some(model), &report.plaintext_checksum)
         .await?;
+    let blob = BlobRef {
+        url: url.to_owned(),
+        checksum: report.ciphertext_checksum,
+        size: report.sealed_len,
+    };
+    confirm_published(context, &blob).await?;
     let status = client.status().await?;
     let view = client.model(&model, false).await?;
     if let Some(before) = view.pending.filter(|_| view.status == "active")

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use soma_blobs::BlobRef;
 use soma_crypto::keystore::KeyIdentity;
 use soma_sdk::types::ModelId;
 use soma_sdk::workflows::{Hit, Scored};
@@ -10,6 +11,7 @@ use soma_sdk::{Client, ModelVersion, SubmitData};
 
 use super::TargetArgument;
 use crate::commands::model::read_embedding;
+use crate::commands::published::confirm_published;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
@@ -64,7 +66,15 @@ impl Submit {
         let (hit, scored_with) = self.claimed(context, &client, &data).await?;
         let (checksum, size) = (soma_crypto::checksum(&data), data.len() as u64);
         let url = match &self.data_url {
-            Some(url) => url.clone(),
+            Some(url) => {
+                let blob = BlobRef {
+                    url: url.clone(),
+                    checksum,
+                    size,
+                };
+                confirm_published(context, &blob).await?;
+                blob.url
+            }
             None => {
                 let blob = self.storage.store(context)?.publish_bytes(data).await?;
                 context.say(&format!("Uploaded: {}", blob.url));

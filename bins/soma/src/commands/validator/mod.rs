@@ -13,7 +13,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use soma_crypto::SecretKey;
 use soma_crypto::key_file;
-use soma_sdk::types::{ModelFault, ModelId, TransactionKind};
+use soma_sdk::types::{Bps, ModelFault, ModelId, TransactionKind};
 
 use crate::arguments::{OptionalAddress, either};
 use crate::context::Context;
@@ -177,6 +177,10 @@ impl Validator {
             ValidatorCommand::Leave { options } => (TransactionKind::RemoveValidator, options),
             ValidatorCommand::SetCommissionRate { rate, options } => {
                 let commission_bps = rate.value()?;
+                if Bps::new(commission_bps).is_none() {
+                    let text = format!("{commission_bps} basis points are more than 10000 (100 %)");
+                    return Err(CliError::Usage(text));
+                }
                 let kind = TransactionKind::SetValidatorCommission { commission_bps };
                 (kind, options)
             }
