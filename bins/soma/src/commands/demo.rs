@@ -84,6 +84,7 @@ impl Demo {
     pub(super) async fn run(self, context: &Context) -> Result<Output, CliError> {
         let config = self.config()?;
         // Minutes before there is something to write.
+        let was_there = self.report.exists();
         File::options()
             .append(true)
             .create(true)
@@ -96,6 +97,10 @@ impl Demo {
             () = stop_signal() => Err(CliError::Stopped),
         };
         watch.end();
+        if outcome.is_err() && !was_there {
+            // Nothing is in it. One that stays is no harm.
+            let _ = std::fs::remove_file(&self.report);
+        }
         let output = finish(&outcome?, &self.report)?;
         context.say(&format!("Report: {}", self.report.display()));
         Ok(output)

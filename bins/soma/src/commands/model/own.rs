@@ -92,13 +92,13 @@ pub(super) async fn process_commit(
         embedding: &commit.embedding,
     };
     let kind = transaction.to_kind()?;
-    if !options.sends() {
-        return process(context, options, kind).await;
-    }
     let owner = sender(context, options)?;
     client
         .check_weights_are_new(&owner, Some(model), &report.plaintext_checksum)
         .await?;
+    if !options.sends() {
+        return process(context, options, kind).await;
+    }
     let blob = BlobRef {
         url: url.to_owned(),
         checksum: report.ciphertext_checksum,
