@@ -44,6 +44,10 @@ async def test_a_validator_changes_its_addresses(network, admin):
     await client.advance_epoch()
     metadata = (await only_validator(client)).metadata
     assert metadata.p2p_address == address and metadata.next_epoch_p2p_address is None
+    # Nobody could connect there.
+    for bad in ("", "x", "http://127.0.0.1:1", "127.0.0.1:1", "/ip4/1.2.3.4/tcp/99999", "/ip4//tcp/1"):
+        with pytest.raises(ValueError, match="next_epoch_p2p_address: "):
+            await client.update_validator_metadata(network.validator(), next_epoch_p2p_address=bad)
 
 
 async def test_reports_of_validators_need_another_validator(network, admin):

@@ -206,6 +206,20 @@ def items(name, value):
         raise ValueError(f"{name}: must be a list, got {type(value).__name__}") from None
 
 
+_PEER = re.compile(r"/(ip4|ip6|dns|dns4|dns6)/[^/\s]+/(tcp|udp)/([0-9]{1,5})(/\S*)?")
+
+
+def peer_address(name, value):
+    """Where validators connect: a multiaddress, or one in BCS encoding."""
+    value = encoded_text(name, value)
+    found = _PEER.fullmatch(value)
+    if not found or not 0 < int(found[3]) < 65_536:
+        raise ValueError(
+            f"{name}: must be a multiaddress such as /ip4/203.0.113.7/tcp/8084, got {_shown(value)}"
+        )
+    return value
+
+
 def encoded_text(name, value):
     """A text as it is, or from its canonical encoding: its length, then UTF-8."""
     if isinstance(value, str):

@@ -46,7 +46,7 @@ class ValidatorCalls(Calls):
                     f"{argument}: validators of this network have one key; give the one of "
                     "pubkey_bytes, or no bytes"
                 )
-        p2p_address = arguments.encoded_text("p2p_address", p2p_address)
+        p2p_address = arguments.peer_address("p2p_address", p2p_address)
         if arguments.encoded_text("primary_address", primary_address) not in ("", p2p_address):
             raise ValueError(
                 "primary_address: validators of this network connect at their p2p_address; give "
@@ -101,6 +101,9 @@ class ValidatorCalls(Calls):
         def text(argument, value):
             return None if value is None else arguments.encoded_text(argument, value)
 
+        def peer(argument, value):
+            return None if value is None else arguments.peer_address(argument, value)
+
         def data(argument, value):
             return None if value is None else arguments.data(argument, value)
 
@@ -108,7 +111,7 @@ class ValidatorCalls(Calls):
             await self._native.update_validator_metadata(
                 signer,
                 text("next_epoch_network_address", next_epoch_network_address),
-                text("next_epoch_p2p_address", next_epoch_p2p_address),
+                peer("next_epoch_p2p_address", next_epoch_p2p_address),
                 text("next_epoch_proxy_address", next_epoch_proxy_address),
                 data("next_epoch_protocol_pubkey", next_epoch_protocol_pubkey),
                 data("next_epoch_proof_of_possession", next_epoch_proof_of_possession),
