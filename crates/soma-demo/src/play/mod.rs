@@ -86,18 +86,12 @@ pub(crate) async fn play(
 ) -> Result<Outcome, DemoError> {
     step("Starting the network.");
     let network = start(config, specialists.len()).await?;
-    let stop = network.node().stop().clone();
-    let played = tokio::select! {
-        biased;
-        () = stop.cancelled() => None,
-        played = play_on(&network, config, domains, specialists, folder, step) => Some(played),
-    };
+    let result = play_on(&network, config, domains, specialists, folder, step).await;
     // The network's end must not hide what went wrong before.
     let ended = network.shutdown().await;
-    let outcome = played.transpose()?;
+    let outcome = result?;
     ended?;
-    let early = || DemoError::step("playing")("the network ended before the game did");
-    outcome.ok_or_else(early)
+    Ok(outcome)
 }
 
 async fn start(config: &DemoConfig, models: usize) -> Result<Network, DemoError> {
