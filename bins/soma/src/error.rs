@@ -21,6 +21,13 @@ use thiserror::Error;
 
 use crate::output::Output;
 
+/// How errors begin about values that are written in Base58.
+const BASE58: [&str; 3] = [
+    "invalid checksum",
+    "invalid commitment",
+    "invalid weights key",
+];
+
 /// Why a command failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -302,9 +309,16 @@ impl CliError {
     }
 
     fn hint_by_text(&self) -> Option<String> {
-        let is_id = self.to_string().contains("must be exactly 32 bytes");
-        let is_id = is_id && self.code() != "InvalidSecretKey";
-        is_id.then(|| "ids and addresses are 0x and 64 hex digits".to_owned())
+        let text = self.to_string();
+        if !text.contains("must be exactly 32 bytes") || self.code() == "InvalidSecretKey" {
+            return None;
+        }
+        let is_base58 = BASE58.iter().any(|kind| text.contains(kind));
+        let form = match is_base58 {
+            true => "it is Base58, 43 or 44 characters as they were printed",
+            false => "ids and addresses are 0x and 64 hex digits",
+        };
+        Some(form.to_owned())
     }
 
     /// What is printed in spite of the error.

@@ -20,6 +20,9 @@ const WALLET: &str = "soma.keystore";
 /// File name of the localnet's keys.
 const LOCALNET: &str = "localnet.keystore";
 
+/// File name of what names the localnet's folder.
+const LOCALNET_FOLDER: &str = "localnet.folder";
+
 /// What is known of a key without its password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WalletEntry {
@@ -182,12 +185,22 @@ impl Wallet {
         Ok(view(&entry, store))
     }
 
-    /// Replaces the localnet's keys, unless they are these already. They are named `localnet-1`
-    /// and so on.
+    /// The folder of the localnet whose keys are here.
+    pub fn localnet_folder(&self) -> Option<PathBuf> {
+        let text = std::fs::read_to_string(self.dir.join(LOCALNET_FOLDER)).ok()?;
+        Some(PathBuf::from(text.trim_end_matches('\n')))
+    }
+
+    /// Replaces the localnet's keys by those of the one in `folder`, unless they are these already.
+    /// They are named `localnet-1` and so on.
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn put_localnet(&mut self, keys: &[SecretKey]) -> Result<Vec<WalletEntry>, CliError> {
+    pub fn put_localnet(
+        &mut self,
+        keys: &[SecretKey],
+        folder: &Path,
+    ) -> Result<Vec<WalletEntry>, CliError> {
         let known: Option<Vec<Address>> = self
             .localnet
             .as_ref()
@@ -207,6 +220,9 @@ impl Wallet {
             self.localnet = Some(store);
             self.is_localnet_damaged = false;
         }
+        let named = self.dir.join(LOCALNET_FOLDER);
+        let text = format!("{}\n", folder.display());
+        std::fs::write(&named, text).map_err(CliError::file(&named))?;
         let store = self.localnet.iter();
         Ok(store
             .flat_map(|store| store.entries().map(|entry| view(&entry, store)))
@@ -262,12 +278,15 @@ mod tests {
         let own = SecretKey::generate();
         wallet.import(&own, None, None).unwrap();
         let keys = [SecretKey::generate(), SecretKey::generate()];
-        wallet.put_localnet(&keys).unwrap();
+        assert_eq!(wallet.localnet_folder(), None);
+        wallet.put_localnet(&keys, Path::new("/one")).unwrap();
         assert_eq!(wallet.entries().len(), 3);
+        assert_eq!(wallet.localnet_folder(), Some("/one".into()));
 
         let next = [SecretKey::generate()];
-        wallet.put_localnet(&next).unwrap();
+        wallet.put_localnet(&next, Path::new("/two")).unwrap();
         let wallet = Wallet::open(folder.path()).unwrap();
+        assert_eq!(wallet.localnet_folder(), Some("/two".into()));
         let addresses: Vec<Address> = wallet.entries().iter().map(|e| e.address).collect();
         assert_eq!(addresses, [own.address(), next[0].address()]);
         let key = wallet.unlock(&"localnet-1".parse().unwrap(), || unreachable!());
@@ -281,7 +300,7 @@ mod tests {
         wallet.create(&Protection::Plaintext).unwrap();
         let (own, play) = (SecretKey::generate(), [SecretKey::generate()]);
         wallet.import(&own, None, None).unwrap();
-        wallet.put_localnet(&play).unwrap();
+        wallet.put_localnet(&play, folder.path()).unwrap();
         let path = folder.path().join(LOCALNET);
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
@@ -295,7 +314,7 @@ mod tests {
             error.contains(LOCALNET) && error.contains("damaged"),
             "{error}"
         );
-        wallet.put_localnet(&play).unwrap();
+        wallet.put_localnet(&play, folder.path()).unwrap();
         assert_eq!(wallet.find(&localnet).unwrap().address, play[0].address());
     }
 }

@@ -215,7 +215,9 @@ pub struct ScorerInfo {
     pub embedding_dim: u64,
     /// Parameters of a model.
     pub parameters: u64,
-    /// Bytes of weights that may be loaded at the same time.
+    /// Bytes that models may take where they run: their weights, and what is computed with them.
+    /// On the CPU `--memory` without what requests may take of it, on a GPU `--device-memory`. What
+    /// the program takes without models and requests is not counted.
     pub memory_bytes: u64,
     /// Bytes of weights that are loaded.
     pub loaded_bytes: u64,

@@ -189,9 +189,18 @@ impl Ceremony {
     /// Lists the model in `path`, in place of one of the same owner with the same weights.
     ///
     /// # Errors
-    /// A file that is no model, weights that are listed for another owner.
+    /// A file that is no model, an embedding of another dimension than the chain's, weights that are
+    /// listed for another owner.
     pub fn add_model(&self, path: &Path) -> Result<Model, CeremonyError> {
         let model: Model = files::read_named(path)?;
+        let (got, expected) = (model.embedding.dim(), self.draft.embedding_dim()?);
+        if got as u64 != expected {
+            return Err(CeremonyError::Dimension {
+                path: path.to_owned(),
+                got,
+                expected,
+            });
+        }
         let name = format!("{}.toml", model.weights.plaintext_checksum);
         let listed = self.folder.join("models").join(name);
         let before = files::read::<Model>(&listed)?;

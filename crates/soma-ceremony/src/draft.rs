@@ -80,6 +80,15 @@ impl Draft {
         parameters(&self.parameters, self.protocol_version).map(|_| ())
     }
 
+    /// The dimension of the embeddings of the chain's models.
+    ///
+    /// # Errors
+    /// [`CeremonyError::Chain`] for the protocol version and parameters.
+    pub(crate) fn embedding_dim(&self) -> Result<u64, CeremonyError> {
+        let parameters = parameters(&self.parameters, self.protocol_version)?;
+        Ok(parameters.target_embedding_dim)
+    }
+
     /// A draft with defaults.
     pub fn new(chain: ChainName, time_ms: TimestampMs) -> Self {
         Self {

@@ -95,6 +95,16 @@ pub enum CeremonyError {
     /// A model is listed already.
     #[error("these weights are listed already: {}", .0.display())]
     ModelListed(PathBuf),
+    /// A model whose embedding has another dimension than the chain's.
+    #[error("{}: its embedding has {got} numbers, this chain's have {expected}", path.display())]
+    Dimension {
+        /// The model's file.
+        path: PathBuf,
+        /// The dimension of its embedding.
+        got: usize,
+        /// That of the chain.
+        expected: u64,
+    },
     /// A stake of zero.
     #[error("a validator of the genesis needs a stake above 0")]
     NoStake,
@@ -166,6 +176,7 @@ impl CeremonyError {
             Self::Info { .. } => "InvalidValidatorInfo",
             Self::Taken { .. } => "DuplicateValidatorMetadata",
             Self::ModelListed(_) => "DuplicateModel",
+            Self::Dimension { .. } => "EmbeddingDimensionMismatch",
             Self::NoStake => "NoStake",
             Self::Chain(_) => "InvalidGenesis",
             Self::NotBuilt(_) => "GenesisNotBuilt",

@@ -322,7 +322,7 @@ fn a_key_file_in_the_place_of_another_is_not_shown() {
 
 #[test]
 fn models_are_listed_from_files_that_people_can_write() {
-    let mut world = World::new(1);
+    let world = World::new(1);
     let owner = SecretKey::generate().address();
     let checksum = soma_crypto::checksum(b"weights");
     let key = soma_types::WeightsKey([3; 32]);
@@ -333,26 +333,36 @@ fn models_are_listed_from_files_that_people_can_write() {
     );
     let path = world.folder.path().join("model.toml");
     std::fs::write(&path, &text).unwrap();
-    world.ceremony.add_model(&path).unwrap();
+    // The chain wants 2,048 numbers unless its parameters say otherwise.
+    let error = world.ceremony.add_model(&path).unwrap_err().to_string();
+    let told = "model.toml: its embedding has 2 numbers, this chain's have 2048";
+    assert!(error.contains(told), "{error}");
+    let dimension = |dimension: &str| {
+        let path = world.folder().join("ceremony.toml");
+        let draft = std::fs::read_to_string(&path).unwrap();
+        let (head, _) = draft.split_once("[parameters]").unwrap();
+        let (_, accounts) = draft.split_once("[accounts]").unwrap();
+        let draft = format!("{head}[parameters]\n{dimension}\n[accounts]{accounts}");
+        std::fs::write(&path, draft).unwrap();
+        Ceremony::open(&world.folder()).unwrap()
+    };
+    let ceremony = dimension("target_embedding_dim = 2");
+    ceremony.add_model(&path).unwrap();
     let other = SecretKey::generate().address();
     let theirs = text.replace(&owner.to_string(), &other.to_string());
     std::fs::write(&path, theirs).unwrap();
-    let error = world.ceremony.add_model(&path).unwrap_err();
+    let error = ceremony.add_model(&path).unwrap_err();
     assert!(matches!(error, CeremonyError::ModelListed(_)), "{error}");
     // Its owner may correct it.
-    std::fs::write(&path, text.replace("[3, 4.0]", "[1, 2, 3]")).unwrap();
-    world.ceremony.add_model(&path).unwrap();
+    std::fs::write(&path, text.replace("[3, 4.0]", "[1, 2]")).unwrap();
+    ceremony.add_model(&path).unwrap();
     std::fs::write(&path, &text).unwrap();
-    world.ceremony.add_model(&path).unwrap();
-    // The chain wants 2,048 numbers unless its parameters say otherwise.
-    let error = world.ceremony.check().unwrap_err();
+    ceremony.add_model(&path).unwrap();
+    // The parameters may change when it is listed.
+    let error = dimension("").check().unwrap_err();
     assert!(matches!(error, CeremonyError::Chain(_)), "{error}");
-    let path = world.folder().join("ceremony.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let text = text.replace("[parameters]", "[parameters]\ntarget_embedding_dim = 2");
-    std::fs::write(&path, text).unwrap();
-    world.ceremony = Ceremony::open(&world.folder()).unwrap();
-    let summary = world.ceremony.build().unwrap();
+    let ceremony = dimension("target_embedding_dim = 2");
+    let summary = ceremony.build().unwrap();
     assert_eq!(summary.models[0].owner, owner);
     assert_eq!(summary.models[0].stake, Shannons(1_500_000_000));
     assert_eq!(summary.supply.total(), Some(MAX_SUPPLY));

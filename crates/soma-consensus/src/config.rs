@@ -66,12 +66,12 @@ impl Default for ConsensusConfig {
 }
 
 impl ConsensusConfig {
-    /// Refuses a zero where no block could be made, or no peer be reached with it.
+    /// Refuses a zero where no block could be made, no peer be reached, or no ban last with it.
     ///
     /// # Errors
     /// [`ConsensusError::Config`].
     pub fn check(&self) -> Result<(), ConsensusError> {
-        let (limits, timeouts) = (&self.limits, &self.timeouts);
+        let (limits, timeouts, bans) = (&self.limits, &self.timeouts, &self.bans);
         let zeros = [
             ("consensus.max_peers", self.max_peers == 0),
             (
@@ -103,6 +103,25 @@ impl ConsensusConfig {
                 "consensus.limits.peer_bytes_per_second",
                 limits.peer_bytes_per_second == 0,
             ),
+            ("consensus.limits.peer_streams", limits.peer_streams == 0),
+            (
+                "consensus.limits.gossip_messages_per_second",
+                limits.gossip_messages_per_second == 0,
+            ),
+            (
+                "consensus.limits.gossip_bytes_per_second",
+                limits.gossip_bytes_per_second == 0,
+            ),
+            (
+                "consensus.limits.sync_requests_per_second",
+                limits.sync_requests_per_second == 0,
+            ),
+            (
+                "consensus.limits.sync_bytes_per_second",
+                limits.sync_bytes_per_second == 0,
+            ),
+            ("consensus.bans.fault_memory_ms", bans.fault_memory_ms == 0),
+            ("consensus.bans.ban_ms", bans.ban_ms == 0),
         ];
         match zeros.into_iter().find(|(_, is_zero)| *is_zero) {
             None => Ok(()),

@@ -130,12 +130,23 @@ impl PasswordSource {
     }
 }
 
+/// Asks for one line at the terminal, which does not show it.
+///
+/// # Errors
+/// There is no terminal, or it cannot be read; [`io::ErrorKind::Interrupted`] after Ctrl-C.
+pub fn read_unseen(question: &str) -> io::Result<Zeroizing<String>> {
+    with_interrupt_after(|| rpassword::prompt_password(question)).map(Zeroizing::new)
+}
+
 fn prompt(question: &str) -> Result<Password, PasswordError> {
-    let typed = with_interrupt_after(|| rpassword::prompt_password(question));
-    Password::new(typed.map_err(|error| match error.kind() {
+    let typed = read_unseen(question).map_err(|error| match error.kind() {
         io::ErrorKind::Interrupted => PasswordError::Interrupted,
         _ => PasswordError::Prompt(error),
-    })?)
+    })?;
+    match typed.is_empty() {
+        true => Err(PasswordError::Empty),
+        false => Ok(Password(typed)),
+    }
 }
 
 /// Ctrl-C at a prompt raises SIGINT in this thread while the terminal is changed. It is taken only

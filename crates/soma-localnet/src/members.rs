@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use soma_crypto::SecretKey;
-use soma_node::localnet::NodeProcess;
+use soma_node::localnet::{NodeProcess, ProcessError};
 use soma_node::{Node, NodeConfig, NodeHandle, NodeKeys};
 use soma_types::Genesis;
 use tokio::sync::oneshot;
@@ -45,17 +45,19 @@ impl Member {
         })
     }
 
-    /// Starts validator `number` in its process.
+    /// Starts validator `number` in its process, whose log stays after the network's end or not.
     pub(crate) async fn start_process(
         number: usize,
         mut process: NodeProcess,
+        keeps_log: bool,
     ) -> Result<Self, NetworkError> {
         let started = process.start().await;
-        started.map_err(|error| fail(number, &error))?;
+        started.map_err(|error| fail(number, &told(error, keeps_log)))?;
         let rpc_url = process.rpc_url().to_owned();
         let (stop, stopped) = oneshot::channel();
         let ended = Arc::new(OnceLock::new());
-        let watch = tokio::spawn(watch(number, process, stopped, Arc::clone(&ended)));
+        let set = Arc::clone(&ended);
+        let watch = tokio::spawn(watch(number, process, stopped, keeps_log, set));
         Ok(Self {
             number,
             rpc_url,
@@ -102,15 +104,25 @@ async fn watch(
     number: usize,
     mut process: NodeProcess,
     stop: oneshot::Receiver<()>,
+    keeps_log: bool,
     ended: Arc<OnceLock<String>>,
 ) {
     tokio::select! {
         how = process.ended() => {
+            let how = told(how, keeps_log);
             tracing::error!(validator = number, "a validator ended by itself: {how}");
             // It ends once.
             let _ = ended.set(how);
         }
         _ = stop => process.stop().await,
+    }
+}
+
+/// What became of a process; its log is named only where it stays.
+fn told(error: ProcessError, keeps_log: bool) -> String {
+    match error {
+        ProcessError::Silent { reason, .. } if !keeps_log => reason,
+        error => error.to_string(),
     }
 }
 

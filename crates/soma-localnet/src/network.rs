@@ -172,6 +172,11 @@ impl Network {
         blobs.map(|blobs| format!("http://{}", blobs.address))
     }
 
+    /// How a validator beside the first ended by itself, if one did.
+    pub fn ended(&self) -> Option<NetworkError> {
+        self.members.iter().find_map(Member::ended)
+    }
+
     /// Ends everything, the node first.
     ///
     /// # Errors
@@ -211,7 +216,7 @@ async fn start_nodes(
                 config.rpc.address = local(0);
                 let (program, key) = (program.clone(), Some(&account.secret_key));
                 match NodeProcess::prepare(program, folder, &genesis, config, key) {
-                    Ok(process) => Member::start_process(number, process).await,
+                    Ok(process) => Member::start_process(number, process, on_disk).await,
                     Err(error) => Err(fail(number, &error)),
                 }
             }

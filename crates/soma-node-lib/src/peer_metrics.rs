@@ -23,6 +23,7 @@ pub struct PeerMetrics {
     dropped_bytes: Counter,
     faults: Family<FaultLabels, Counter>,
     bans: Counter,
+    prolonged_bans: Counter,
     banned: Gauge<u64, AtomicU64>,
 }
 
@@ -48,6 +49,11 @@ impl PeerMetrics {
         );
         registry.register("peer_bans", "Peers banned", metrics.bans.clone());
         registry.register(
+            "peer_bans_prolonged",
+            "Bans prolonged, because the peer went on",
+            metrics.prolonged_bans.clone(),
+        );
+        registry.register(
             "peers_banned",
             "Peers that are not heard now",
             metrics.banned.clone(),
@@ -62,6 +68,7 @@ impl PeerMetrics {
             dropped_bytes,
             faults,
             bans,
+            prolonged_bans,
         } = observer.peer_counts();
         raise(&self.dropped_messages, dropped_messages);
         raise(&self.dropped_bytes, dropped_bytes);
@@ -72,6 +79,7 @@ impl PeerMetrics {
             raise(&self.faults.get_or_create(&labels), count);
         }
         raise(&self.bans, bans);
+        raise(&self.prolonged_bans, prolonged_bans);
         let banned = observer.bans().len();
         self.banned.set(u64::try_from(banned).unwrap_or(u64::MAX));
     }

@@ -59,7 +59,7 @@ pub struct ScoringArguments {
     /// Port to listen on; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 9_124)]
     pub port: u16,
-    /// Memory of this machine that may be used, such as 16GiB; default 80 % of it
+    /// Memory of this machine for models and requests, such as 16GiB, beside about 50 MB of the program itself; default 80 % of the machine's
     #[arg(long, value_name = "BYTES")]
     pub memory: Option<ByteSize>,
     /// Memory of a GPU that may be used; default 16GiB

@@ -20,8 +20,9 @@ pub struct ScorerConfig {
     pub device: Device,
     /// What their linear maps compute with.
     pub precision: Precision,
-    /// Bytes of this machine's memory that may be used. On the CPU weights are in it; for a GPU
-    /// they only pass through.
+    /// Bytes of this machine's memory for models, and in a service for its requests: what the
+    /// program takes without either is not counted. On the CPU weights are in it; for a GPU they
+    /// only pass through.
     pub host_memory_bytes: u64,
     /// Bytes of a GPU's memory that may be used.
     pub device_memory_bytes: u64,

@@ -35,17 +35,22 @@ pub fn parse<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, ApiE
     })
 }
 
-/// When a body must have arrived.
+/// What a body may take.
 #[derive(Clone, Copy)]
-pub(super) struct BodyDeadline(pub(super) Option<Instant>);
+pub(super) struct BodyLimits {
+    /// When it must have arrived.
+    pub(super) deadline: Option<Instant>,
+    /// Its largest size in bytes.
+    pub(super) max_bytes: usize,
+}
 
 /// A JSON body.
 pub struct Body<T>(pub T);
 
 /// Reads a body, as long as there is time.
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    let deadline = request.extensions().get::<BodyDeadline>();
-    let deadline = deadline.and_then(|deadline| deadline.0);
+    let limits = request.extensions().get::<BodyLimits>().copied();
+    let deadline = limits.and_then(|limits| limits.deadline);
     let read = Bytes::from_request(request, state);
     let read = match deadline {
         Some(deadline) => timeout_at(deadline.into(), read).await.map_err(|_| {
@@ -54,7 +59,7 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiE
         })?,
         None => read.await,
     };
-    read.map_err(|rejection| refuse_body(&rejection))
+    read.map_err(|rejection| refuse_body(&rejection, limits))
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
@@ -78,9 +83,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-fn refuse_body(rejection: &BytesRejection) -> ApiError {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+fn refuse_body(rejection: &BytesRejection, limits: Option<BodyLimits>) -> ApiError {
+    match (rejection.status(), limits) {
+        (StatusCode::PAYLOAD_TOO_LARGE, Some(BodyLimits { max_bytes: max, .. })) => {
+            let text = format!("the body is larger than {max} bytes; send less in one request");
+            ApiError::new(ErrorCode::BodyTooLarge, text).with("max", max)
+        }
+        (StatusCode::PAYLOAD_TOO_LARGE, None) => ApiError::new(
             ErrorCode::BodyTooLarge,
             "the body is larger than this service takes",
         ),

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::extract::BodyDeadline;
+use super::extract::BodyLimits;
 use super::{ApiError, RateConfig, RateLimit, RequestLabels, RequestMetrics, rate_key};
 
 /// Limits of an HTTP service.
@@ -95,6 +95,7 @@ pub struct Guard {
     watch_slots: Arc<Semaphore>,
     timeout: Duration,
     body_timeout: Duration,
+    max_body_bytes: usize,
     metrics: Option<RequestMetrics>,
 }
 
@@ -145,6 +146,7 @@ pub fn guarded(router: Router, config: &GuardConfig, metrics: Option<RequestMetr
         watch_slots: Arc::new(Semaphore::new(WATCH_SLOTS)),
         timeout: Duration::from_millis(config.request_timeout_ms),
         body_timeout: Duration::from_millis(config.body_timeout_ms),
+        max_body_bytes: config.max_body_bytes,
         metrics,
     });
     router
@@ -188,8 +190,10 @@ async fn stand(
     next: Next,
 ) -> Response {
     let begin = Instant::now();
-    let body_deadline = BodyDeadline(begin.checked_add(guard.body_timeout));
-    request.extensions_mut().insert(body_deadline);
+    request.extensions_mut().insert(BodyLimits {
+        deadline: begin.checked_add(guard.body_timeout),
+        max_bytes: guard.max_body_bytes,
+    });
     let method = name(request.method());
     let client = rate_key(request.extensions().get::<ConnectInfo<SocketAddr>>());
     let response = if !guard.rate.allows(&client) {

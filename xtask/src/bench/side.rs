@@ -3,10 +3,16 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 use super::median;
+
+/// The longest that a process may take to end after its input has.
+const END_LIMIT: Duration = Duration::from_secs(60);
+/// Time between two looks at it.
+const END_PAUSE: Duration = Duration::from_millis(20);
 
 /// A program that says `ready`, and then answers every line of its input with one of its own.
 pub(crate) struct Side {
@@ -77,7 +83,13 @@ impl Side {
 
 impl Drop for Side {
     fn drop(&mut self) {
-        // The measurement is over; a process that is gone already is fine.
+        // The measurement is over. A process that is killed cannot end what it has started, so it is
+        // asked to first; one that is gone already is fine.
+        drop(self.input.take());
+        let asked = Instant::now();
+        while matches!(self.process.try_wait(), Ok(None)) && asked.elapsed() < END_LIMIT {
+            std::thread::sleep(END_PAUSE);
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,13 +1,13 @@
 //! `soma wallet`.
 
-use std::io::Read;
+use std::io::{IsTerminal as _, Read};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 use soma_crypto::SecretKey;
 use soma_crypto::keystore::{Alias, KeyIdentity, Protection};
 use soma_crypto::mnemonic::{DEFAULT_PATH, KeyPath, Mnemonic, WordCount};
-use soma_crypto::password::Password;
+use soma_crypto::password::{Password, read_unseen};
 use zeroize::Zeroizing;
 
 use crate::arguments::{OptionalAddress, RequiredAddress};
@@ -250,10 +250,15 @@ fn wallet_password(
     }
 }
 
-/// Reads a secret key in hex or a recovery phrase.
+/// Reads a secret key in hex or a recovery phrase. One that is typed is not shown.
 fn read_secret(text: &str, path: &KeyPath) -> Result<SecretKey, CliError> {
     let mut from_stdin = Zeroizing::new(String::new());
     let text = match text {
+        "-" if std::io::stdin().is_terminal() => {
+            let typed = read_unseen("Secret key or recovery phrase: ");
+            from_stdin = typed.map_err(CliError::file("the terminal"))?;
+            from_stdin.trim()
+        }
         "-" => {
             // A phrase has at most 24 words; what is longer is no secret key.
             let read = std::io::stdin().take(4_096).read_to_string(&mut from_stdin);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use soma_ceremony::ValidatorInfo;
 use soma_crypto::SecretKey;
-use soma_sdk::types::{Bps, PublicKey, ValidatorMetadata};
+use soma_sdk::types::{Bps, ChainId, PublicKey, ValidatorMetadata};
 
 use crate::program::{Soma, masked};
 
@@ -62,7 +62,7 @@ fn a_key_file_that_is_named_by_mistake_is_not_shown() {
 }
 
 #[test]
-fn a_genesis_lists_nobody_at_port_0() {
+fn nobody_is_listed_or_joins_at_an_address_that_is_none() {
     let soma = Soma::new();
     let path = soma.dir().join("ceremony").display().to_string();
     soma.ok(&format!("genesis init testnet --path {path}"));
@@ -75,14 +75,39 @@ fn a_genesis_lists_nobody_at_port_0() {
         proxy_address: text(""),
     };
     let key = SecretKey::generate();
-    let chain = "testnet".parse().unwrap();
-    let info = ValidatorInfo::for_genesis(chain, &key, metadata, Bps::ZERO, &key);
     let file = soma.dir().join("validator.info");
-    info.write(&file).unwrap();
-    let add = format!("genesis add-validator {} --path {path}", file.display());
-    let ran = soma.run(&add);
-    assert_eq!(ran.code, 2, "{}", ran.err);
-    assert!(ran.err.contains("/ip4/1.2.3.4/tcp/0"), "{}", ran.err);
+    let refused = |info: ValidatorInfo, line: &str, told: &str| {
+        info.write(&file).unwrap();
+        let ran = soma.run(&format!("{line} {}", file.display()));
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains(told), "{}", ran.err);
+    };
+    let chain = "testnet".parse().unwrap();
+    let info = ValidatorInfo::for_genesis(chain, &key, metadata.clone(), Bps::ZERO, &key);
+    let add = format!("genesis --path {path} add-validator");
+    refused(info, &add, "/ip4/1.2.3.4/tcp/0");
+    // No node is asked.
+    let join = |metadata: ValidatorMetadata, told: &str| {
+        let chain = ChainId([7; 32]);
+        let info = ValidatorInfo::for_chain(chain, key.address(), metadata, Bps::ZERO, &key);
+        refused(info, "validator join", told);
+    };
+    join(metadata.clone(), "/ip4/1.2.3.4/tcp/0");
+    for (p2p_address, rpc_address, told) in [
+        (
+            "10.0.0.2:8084",
+            "",
+            "`10.0.0.2:8084` is no address for peers",
+        ),
+        ("", "node.example:9000", "`node.example:9000` is no URL"),
+    ] {
+        let metadata = ValidatorMetadata {
+            p2p_address: text(p2p_address),
+            rpc_address: text(rpc_address),
+            ..metadata.clone()
+        };
+        join(metadata, told);
+    }
 }
 
 #[test]
@@ -122,6 +147,23 @@ fn errors_for_people_have_a_hint() {
     Error: cannot reach the node at http://127.0.0.1:1: Connection refused (os error 111)
     Hint: start a local network with `soma start localnet`, or choose another with `soma env switch`
     ");
+}
+
+#[test]
+fn a_value_of_a_wrong_length_is_told_the_form_that_it_has() {
+    let soma = Soma::new();
+    for (line, form) in [
+        ("target info 0x12".to_owned(), "0x and 64 hex digits"),
+        (
+            format!("model reveal {ID} --decryption-key abc --embedding 1"),
+            "Base58",
+        ),
+    ] {
+        let ran = soma.run(&format!("{line} --json"));
+        let error: Value = serde_json::from_str(&ran.err).unwrap();
+        let hint = error["hint"].as_str().unwrap();
+        assert!(hint.contains(form), "`soma {line}`: {hint}");
+    }
 }
 
 #[test]

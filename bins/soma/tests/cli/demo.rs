@@ -1,6 +1,8 @@
 //! `soma demo`, played to the end with blobs in an S3-compatible store.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use soma_test_s3::{ACCESS_KEY_ID, BUCKET, S3Server, SECRET_ACCESS_KEY};
@@ -70,6 +72,44 @@ fn the_demo_is_played_to_the_end_with_domains_of_ones_own_and_an_s3_store() {
     let kept = bucket.join(BUCKET).join("demo");
     let blobs = std::fs::read_dir(kept).unwrap().count();
     assert!(blobs >= 6, "{blobs} blobs");
+}
+
+#[test]
+fn a_validator_that_is_killed_is_named_at_the_end_of_the_demo() {
+    let soma = Soma::new();
+    let report = soma.dir().join("report.html");
+    let domains = [
+        domain(soma.dir(), "digits", b"0123456789 "),
+        domain(soma.dir(), "capitals", b"ABCDEFGHIJ KLMN"),
+        domain(soma.dir(), "signs", b"()[]{}<>;:,.!?"),
+    ];
+    // Three of four agree without the killed one, and its own node is asked for its audits.
+    let line = format!(
+        "demo --model-size small --steps 1 --validators 4 {} --report {}",
+        domains.join(" "),
+        report.display()
+    );
+    let mut command = soma.command(&line);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut demo = command.spawn().unwrap();
+    let mut lines = BufReader::new(demo.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("Epoch 0:")));
+    let parent = demo.id().to_string();
+    let mut newest = Command::new("pgrep");
+    let newest = newest.args(["--newest", "--parent", &parent]).output();
+    let id = String::from_utf8(newest.unwrap().stdout).unwrap();
+    let killed = Command::new("kill").args(["-KILL", id.trim()]).status();
+    assert!(killed.unwrap().success());
+    let said: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(demo.wait().unwrap().code(), Some(1), "{said:?}");
+    let error = said
+        .iter()
+        .find(|line| line.starts_with("Error: "))
+        .unwrap();
+    let expected = "Error: validator 4: its process ended (signal: 9";
+    assert!(error.starts_with(expected), "{error}");
+    // It lay in a temporary folder.
+    assert!(!error.contains("log"), "{error}");
 }
 
 #[test]

@@ -185,6 +185,10 @@ fn a_model_is_published_data_submitted_and_the_reward_claimed() {
     changed["scorecard"]["claim"]["loss"] = 0.5.into();
     let message = refused(&changed);
     assert!(message.contains("claimed loss"), "{message}");
+    let mut changed = whole.clone();
+    changed["scorecard"]["status"] = "fraud".into();
+    let message = refused(&changed);
+    assert!(message.contains("the status"), "{message}");
     let mut forged = whole.clone();
     let time = forged["evidence"]["target"]["header"]["time_ms"].as_u64();
     for proof in ["target", "direction", "committee"] {
@@ -295,7 +299,12 @@ fn a_faucet_and_a_blob_server_of_ones_own_work() {
         blobs["url"].as_str().unwrap()
     ));
     let kept = soma.dir().join("blobs");
-    assert_eq!(std::fs::read_dir(kept).unwrap().count(), 1);
+    let names = std::fs::read_dir(kept).unwrap();
+    let names = names.map(|file| file.unwrap().file_name());
+    assert_eq!(names.filter(|name| name != "server.lock").count(), 1);
+    let refused = soma.fails("start blobs --port 0");
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("another blob server"), "{message}");
     assert_eq!(interrupt(child), Some(0));
 }
 

@@ -345,6 +345,66 @@ fn the_doctor_names_what_fails_with_its_fix() {
 }
 
 #[test]
+fn the_doctor_says_which_other_service_answers_at_a_url() {
+    let bench = Bench::new();
+    let (soma, net) = (&bench.soma, bench.net());
+    let (child, mut out) = start(soma, "start blobs --port 0 --json --log-level warn");
+    let mut text = String::new();
+    out.read_line(&mut text).unwrap();
+    let ready: Value = serde_json::from_str(&text).unwrap();
+    let blobs = ready["url"].as_str().unwrap();
+    let node = net.rpc_url();
+    let faucet = net.faucet_url().unwrap();
+    let admin = net.admin_url().unwrap();
+    soma.ok(&format!(
+        "env new right --rpc {node} --faucet {faucet} --blobs {blobs} --admin {admin}"
+    ));
+    let ran = soma.run("doctor --env right --json");
+    for name in ["node", "faucet", "blobs", "admin"] {
+        assert_eq!(check(&ran, name).0, "ok", "{name}: {}", ran.out);
+    }
+    soma.ok(&format!(
+        "env new mixed --offline --rpc {faucet} --faucet {blobs} --scorer {node} --blobs {admin} \
+         --admin {blobs}"
+    ));
+    let ran = soma.run("doctor --env mixed --json");
+    assert_eq!(ran.code, 1);
+    for (name, found, fix) in [
+        (
+            "node",
+            format!("{faucet} is not a node: a faucet answers"),
+            "soma env switch",
+        ),
+        (
+            "faucet",
+            format!("{blobs} is not a faucet: a blob server answers"),
+            "--faucet",
+        ),
+        (
+            "scorer",
+            format!("{node} is not a scorer: a node answers"),
+            "--scorer",
+        ),
+        (
+            "blobs",
+            format!("{admin} is not a blob server: the admin service"),
+            "--blobs",
+        ),
+        (
+            "admin",
+            format!("{blobs} is not the admin service"),
+            "--admin",
+        ),
+    ] {
+        let (state, said) = check(&ran, name);
+        assert_eq!(state, "failed", "{name}: {}", ran.out);
+        assert!(ran.out.contains(&found), "{found}: {}", ran.out);
+        assert!(said.contains(fix), "{name}: {said}");
+    }
+    assert_eq!(interrupt(child), Some(0));
+}
+
+#[test]
 fn a_scoring_service_runs_until_it_is_stopped_and_the_doctor_sees_it() {
     let bench = Bench::new();
     let soma = &bench.soma;
@@ -376,12 +436,27 @@ fn a_scoring_service_runs_until_it_is_stopped_and_the_doctor_sees_it() {
         "--max-data 0",
         "--cache 0",
         "--s3-endpoint notaurl",
+        "--s3-bucket box",
         "--cors-origin nowhere",
     ] {
         let refused = soma.run(&format!("start scoring --small-model --port 0 {option}"));
         assert_eq!(refused.code, 1, "{option}");
         let name = option.split(' ').next().unwrap();
         assert!(refused.err.contains(name), "{option}: {}", refused.err);
+    }
+    let line =
+        "start scoring --small-model --port 0 --s3-endpoint http://127.0.0.1:9 --s3-bucket box";
+    let mut command = soma.command(line);
+    command.env_remove("AWS_ACCESS_KEY_ID");
+    command.env("AWS_SECRET_ACCESS_KEY", "");
+    let refused = Ran::of(&command.output().unwrap());
+    assert_eq!(refused.code, 1);
+    for name in [
+        "--s3-bucket box",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ] {
+        assert!(refused.err.contains(name), "{name}: {}", refused.err);
     }
     let ran = soma.run("doctor --scorer foo");
     assert!(ran.out.contains("`foo` is no URL"), "{}", ran.out);

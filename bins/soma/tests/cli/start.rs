@@ -96,6 +96,24 @@ fn a_localnet_whose_blocks_are_lost_does_not_begin_again_in_silence() {
 }
 
 #[test]
+fn a_localnet_says_whose_accounts_it_replaces() {
+    let soma = Soma::new();
+    let (child, first) = start_json(&soma, START);
+    assert_eq!(first["replaced_data_dir"], Value::Null);
+    assert_eq!(interrupt(child), Some(0));
+    let dir = soma.dir().join("other");
+    let (child, second) = start_json(&soma, &format!("{START} --data-dir {}", dir.display()));
+    assert_eq!(second["replaced_data_dir"], first["data_dir"]);
+    assert_eq!(interrupt(child), Some(0));
+    // They are back when it starts again; of one that is gone nothing is said.
+    std::fs::remove_dir_all(dir).unwrap();
+    let (child, third) = start_json(&soma, START);
+    assert_eq!(third["replaced_data_dir"], Value::Null);
+    assert_eq!(third["accounts"], first["accounts"]);
+    assert_eq!(interrupt(child), Some(0));
+}
+
+#[test]
 fn folders_and_files_that_are_no_localnets_are_left_alone() {
     let soma = Soma::new();
     let dir = soma.dir().join("foreign");

@@ -116,6 +116,8 @@ impl Cache {
     /// # Errors
     /// [`BlobError`].
     pub async fn get(&self, blob: &BlobRef) -> Result<CachedBlob, BlobError> {
+        // Whether a URL is refused must not depend on what was asked for before.
+        self.shared.fetcher.allowed(blob)?;
         if let Some(kept) = self.kept(&blob.checksum) {
             if kept.size() == blob.size {
                 return Ok(kept);

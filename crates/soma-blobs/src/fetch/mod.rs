@@ -129,12 +129,26 @@ impl Fetcher {
         }
     }
 
-    fn allowed(&self, blob: &BlobRef) -> Result<Location, BlobError> {
+    /// The blob's place, when it may be opened as far as its URL alone says: what a name leads to
+    /// is checked when it is resolved.
+    ///
+    /// # Errors
+    /// [`BlobError::InvalidUrl`], [`BlobError::SchemeNotAllowed`], [`BlobError::AddressNotAllowed`];
+    /// [`BlobError::Settings`] of a store.
+    pub(crate) fn allowed(&self, blob: &BlobRef) -> Result<Location, BlobError> {
         let location = Location::parse(&blob.url)?;
-        let scheme = match &location {
-            Location::File(_) if !self.config.allow_files => "file",
-            Location::S3 { .. } if self.config.s3.is_none() => "s3",
-            _ => return Ok(location),
+        let scheme = match (&location, &self.config.s3) {
+            (Location::Http(url), _) => {
+                self.config.policy.check(url)?;
+                return Ok(location);
+            }
+            (Location::S3 { bucket, key }, Some(config)) => {
+                self.check_s3(config, bucket, key)?;
+                return Ok(location);
+            }
+            (Location::File(_), _) if self.config.allow_files => return Ok(location),
+            (Location::File(_), _) => "file",
+            (Location::S3 { .. }, None) => "s3",
         };
         Err(BlobError::SchemeNotAllowed {
             url: shown(&blob.url),

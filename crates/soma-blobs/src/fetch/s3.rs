@@ -11,8 +11,27 @@ use super::http::{PRIVATE, again};
 use super::part::Part;
 use super::{Fetcher, OnProgress, Try};
 use crate::error::BlobError;
+use crate::store::S3Config;
 
 impl Fetcher {
+    /// The path of `key` in the store, when that may be connected to: a name is checked when it is
+    /// resolved, an address has no name.
+    pub(super) fn check_s3(
+        &self,
+        config: &S3Config,
+        bucket: &str,
+        key: &str,
+    ) -> Result<Path, BlobError> {
+        let path = Path::from_url_path(key).map_err(|error| BlobError::InvalidUrl {
+            url: format!("s3://{bucket}/{key}"),
+            reason: error.to_string(),
+        })?;
+        if let Some(endpoint) = config.endpoint_of(bucket)? {
+            self.config.policy.check(&endpoint)?;
+        }
+        Ok(path)
+    }
+
     pub(super) async fn read_s3(
         &self,
         bucket: &str,
@@ -25,14 +44,7 @@ impl Fetcher {
             return Err(BlobError::Settings(reason));
         };
         let url = || format!("s3://{bucket}/{key}");
-        let path = Path::from_url_path(key).map_err(|error| BlobError::InvalidUrl {
-            url: url(),
-            reason: error.to_string(),
-        })?;
-        // A name is checked when it is resolved; an address has no name.
-        if let Some(endpoint) = config.endpoint_of(bucket)? {
-            self.config.policy.check(&endpoint)?;
-        }
+        let path = self.check_s3(config, bucket, key)?;
         let may_sign = self.config.s3_buckets.iter().any(|known| known == bucket);
         let keys = may_sign.then(|| config.keys()).flatten();
         let signed = keys.is_some();

@@ -19,6 +19,10 @@ use crate::resolve::{Resolver, is_localhost};
 /// Time for one request of an upload in seconds: a part over a slow line.
 const UPLOAD_SECONDS: u64 = 900;
 
+const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+const TOKEN: &str = "AWS_SESSION_TOKEN";
+
 /// What requests are signed with.
 pub(crate) struct Keys {
     id: String,
@@ -163,12 +167,23 @@ impl S3Config {
 
     /// The keys: those of the settings, or of the environment.
     pub(crate) fn keys(&self) -> Option<Keys> {
-        let value = |own: &Option<String>, name| own.clone().or_else(|| std::env::var(name).ok());
         Some(Keys {
-            id: value(&self.access_key_id, "AWS_ACCESS_KEY_ID")?,
-            secret: value(&self.secret_access_key, "AWS_SECRET_ACCESS_KEY")?,
-            token: value(&self.session_token, "AWS_SESSION_TOKEN"),
+            id: given(self.access_key_id.as_ref(), KEY_ID)?,
+            secret: given(self.secret_access_key.as_ref(), SECRET_KEY)?,
+            token: given(self.session_token.as_ref(), TOKEN),
         })
+    }
+
+    /// The variables of the environment that must be set before anything is read with keys.
+    pub fn missing_keys(&self) -> Vec<&'static str> {
+        let keys = [
+            (&self.access_key_id, KEY_ID),
+            (&self.secret_access_key, SECRET_KEY),
+        ];
+        let missing = keys
+            .into_iter()
+            .filter(|(own, name)| given(own.as_ref(), name).is_none());
+        missing.map(|(_, name)| name).collect()
     }
 
     /// `builder` for `bucket` of this service.
@@ -238,6 +253,12 @@ impl S3Config {
             (None, false) => format!("https://s3.{}.amazonaws.com/{bucket}/{key}", self.region),
         })
     }
+}
+
+/// The key of the settings, or of the environment, where an empty one is none.
+fn given(own: Option<&String>, name: &str) -> Option<String> {
+    let of_environment = || std::env::var(name).ok().filter(|key| !key.is_empty());
+    own.cloned().or_else(of_environment)
 }
 
 /// A client for stores of this machine: most systems know no names under `localhost`.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use soma_blobs::{BlobRef, Cache};
+use soma_blobs::{BlobRef, Cache, CacheConfig, FetchConfig, Fetcher};
 use soma_types::Checksum;
 
 use crate::support::{MIB, Place, blob, bytes};
@@ -58,6 +58,43 @@ async fn a_kept_blob_is_not_downloaded_again() {
     let kept = cache.kept(&named(&web, 1).checksum).unwrap();
     assert_eq!((kept.size(), kept.verify()), (1 << 20, Ok(())));
     assert_eq!(fs::read(kept.path()).unwrap(), piece(1));
+}
+
+#[tokio::test]
+async fn a_kept_blob_is_refused_under_a_url_that_would_not_be_opened() {
+    let (web, place) = (many().await, Place::new());
+    let cache = place.cache(4 << 20);
+    let kept = cache.get(&named(&web, 1)).await.unwrap();
+    let under = |url: &str| BlobRef {
+        url: url.to_owned(),
+        ..named(&web, 1)
+    };
+    for (url, name) in [
+        ("nonsense", "InvalidUrl"),
+        ("http://me:secret@a.example/1", "InvalidUrl"),
+        ("ftp://a.example/1", "SchemeNotAllowed"),
+        ("s3://box/1", "SchemeNotAllowed"),
+    ] {
+        let error = cache.get(&under(url)).await.unwrap_err();
+        assert_eq!(error.name(), name, "{url}");
+    }
+    // One that is gone is not asked, and a name is not looked up.
+    for url in ["file:///gone/1", "http://gone.invalid/1"] {
+        assert!(cache.get(&under(url)).await.is_ok(), "{url}");
+    }
+    drop((kept, cache));
+    let public = Fetcher::new(FetchConfig::default()).unwrap();
+    let cache = CacheConfig::new(place.folder().join("cache"));
+    let cache = Cache::open(cache, public).unwrap();
+    for (url, name) in [
+        (web.url("1"), "AddressNotAllowed"),
+        ("file:///gone/1".to_owned(), "SchemeNotAllowed"),
+    ] {
+        let error = cache.get(&under(&url)).await.unwrap_err();
+        assert_eq!(error.name(), name, "{url}");
+    }
+    assert!(cache.kept(&named(&web, 1).checksum).is_some());
+    assert_eq!(web.asked().len(), 1);
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ use crate::peers;
 use crate::signing::{ChainSigner, ChainVerifier};
 
 use driver::Driver;
-use votes::{mend_wal, voted_beyond};
+use votes::{mend_wal, refuse_set_aside, set_damaged_aside, voted_beyond};
 
 /// Batches of transactions that wait to be sent.
 const OUTBOX: usize = 1_024;
@@ -70,6 +70,10 @@ impl Engine {
         };
         mend_wal(&wal).map_err(log_fails)?;
         let head = application.head().header.height;
+        match &identity.validator {
+            Some(_) => refuse_set_aside(folder)?,
+            None => set_damaged_aside(folder, &wal, head)?,
+        }
         let voted = voted_beyond(folder, &wal, head)?;
         if let (Some(voted), Some(_)) = (voted, &identity.validator) {
             return Err(ConsensusError::LostBlocks { voted, head });

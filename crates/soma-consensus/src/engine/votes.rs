@@ -19,6 +19,8 @@ const HEIGHT_LIMIT: Height = 1 << 48;
 /// Holds the height of votes on blocks that the chain lost: the log itself goes on from where the
 /// chain is.
 const LOST: &str = "voted";
+/// A damaged log after a start without a key: the key is refused while it is there.
+const DAMAGED: &str = "consensus.wal.damaged";
 
 /// True for a write-ahead log of `bytes` bytes whose very first write was cut by a crash. The engine
 /// refuses to open it; nothing was logged yet, so it may be emptied.
@@ -67,6 +69,50 @@ pub(super) fn voted_beyond(
     match fs::remove_file(&kept) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(fails(error)),
         _ => Ok(None),
+    }
+}
+
+/// Sets a damaged log aside for a node without a key, which votes for nothing. Only then: what the log
+/// hides would let a key sign twice.
+///
+/// # Errors
+/// [`ConsensusError::Log`] when a file fails.
+pub(super) fn set_damaged_aside(
+    folder: &Path,
+    wal: &Path,
+    head: Height,
+) -> Result<(), ConsensusError> {
+    let reason = match logged_height(wal, head) {
+        Ok(_) => return Ok(()),
+        Err(ConsensusError::DamagedLog { reason, .. }) => reason,
+        Err(error) => return Err(error),
+    };
+    let aside = folder.join(DAMAGED);
+    let moved = aside.try_exists().and_then(|is_there| match is_there {
+        // That one may be of votes; no key was used since.
+        true => fs::remove_file(wal),
+        false => fs::rename(wal, &aside),
+    });
+    if let Err(error) = moved.and_then(|()| File::open(folder)?.sync_all()) {
+        return Err(ConsensusError::Log { path: aside, error });
+    }
+    tracing::warn!(aside = %aside.display(), %reason, "a damaged log of votes is set aside");
+    Ok(())
+}
+
+/// Refuses a key while a damaged log is set aside.
+///
+/// # Errors
+/// [`ConsensusError::DamagedLog`], and [`ConsensusError::Log`] when the folder fails.
+pub(super) fn refuse_set_aside(folder: &Path) -> Result<(), ConsensusError> {
+    let path = folder.join(DAMAGED);
+    match path.try_exists() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(ConsensusError::DamagedLog {
+            path,
+            reason: "a start without the key set it aside as damaged".to_owned(),
+        }),
+        Err(error) => Err(ConsensusError::Log { path, error }),
     }
 }
 
@@ -251,6 +297,38 @@ mod tests {
         // Votes of a decided height are of no use any more.
         fs::write(&path, [&good[..12], b"damaged"].concat()).unwrap();
         assert_eq!(voted_beyond(folder, &path, 77).unwrap(), None);
+    }
+
+    #[test]
+    fn who_follows_goes_on_without_a_damaged_log_which_keeps_its_key_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let path = folder.join("consensus.wal");
+        let damage = || {
+            write_log(&path, 77);
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[ENTRIES[1]] ^= 0x10;
+            fs::write(&path, &bytes).unwrap();
+            bytes
+        };
+        write_log(&path, 77);
+        set_damaged_aside(folder, &path, 76).unwrap();
+        refuse_set_aside(folder).unwrap();
+        assert!(path.exists());
+
+        let first = damage();
+        set_damaged_aside(folder, &path, 76).unwrap();
+        assert_eq!(voted_beyond(folder, &path, 76).unwrap(), None);
+        let error = refuse_set_aside(folder).unwrap_err();
+        assert!(
+            matches!(error, ConsensusError::DamagedLog { .. }),
+            "{error}"
+        );
+        // One that is damaged later does not replace it.
+        fs::write(&path, b"no log of any version").unwrap();
+        set_damaged_aside(folder, &path, 76).unwrap();
+        assert!(!path.exists());
+        assert_eq!(fs::read(folder.join(DAMAGED)).unwrap(), first);
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct PeerCounts {
     pub faults: BTreeMap<Fault, u64>,
     /// Bans.
     pub bans: u64,
+    /// How often a ban was prolonged, because its peer went on.
+    pub prolonged_bans: u64,
 }
 
 /// Whose message it is.
@@ -295,10 +297,16 @@ impl Guard {
             return;
         }
         let until = now + Duration::from_millis(rules.ban_ms);
-        if state.bans.insert(peer, (until, fault)).is_none() {
-            state.counts.bans += 1;
-            let (seconds, faults) = (rules.ban_ms / 1_000, rules.max_faults);
-            tracing::warn!(%peer, %fault, faults, seconds, "a peer is banned");
+        let (seconds, faults) = (rules.ban_ms / 1_000, rules.max_faults);
+        match state.bans.insert(peer, (until, fault)) {
+            None => {
+                state.counts.bans += 1;
+                tracing::warn!(%peer, %fault, faults, seconds, "a peer is banned");
+            }
+            Some(_) => {
+                state.counts.prolonged_bans += 1;
+                tracing::debug!(%peer, %fault, faults, seconds, "a peer's ban is prolonged");
+            }
         }
     }
 
@@ -424,6 +432,24 @@ mod tests {
         let counts = guard.counts();
         assert_eq!((counts.bans, counts.dropped_messages), (1, 2));
         assert_eq!(counts.faults[&Fault::Block], 2);
+    }
+
+    #[test]
+    fn a_banned_peer_that_goes_on_is_banned_for_longer() {
+        let (guard, peer, now) = (guard(2), somebody(), Instant::now());
+        let seconds = |count| now + Duration::from_secs(count);
+        for count in 0..4 {
+            guard.fault(seconds(count), peer, Fault::Stream);
+        }
+        assert_eq!(guard.bans(seconds(3))[0].left, Duration::from_secs(10));
+        let counts = guard.counts();
+        assert_eq!((counts.bans, counts.prolonged_bans), (1, 1));
+        // What ended before is a new one.
+        for _ in 0..2 {
+            guard.fault(seconds(20), peer, Fault::Stream);
+        }
+        let counts = guard.counts();
+        assert_eq!((counts.bans, counts.prolonged_bans), (2, 1));
     }
 
     #[test]

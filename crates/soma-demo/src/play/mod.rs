@@ -87,9 +87,11 @@ pub(crate) async fn play(
     step("Starting the network.");
     let network = start(config, specialists.len()).await?;
     let result = play_on(&network, config, domains, specialists, folder, step).await;
+    // A game that cannot go on without a validator fails for another reason than that it ended.
+    let died = network.ended();
     // The network's end must not hide what went wrong before.
     let ended = network.shutdown().await;
-    let outcome = result?;
+    let outcome = result.map_err(|error| died.map_or(error, DemoError::from))?;
     ended?;
     Ok(outcome)
 }

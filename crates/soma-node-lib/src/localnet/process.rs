@@ -233,14 +233,16 @@ impl NodeProcess {
     }
 
     /// Waits until it ends by itself; says how.
-    pub async fn ended(&mut self) -> String {
-        match &mut self.child {
+    pub async fn ended(&mut self) -> ProcessError {
+        let log = self.log();
+        let reason = match &mut self.child {
             Some(child) => match child.wait().await {
-                Ok(status) => ended(&status, self.log(), self.logged).to_string(),
+                Ok(status) => return ended(&status, log, self.logged),
                 Err(error) => error.to_string(),
             },
             None => "not running".to_owned(),
-        }
+        };
+        ProcessError::Silent { reason, log }
     }
 }
 

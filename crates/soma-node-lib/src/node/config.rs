@@ -1,21 +1,20 @@
 //! Settings of a node.
 
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use soma_consensus::ConsensusConfig;
 use soma_crypto::key_file;
 use soma_service::logging::LogConfig;
-use soma_types::{Bps, Genesis};
+use soma_types::Genesis;
 
 use super::documented::unknown_option;
-use super::{NodeError, TrustedBlock, ValidatorConfig};
+use super::{NodeError, TrustedBlock, ValidatorConfig, limits};
 use crate::audit::AuditConfig;
 use crate::blobs::BlobsConfig;
 use crate::mempool::MempoolConfig;
 use crate::rpc::RpcConfig;
-use crate::snapshots::{LARGEST_CHUNK, SnapshotsConfig};
+use crate::snapshots::SnapshotsConfig;
 
 /// Settings of a node: one TOML file, every value with a default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,40 +108,7 @@ impl NodeConfig {
     /// [`NodeError::Option`], or what is wrong with the settings of consensus.
     pub(super) fn check(&self) -> Result<(), NodeError> {
         self.consensus.check()?;
-        let whole = u64::from(Bps::WHOLE.get());
-        let options = [
-            ("keep_blocks", self.keep_blocks, 1..=u64::MAX),
-            ("cache_bytes", Some(self.cache_bytes), 1 << 20..=u64::MAX),
-            at_least_one("rpc.serve.max_connections", self.rpc.serve.max_connections),
-            at_least_one(
-                "rpc.guard.max_concurrent_requests",
-                self.rpc.guard.max_concurrent_requests,
-            ),
-            at_least_one("rpc.guard.max_body_bytes", self.rpc.guard.max_body_bytes),
-            at_least_one("rpc.max_page", self.rpc.max_page),
-            at_least_one("mempool.max_transactions", self.mempool.max_transactions),
-            at_least_one("mempool.max_bytes", self.mempool.max_bytes),
-            (
-                "idle_block_interval_ms",
-                Some(self.idle_block_interval_ms),
-                1..=u64::MAX,
-            ),
-            (
-                "snapshots.chunk_bytes",
-                Some(self.snapshots.chunk_bytes as u64),
-                1..=LARGEST_CHUNK as u64,
-            ),
-            (
-                "audit.sample_bps",
-                Some(self.audit.sample_bps.into()),
-                0..=whole,
-            ),
-        ];
-        for (name, value, range) in options {
-            if let Some(value) = value.filter(|value| !range.contains(value)) {
-                return Err(NodeError::Option { name, value, range });
-            }
-        }
+        limits::check(self)?;
         if self.trusted_block.is_some() && self.snapshot_urls.is_empty() {
             tracing::warn!(
                 "`trusted_block` has no use without `snapshot_urls`: this node gets all blocks from \
@@ -179,14 +145,6 @@ impl NodeConfig {
     }
 }
 
-/// An option that nothing works without.
-fn at_least_one(
-    name: &'static str,
-    value: usize,
-) -> (&'static str, Option<u64>, RangeInclusive<u64>) {
-    (name, Some(value as u64), 1..=u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +176,22 @@ mod tests {
                 "`audit.sample_bps` is 20000; it must be 0 to 10000",
             ),
             (
+                "[snapshots]\nkeep = 0",
+                "`snapshots.keep` is 0; it must be at least 1",
+            ),
+            (
+                "[snapshots]\nevery_epochs = 0",
+                "`snapshots.every_epochs` is 0; it must be at least 1",
+            ),
+            (
+                "[mempool]\nmax_parked_percent = 200",
+                "`mempool.max_parked_percent` is 200; it must be 0 to 100",
+            ),
+            (
+                "[blobs]\nparallel = 9000000000000000000",
+                "`blobs.parallel` is 9000000000000000000; it must be 1 to 2305843009213693951",
+            ),
+            (
                 "[consensus]\nmax_peers = 0",
                 "consensus cannot start: consensus.max_peers is 0; it must be at least 1",
             ),
@@ -225,9 +199,15 @@ mod tests {
                 "[consensus.timeouts]\npropose_ms = 0",
                 "consensus cannot start: consensus.timeouts.propose_ms is 0; it must be at least 1",
             ),
+            (
+                "[consensus.bans]\nban_ms = 0",
+                "consensus cannot start: consensus.bans.ban_ms is 0; it must be at least 1",
+            ),
         ] {
             assert_eq!(refusal(text), told);
         }
+        let off = "[rpc]\nmax_waiting = 0\nmax_event_streams = 0\n[consensus.bans]\nmax_faults = 0";
+        toml::from_str::<NodeConfig>(off).unwrap().check().unwrap();
         NodeConfig::default().check().unwrap();
     }
 }

@@ -6,6 +6,7 @@ mod documented;
 mod error;
 mod halts;
 mod keys;
+mod limits;
 mod parts;
 mod peers;
 mod signal;

@@ -49,6 +49,20 @@ pub enum SettingError {
          http://127.0.0.1:9000"
     )]
     S3Endpoint(String),
+    /// A bucket of no service.
+    #[error("--s3-bucket {0} is not read, since no service is named; name it with --s3-endpoint")]
+    S3Service(String),
+    /// A bucket that is read with keys, and there are none.
+    #[error(
+        "--s3-bucket {bucket} is read with keys, and the environment has no {missing}; set what is \
+         missing, or leave the option out where everybody may read the bucket"
+    )]
+    S3Keys {
+        /// The bucket.
+        bucket: String,
+        /// The variables that are not set.
+        missing: String,
+    },
     /// An origin that no browser sends.
     #[error("--cors-origin: {0}")]
     Origin(#[from] InvalidOrigin),
@@ -76,14 +90,29 @@ impl ServiceConfig {
         let file = largest_sealed(&self.scorer.model);
         let what = format!("the sealed weights of one {} model", self.model_size);
         at_least("--cache", self.cache.max_bytes, what, file)?;
-        let endpoint = self.fetch.s3.as_ref().and_then(|s3| s3.endpoint.as_ref());
-        match endpoint {
+        self.check_s3()?;
+        Ok(self.guard.check_origins()?)
+    }
+
+    fn check_s3(&self) -> Result<(), SettingError> {
+        let s3 = self.fetch.s3.as_ref();
+        match s3.and_then(|s3| s3.endpoint.as_ref()) {
             Some(endpoint) if !is_address(endpoint) => {
                 return Err(SettingError::S3Endpoint(endpoint.clone()));
             }
             _ => {}
         }
-        Ok(self.guard.check_origins()?)
+        let Some(bucket) = self.fetch.s3_buckets.first().cloned() else {
+            return Ok(());
+        };
+        let Some(s3) = s3 else {
+            return Err(SettingError::S3Service(bucket));
+        };
+        let missing = s3.missing_keys().join(" and no ");
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(SettingError::S3Keys { bucket, missing }),
+        }
     }
 
     fn check_memory(&self) -> Result<(), SettingError> {
@@ -244,5 +273,25 @@ mod tests {
             let refusal = with(bad).unwrap_err().to_string();
             assert!(refusal.contains("--s3-endpoint"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_bucket_that_is_read_with_keys_needs_a_service_and_keys() {
+        let with = |s3: Option<S3Config>| {
+            config(|c| {
+                c.fetch.s3 = s3;
+                c.fetch.s3_buckets = vec!["box".to_owned()];
+            })
+            .check()
+        };
+        let keys = S3Config {
+            access_key_id: Some("id".to_owned()),
+            secret_access_key: Some("secret".to_owned()),
+            ..S3Config::new("any")
+        };
+        assert_eq!(with(Some(keys)), Ok(()));
+        let refusal = with(None).unwrap_err().to_string();
+        assert!(refusal.contains("--s3-bucket box"), "{refusal}");
+        assert!(refusal.contains("--s3-endpoint"), "{refusal}");
     }
 }

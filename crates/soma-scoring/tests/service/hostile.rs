@@ -412,10 +412,11 @@ async fn every_malformed_request_is_answered_with_a_typed_error() {
         body["target_embedding"] = json!(target);
         bodies.push(body.to_string());
     }
-    // A blob that is kept needs no URL; another one does.
+    // Whether or not the blob is kept.
     for url in ["", "x", "ftp://a/b", "http://", "http://a:b@c/"] {
         let mut body = good.clone();
         body["models"][0]["url"] = json!(url);
+        bodies.push(body.to_string());
         body["models"][0]["checksum"] = json!(soma_crypto::checksum(url));
         bodies.push(body.to_string());
     }
@@ -439,7 +440,16 @@ async fn every_malformed_request_is_answered_with_a_typed_error() {
         let large = vec![b' '; 9 << 20];
         let request = world.client.post(world.url(path)).body(large);
         let request = request.header("content-type", "application/json");
-        assert_eq!(request.send().await.unwrap().status(), 413);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 413);
+        let answer: Value = response.json().await.unwrap();
+        assert_eq!(answer["details"]["max"], 8 << 20, "{answer}");
+        assert!(
+            answer["message"]
+                .as_str()
+                .unwrap()
+                .contains("8388608 bytes")
+        );
         let response = world
             .client
             .post(world.url(path))

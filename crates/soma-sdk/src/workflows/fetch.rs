@@ -1,15 +1,15 @@
 //! Downloading what the chain names: data of submissions, weights of models.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use soma_api::WeightsView;
 use soma_blobs::{AddressPolicy, BlobError, BlobRef, FetchConfig, Fetcher};
 use soma_crypto::sealed;
 use soma_types::{ModelId, TargetId};
 
+use super::part::Part;
 use crate::client::Client;
 use crate::error::SdkError;
 
@@ -59,10 +59,10 @@ impl Downloads {
             checksum: fill.data.checksum,
             size: fill.data.size,
         };
-        let part = beside(to, &blob)?;
-        self.fetch(&blob, &format!("/v1/targets/{target}/data"), &part)
+        let part = Part::beside(to, &blob)?;
+        self.fetch(&blob, &format!("/v1/targets/{target}/data"), &part.path)
             .await?;
-        put(&part, to)?;
+        put(&part.path, to)?;
         Ok(blob.size)
     }
 
@@ -77,7 +77,7 @@ impl Downloads {
         to: &Path,
     ) -> Result<WeightsView, SdkError> {
         let (weights, part) = self.fetch_weights(model, to).await?;
-        put(&part, to)?;
+        put(&part.path, to)?;
         Ok(weights)
     }
 
@@ -89,13 +89,13 @@ impl Downloads {
     /// [`BlobError::PlaintextMismatch`] when they are not what the owner committed to.
     pub async fn weights(&self, model: &ModelId, to: &Path) -> Result<WeightsView, SdkError> {
         let (weights, part) = self.fetch_weights(model, to).await?;
-        let (sealed, place, named) = (part.clone(), to.to_owned(), weights.clone());
+        let (sealed, place, named) = (part.path.clone(), to.to_owned(), weights.clone());
         let opened = tokio::task::spawn_blocking(move || open(&sealed, &place, &named));
         let opened = opened
             .await
             .unwrap_or_else(|_| Err(file(to, "the task that opens it ended")));
         // Another download of the same file begins anew.
-        let _ = std::fs::remove_file(&part);
+        let _ = std::fs::remove_file(&part.path);
         opened.map(|()| weights)
     }
 
@@ -123,14 +123,14 @@ impl Downloads {
             SdkError::InvalidArgument(text)
         })?;
         let blob = blob_of(&weights);
-        let part = beside(to, &blob)?;
+        let part = Part::beside(to, &blob)?;
         self.fetch(
             &blob,
             &format!("/v1/targets/{target}/weights/{model}"),
-            &part,
+            &part.path,
         )
         .await?;
-        put(&part, to)?;
+        put(&part.path, to)?;
         Ok(weights)
     }
 
@@ -139,7 +139,7 @@ impl Downloads {
         &self,
         model: &ModelId,
         to: &Path,
-    ) -> Result<(WeightsView, PathBuf), SdkError> {
+    ) -> Result<(WeightsView, Part), SdkError> {
         let view = self.client.model(model, false).await?;
         let Some(weights) = view.weights else {
             let text = match view.status.as_str() {
@@ -149,8 +149,8 @@ impl Downloads {
             return Err(SdkError::InvalidArgument(text));
         };
         let blob = blob_of(&weights);
-        let part = beside(to, &blob)?;
-        self.fetch(&blob, &format!("/v1/models/{model}/weights"), &part)
+        let part = Part::beside(to, &blob)?;
+        self.fetch(&blob, &format!("/v1/models/{model}/weights"), &part.path)
             .await?;
         Ok((weights, part))
     }
@@ -187,22 +187,6 @@ fn blob_of(weights: &WeightsView) -> BlobRef {
     }
 }
 
-/// Where a blob lies until it is whole: a download that was broken off goes on there. The name is
-/// its own, so that no file of the user's is written over.
-fn beside(to: &Path, blob: &BlobRef) -> Result<PathBuf, SdkError> {
-    let mut name = OsString::from(".");
-    name.push(to.file_name().unwrap_or_default());
-    name.push(format!(".{}.part", blob.checksum));
-    let part = to.with_file_name(name);
-    // A device would be replaced, and a link followed.
-    for path in [to, &part] {
-        if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
-            return Err(file(path, "it is there and no regular file; name another"));
-        }
-    }
-    Ok(part)
-}
-
 fn put(part: &Path, to: &Path) -> Result<(), SdkError> {
     std::fs::rename(part, to).map_err(|error| file(to, error))
 }
@@ -235,7 +219,7 @@ fn open(sealed: &Path, to: &Path, weights: &WeightsView) -> Result<(), SdkError>
     Ok(())
 }
 
-fn file(path: &Path, reason: impl ToString) -> SdkError {
+pub(super) fn file(path: &Path, reason: impl ToString) -> SdkError {
     SdkError::File {
         path: path.to_owned(),
         reason: reason.to_string(),

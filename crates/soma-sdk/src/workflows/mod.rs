@@ -52,6 +52,7 @@
 
 mod claim;
 mod fetch;
+mod part;
 pub mod publish;
 mod submit;
 

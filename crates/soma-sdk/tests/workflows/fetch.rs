@@ -3,6 +3,7 @@
 use soma_blobs::{BlobError, FetchConfig};
 use soma_sdk::types::ModelId;
 use soma_sdk::{SdkError, SubmitData};
+use tokio::task::JoinSet;
 
 use crate::world::World;
 
@@ -34,6 +35,36 @@ async fn weights_are_downloaded_and_opened() {
 
     let nobody = downloads.weights(&ModelId([9; 32]), &to).await;
     assert_eq!(nobody.unwrap_err().name(), "NotFound");
+    world.net.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn downloads_to_one_file_at_the_same_time_leave_it_whole_and_nothing_beside_it() {
+    let world = World::start().await;
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 241) as u8).collect();
+    let model = world.model(0, &bytes).await;
+    let downloads = world.client.downloads(FetchConfig::local()).unwrap();
+    let folder = world.folder.path().join("downloads");
+    std::fs::create_dir(&folder).unwrap();
+    let to = folder.join("weights");
+    let mut running = JoinSet::new();
+    for number in 0..8 {
+        let (downloads, to) = (downloads.clone(), to.clone());
+        running.spawn(async move {
+            match number % 2 {
+                0 => downloads.weights(&model, &to).await,
+                _ => downloads.sealed_weights(&model, &to).await,
+            }
+        });
+    }
+    for ended in running.join_all().await {
+        ended.unwrap();
+    }
+    downloads.weights(&model, &to).await.unwrap();
+    assert_eq!(std::fs::read(&to).unwrap(), bytes);
+    let names = std::fs::read_dir(&folder).unwrap();
+    let names: Vec<_> = names.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, ["weights"]);
     world.net.shutdown().await.unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! Publishing, broken off anywhere.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -9,6 +10,14 @@ use soma_sdk::workflows::publish::{
 use soma_sdk::{Client, CommitModel, ModelFilter, PageRequest, SdkError};
 
 use crate::world::{NEW, World, embedding};
+
+/// A publication of weights that has begun.
+async fn begun(world: &World, weights: &Path) -> Publisher {
+    let mut publisher = world.publisher(0).await;
+    let prepared = publisher.prepare(weights, &embedding(), NEW).await;
+    prepared.unwrap();
+    publisher
+}
 
 /// Goes on until the reveal waits.
 async fn until_committed(publisher: &mut Publisher) {
@@ -26,11 +35,7 @@ async fn weights_are_sealed_committed_and_revealed_and_open_with_what_the_chain_
     let world = World::start().await;
     let bytes: Vec<u8> = (0..100_000_u32).map(|n| (n % 251) as u8).collect();
     let weights = world.file("weights", &bytes);
-    let mut publisher = world.publisher(0).await;
-    publisher
-        .prepare(&weights, &embedding(), NEW)
-        .await
-        .unwrap();
+    let mut publisher = begun(&world, &weights).await;
     let names = Mutex::new(Vec::new());
     let observe = |event: PublishEvent<'_>| {
         let text = format!("{event:?}");
@@ -94,11 +99,7 @@ async fn an_active_model_gets_new_weights() {
 async fn a_publisher_that_dies_again_and_again_makes_one_model_and_reveals_it_once() {
     let world = World::start().await;
     let weights = world.file("weights", b"weights of a model");
-    let mut publisher = world.publisher(0).await;
-    publisher
-        .prepare(&weights, &embedding(), NEW)
-        .await
-        .unwrap();
+    let publisher = begun(&world, &weights).await;
     drop(publisher);
     let (mut lives, mut model) = (0_u64, None);
     while model.is_none() {
@@ -141,11 +142,7 @@ async fn a_publisher_that_dies_again_and_again_makes_one_model_and_reveals_it_on
 async fn a_missed_reveal_is_said_and_the_next_publication_can_begin() {
     let world = World::start().await;
     let weights = world.file("weights", b"late weights");
-    let mut publisher = world.publisher(0).await;
-    publisher
-        .prepare(&weights, &embedding(), NEW)
-        .await
-        .unwrap();
+    let mut publisher = begun(&world, &weights).await;
     until_committed(&mut publisher).await;
     world.client.advance_epoch().await.unwrap();
     world.client.advance_epoch().await.unwrap();
@@ -247,11 +244,7 @@ async fn a_reveal_that_waits_outlives_a_start_without_its_node() {
     let away = away
         .unwrap()
         .account(world.net.keys().accounts[0].secret_key.clone());
-    let mut publisher = world.publisher(0).await;
-    publisher
-        .prepare(&weights, &embedding(), NEW)
-        .await
-        .unwrap();
+    let publisher = begun(&world, &weights).await;
     drop(publisher);
     // Nothing is lost yet by ending at once.
     let refused = Publisher::open(away.clone(), world.store(), &folder).await;
@@ -273,11 +266,7 @@ async fn a_reveal_that_waits_outlives_a_start_without_its_node() {
 async fn weights_that_changed_since_they_were_chosen_are_not_committed() {
     let world = World::start().await;
     let weights = world.file("weights", b"the weights that were checked");
-    let mut publisher = world.publisher(0).await;
-    publisher
-        .prepare(&weights, &embedding(), NEW)
-        .await
-        .unwrap();
+    let mut publisher = begun(&world, &weights).await;
     // As a crash leaves a copy that was not on disk yet.
     world.file("weights", b"the weights that");
     let error = publisher.run(&|_| {}).await.unwrap_err();
@@ -292,11 +281,7 @@ async fn weights_that_changed_since_they_were_chosen_are_not_committed() {
 async fn what_is_uploaded_is_revealed_without_a_store() {
     let world = World::start().await;
     let weights = world.file("weights", b"weights");
-    let mut publisher = world.publisher(0).await;
-    publisher
-        .prepare(&weights, &embedding(), NEW)
-        .await
-        .unwrap();
+    let mut publisher = begun(&world, &weights).await;
     until_committed(&mut publisher).await;
     let folder = publisher.folder().to_owned();
     assert!(is_at_work(&folder));
@@ -396,11 +381,7 @@ async fn nobody_else_can_read_the_key() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = World::start().await;
     let weights = world.file("weights", b"weights");
-    let mut publisher = world.publisher(0).await;
-    publisher
-        .prepare(&weights, &embedding(), NEW)
-        .await
-        .unwrap();
+    let publisher = begun(&world, &weights).await;
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(publisher.folder()), 0o700);
     let file = publisher.folder().join("publication.json");

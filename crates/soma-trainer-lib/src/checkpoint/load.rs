@@ -24,6 +24,7 @@ pub(crate) struct Loaded<B: ModelBackend> {
 ///
 /// # Errors
 /// [`TrainError::NoCheckpoint`], [`TrainError::BadState`], [`TrainError::File`].
+#[cfg(feature = "cli")]
 pub(crate) fn state(folder: &Path) -> Result<State, TrainError> {
     read_text(&latest(folder)?.join(STATE), State::parse)
 }

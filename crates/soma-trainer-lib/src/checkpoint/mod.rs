@@ -20,7 +20,9 @@ mod save;
 mod state;
 
 pub(crate) use folder::{Folder, write_flushed};
-pub(crate) use load::{Loaded, load, read_model, state};
+#[cfg(feature = "cli")]
+pub(crate) use load::state;
+pub(crate) use load::{Loaded, load, read_model};
 pub(crate) use save::save;
 pub use state::Best;
 pub(crate) use state::State;

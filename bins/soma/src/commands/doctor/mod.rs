@@ -1,5 +1,6 @@
 //! `soma doctor`: what would not work here, and how to fix it.
 
+mod kind;
 mod machine;
 mod services;
 

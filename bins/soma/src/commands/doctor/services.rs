@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::Client;
 use soma_blobs::{Fetcher, StoreConfig};
 use soma_scoring::{MemoryNeeds, ModelConfig};
 use soma_sdk::api::{CONTRACT_VERSION, ScorerInfo, Status};
 use soma_sdk::types::Parameters;
 
+use super::kind::{Kind, at};
 use super::{Check, Doctor, amount};
 use crate::commands::model::fetch_config;
 use crate::commands::status::{now_ms, standstill};
-use crate::config::Env;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::storage::is_on_this_machine;
@@ -30,59 +30,30 @@ impl Doctor {
         let client = Client::builder().timeout(ANSWER).build();
         let client = client.map_err(|error| CliError::Invalid(error.to_string()))?;
         let mut checks = vec![clock(&client, &env.rpc).await, chain(context).await];
-        for Known { name, url, fix } in self.known(&env) {
+        let scorer_url = self.scorer.as_ref().or(env.scorer.as_ref());
+        for (kind, url) in [
+            (Kind::NODE, Some(&env.rpc)),
+            (Kind::FAUCET, env.faucet.as_ref()),
+            (Kind::SCORER, scorer_url),
+            (Kind::BLOBS, env.blobs.as_ref()),
+            (Kind::ADMIN, env.admin.as_ref()),
+        ] {
             checks.push(match url {
-                Some(url) => match service(&client, name, &url, fix).await {
-                    Ok(check) if name == "node" => node(context, &url, fix).await.unwrap_or(check),
-                    Ok(check) if name == "scorer" => {
-                        scorer(context, &client, &url).await.unwrap_or(check)
+                Some(url) => match kind.check(&client, url).await {
+                    Ok(check) if kind == Kind::NODE => node(context, url).await.unwrap_or(check),
+                    Ok(check) if kind == Kind::SCORER => {
+                        scorer(context, &client, url).await.unwrap_or(check)
                     }
                     Ok(check) | Err(check) => check,
                 },
-                None => Check::skipped(name, "none configured"),
+                None => Check::skipped(kind.name, "none configured"),
             });
         }
-        checks.push(match &env.admin {
-            Some(url) => admin(&client, url).await,
-            None => Check::skipped("admin", "none configured"),
-        });
         checks.push(match &self.storage.storage {
             Some(_) => self.clean_store(context).await,
             None => Check::skipped("storage", "none named; check one with --storage"),
         });
         Ok(checks)
-    }
-
-    /// The services that say how they are.
-    fn known(&self, env: &Env) -> [Known; 4] {
-        let scorer = self.scorer.as_ref().or(env.scorer.as_ref());
-        let known = |name, url: Option<&String>, fix| Known {
-            name,
-            url: url.cloned(),
-            fix,
-        };
-        [
-            known(
-                "node",
-                Some(&env.rpc),
-                "start one with `soma start localnet`, or choose another with `soma env switch`",
-            ),
-            known(
-                "faucet",
-                env.faucet.as_ref(),
-                "faucets are for test networks; set its URL with `soma env new`",
-            ),
-            known(
-                "scorer",
-                scorer,
-                "start one with `soma start scoring`, or give its URL with --scorer",
-            ),
-            known(
-                "blobs",
-                env.blobs.as_ref(),
-                "start one with `soma start blobs`, or set its URL with `soma env new --blobs`",
-            ),
-        ]
     }
 
     /// Checks the store, and leaves no file or folder of this machine that was not there before.
@@ -141,17 +112,9 @@ impl Doctor {
     }
 }
 
-/// A service with a health route.
-struct Known {
-    name: &'static str,
-    url: Option<String>,
-    fix: &'static str,
-}
-
 /// Compares this clock with that of the node.
 async fn clock(client: &Client, rpc: &str) -> Check {
-    let url = format!("{}/health", rpc.trim_end_matches('/'));
-    let response = client.get(url).send().await.ok();
+    let response = client.get(at(rpc, "/health")).send().await.ok();
     let date = response.and_then(|response| {
         let date = response.headers().get(reqwest::header::DATE)?;
         httpdate::parse_http_date(date.to_str().ok()?).ok()
@@ -196,57 +159,20 @@ fn moving(status: &Status, now_ms: u64) -> Check {
     }
 }
 
-/// That the service is well, or the check that failed.
-async fn service(
-    client: &Client,
-    name: &'static str,
-    url: &str,
-    fix: &str,
-) -> Result<Check, Check> {
-    check_url(name, url)?;
-    let health = format!("{}/health", url.trim_end_matches('/'));
-    match client.get(&health).send().await {
-        Ok(response) if response.status().is_success() => {
-            Ok(Check::ok(name, format!("{url} answers")))
-        }
-        Ok(response) => Err(Check::failed(name, refusal(url, response).await, fix)),
-        Err(error) => {
-            let found = format!("{url} does not answer: {error}");
-            Err(Check::failed(name, found, fix))
-        }
-    }
-}
-
-fn check_url(name: &'static str, text: &str) -> Result<(), Check> {
-    let url = Url::parse(text).ok();
-    let url = url.filter(|url| ["http", "https"].contains(&url.scheme()));
-    if let Some(url) = url {
-        if url.username().is_empty() && url.password().is_none() {
-            return Ok(());
-        }
-        // Not repeated: what is printed here is shown to others.
-        let found = "its URL carries a user name or password, which services do not ask for";
-        return Err(Check::failed(name, found, "give the URL without"));
-    }
-    let fix = "give the whole URL, such as http://127.0.0.1:9124";
-    Err(Check::failed(name, format!("`{text}` is no URL"), fix))
-}
-
 /// The check that fails when what answers at a node's URL is something else.
-async fn node(context: &Context, url: &str, fix: &'static str) -> Option<Check> {
+async fn node(context: &Context, url: &str) -> Option<Check> {
     let told = match context.client() {
         Ok(client) => client.chain_info().await.map_err(CliError::from),
         Err(error) => Err(error),
     };
     let error = told.err()?;
     let found = format!("{url} is no node: it does not say which chain it is of: {error}");
-    Some(Check::failed("node", found, fix))
+    Some(Kind::NODE.failed(found))
 }
 
 /// The check that fails when a scorer that is well cannot score for this network.
 async fn scorer(context: &Context, client: &Client, url: &str) -> Option<Check> {
-    let route = format!("{}/v1/info", url.trim_end_matches('/'));
-    let info = match client.get(route).send().await {
+    let info = match client.get(at(url, "/v1/info")).send().await {
         Ok(response) => response.json::<ScorerInfo>().await,
         Err(error) => Err(error),
     };
@@ -310,30 +236,6 @@ fn unfit(info: &ScorerInfo, network: Option<&Parameters>) -> Option<(String, Str
         let fix = "start the scorer with more --memory, or --device-memory on a GPU";
         (found, fix.to_owned())
     })
-}
-
-/// The admin routes have no word on their health: that they answer says enough.
-async fn admin(client: &Client, url: &str) -> Check {
-    if let Err(check) = check_url("admin", url) {
-        return check;
-    }
-    let fix = "start the node with its admin routes, or set their URL with `soma env new --admin`";
-    match client.get(url).send().await {
-        Ok(response)
-            if response.status().is_success() || response.status() == StatusCode::NOT_FOUND =>
-        {
-            Check::ok("admin", format!("{url} answers"))
-        }
-        Ok(response) => Check::failed("admin", refusal(url, response).await, fix),
-        Err(error) => Check::failed("admin", format!("{url} does not answer: {error}"), fix),
-    }
-}
-
-async fn refusal(url: &str, response: Response) -> String {
-    let status = response.status();
-    let text = response.text().await.unwrap_or_default();
-    let text: String = text.chars().take(200).collect();
-    format!("{url} answers {status}: {text}")
 }
 
 #[cfg(test)]
@@ -409,18 +311,6 @@ mod tests {
         let (found, fix) = unfit(&tight, Some(&small)).unwrap();
         assert!(found.contains("one small model needs"), "{found}");
         assert!(fix.contains("--memory"), "{fix}");
-    }
-
-    #[test]
-    fn what_is_no_url_is_called_so() {
-        assert!(check_url("scorer", "http://127.0.0.1:1").is_ok());
-        let check = check_url("scorer", "http://me:secret@a.example").unwrap_err();
-        assert!(!format!("{check:?}").contains("secret"), "{check:?}");
-        for text in ["foo", "foo:1", "", "ftp://a"] {
-            let check = check_url("scorer", text).unwrap_err();
-            assert_eq!(check.state, State::Failed);
-            assert!(check.found.contains("is no URL"), "{check:?}");
-        }
     }
 
     #[test]

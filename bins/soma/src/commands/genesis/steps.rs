@@ -9,7 +9,7 @@ use soma_crypto::key_file;
 use soma_sdk::types::{Address, Shannons};
 
 use super::{Init, Install, view};
-use crate::commands::validator::check_peer;
+use crate::commands::validator::check_addresses;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{Fields, Output, percent, table_or};
@@ -86,11 +86,7 @@ impl Step {
             }
             Self::AddValidator { file, stake } => {
                 let ceremony = ceremony()?;
-                let metadata = ValidatorInfo::read(&file)?.metadata;
-                // None is fine for one that only connects to others.
-                if !metadata.p2p_address.as_str().is_empty() {
-                    check_peer(metadata.p2p_address.as_str())?;
-                }
+                check_addresses(&ValidatorInfo::read(&file)?.metadata)?;
                 let listed = ceremony.add_validator(&file, stake)?;
                 Ok(Output::new(&of(&listed), added(&listed)))
             }

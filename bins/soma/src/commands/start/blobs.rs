@@ -1,7 +1,8 @@
 //! `soma start blobs`.
 
+use std::fs::{File, TryLockError};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use clap::Args;
@@ -13,6 +14,9 @@ use super::{log, serve};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
+
+/// File name of the lock. In the settings folder, `lock` is that of the downloads there.
+const LOCK: &str = "server.lock";
 
 /// Run a blob server: who reaches it can put files there and download them, until Ctrl-C
 #[derive(Clone, Debug, Args)]
@@ -45,6 +49,7 @@ impl StartBlobs {
             ..BlobServerConfig::new(&folder)
         };
         let router = router(config).map_err(CliError::file(&folder))?;
+        let _lock = lock(&folder)?;
         let at = SocketAddr::new(self.host, self.port);
         let ready = |at| {
             let url = format!("http://{at}");
@@ -58,5 +63,21 @@ impl StartBlobs {
         };
         serve(at, ServeConfig::default(), router, ready).await?;
         Ok(Output::nothing())
+    }
+}
+
+/// Takes the folder for this server, for as long as the file is open.
+fn lock(folder: &Path) -> Result<File, CliError> {
+    let path = folder.join(LOCK);
+    let file = File::create(&path).map_err(CliError::file(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(CliError::File {
+            path: folder.to_owned(),
+            reason: "another blob server works with it; stop that one, or choose another folder \
+                     with --data-dir"
+                .to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(CliError::file(&path)(error)),
     }
 }

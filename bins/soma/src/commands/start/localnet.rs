@@ -11,7 +11,7 @@ use soma_sdk::types::Shannons;
 use soma_service::stop_signal;
 
 use super::log;
-use crate::config::{ClientConfig, Env, LOCALNET};
+use crate::config::{CONFIG_DIR_VARIABLE, ClientConfig, Env, LOCALNET};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
@@ -86,8 +86,10 @@ impl LocalnetArguments {
         // read leave no network running.
         let stopped = tokio::spawn(stop_signal());
         context.config()?;
+        let folder = self.folder(context)?;
+        let folder = std::path::absolute(&folder).map_err(CliError::file(folder))?;
         let network = Network::start(self.config(context)?).await?;
-        let announced = announce(context, &network);
+        let announced = announce(context, &network, &folder);
         if let Err(error) = announced {
             network.shutdown().await?;
             return Err(error);
@@ -178,13 +180,16 @@ pub(crate) fn own_program() -> Option<NodeProgram> {
 }
 
 /// Makes the network and its accounts usable by this client, and says how.
-fn announce(context: &Context, network: &Network) -> Result<(), CliError> {
+fn announce(context: &Context, network: &Network, folder: &Path) -> Result<(), CliError> {
     let net = network.node();
     let keys = net.keys().accounts.iter();
     let keys: Vec<_> = keys.map(|account| account.secret_key.clone()).collect();
     let mut wallet = context.wallet()?;
     let gone: Vec<_> = wallet.entries().iter().map(|entry| entry.address).collect();
-    let entries = wallet.put_localnet(&keys)?;
+    // One that was removed, or is started over, has no accounts to get back.
+    let replaced = wallet.localnet_folder();
+    let replaced = replaced.filter(|dir| *dir != folder && dir.join("keys.json").exists());
+    let entries = wallet.put_localnet(&keys, folder)?;
     let left: Vec<_> = wallet.entries().iter().map(|entry| entry.address).collect();
     let config = context.change_config(|config| {
         config.put_env(Env {
@@ -205,8 +210,8 @@ fn announce(context: &Context, network: &Network) -> Result<(), CliError> {
         Ok(config.clone())
     })?;
     let text = match context.options.json {
-        true => as_json(network, &entries),
-        false => panel(network, &entries, &config)?,
+        true => as_json(network, &entries, replaced.as_deref()),
+        false => panel(network, &entries, &config, replaced.as_deref())?,
     };
     let mut out = std::io::stdout();
     // Who started this may have closed its output; the network runs on.
@@ -214,7 +219,7 @@ fn announce(context: &Context, network: &Network) -> Result<(), CliError> {
     Ok(())
 }
 
-fn as_json(network: &Network, entries: &[WalletEntry]) -> String {
+fn as_json(network: &Network, entries: &[WalletEntry], replaced: Option<&Path>) -> String {
     let net = network.node();
     let now = net.application().now();
     json!({
@@ -226,6 +231,7 @@ fn as_json(network: &Network, entries: &[WalletEntry]) -> String {
         "admin_url": net.admin_url(),
         "model_size": network.model_size(),
         "data_dir": net.data_dir(),
+        "replaced_data_dir": replaced,
         "chain_id": net.application().chain().chain_id(),
         "height": now.height(),
         "epoch": now.system.epoch,
@@ -239,6 +245,7 @@ fn panel(
     network: &Network,
     entries: &[WalletEntry],
     config: &ClientConfig,
+    replaced: Option<&Path>,
 ) -> Result<String, CliError> {
     let net = network.node();
     let now = net.application().now();
@@ -273,6 +280,13 @@ fn panel(
             "Account:",
             Some(format!("{} {} ({balance})", first.alias, first.address)),
         );
+    }
+    if let Some(dir) = replaced {
+        lines.push(format!(
+            "The accounts of the localnet in {} are out of the wallet until it starts again; another \
+             folder in {CONFIG_DIR_VARIABLE} for each keeps both",
+            dir.display()
+        ));
     }
     lines.push("Try in another terminal:".to_owned());
     for command in next_commands(config, entries) {

@@ -5,7 +5,7 @@ use soma_audit::Claim;
 use soma_sdk::api::ScorecardView;
 use soma_sdk::api::target::{DataView, PinnedWeightsView};
 use soma_sdk::evidence::{ProvenTarget, TargetEvidence};
-use soma_sdk::types::{Embedding, Fill, Genesis, TargetId};
+use soma_sdk::types::{Embedding, Fill, Genesis, TargetId, TargetStatus};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -148,6 +148,7 @@ impl Card {
                 .zip(&direction)
                 .all(|(one, other)| near(f64::from(*one), f64::from(*other)));
         for (what, is_same) in [
+            ("the status", may_be(&view.status, &proven.target.status)),
             ("the submitter", view.submitter == fill.submitter),
             (
                 "when it was filled",
@@ -169,6 +170,17 @@ impl Card {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a target of a status may have the proven one: the evidence was read after the status, and
+/// the target may have been paid out between the two. The epoch, which makes a filled target
+/// claimable, is not proven.
+fn may_be(status: &str, proven: &TargetStatus) -> bool {
+    match proven {
+        TargetStatus::Filled(_) => matches!(status, "filled" | "claimable"),
+        TargetStatus::Claimed { .. } => matches!(status, "filled" | "claimable" | "claimed"),
+        proven => status == proven.name(),
     }
 }
 

@@ -8,6 +8,7 @@ use soma_sdk::Client;
 use soma_sdk::api::ObjectType;
 use soma_sdk::types::{Address, Ppm, Shannons, TransactionKind};
 
+use super::metadata::check_addresses;
 use crate::commands::send::positive;
 use crate::context::Context;
 use crate::error::CliError;
@@ -37,6 +38,7 @@ impl Join {
             return Err(CliError::Usage(text.to_owned()));
         }
         let info = ValidatorInfo::read(&self.file)?;
+        check_addresses(&info.metadata)?;
         let address = self.sender(context, &info)?;
         let client = context.client()?;
         let candidate = info.candidate(&client.chain_id().await?)?;

@@ -7,7 +7,7 @@ use soma_crypto::key_file;
 use soma_node::node::check_peer_address;
 use soma_sdk::account::proof_of_possession;
 use soma_sdk::types::validator::MetadataText;
-use soma_sdk::types::{MetadataUpdate, TransactionKind};
+use soma_sdk::types::{MetadataUpdate, TransactionKind, ValidatorMetadata};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -94,8 +94,18 @@ impl UpdateMetadata {
     }
 }
 
+/// Refuses addresses in a `validator.info` that nobody can use; that for peers may be empty, for one
+/// that only connects to others.
+pub(in crate::commands) fn check_addresses(metadata: &ValidatorMetadata) -> Result<(), CliError> {
+    if !metadata.p2p_address.as_str().is_empty() {
+        check_peer(metadata.p2p_address.as_str())?;
+    }
+    check_url(metadata.rpc_address.as_str())?;
+    check_url(metadata.proxy_address.as_str())
+}
+
 /// Refuses what other nodes cannot connect to.
-pub(in crate::commands) fn check_peer(text: &str) -> Result<(), CliError> {
+pub(super) fn check_peer(text: &str) -> Result<(), CliError> {
     check_peer_address(text).map_err(|_| {
         CliError::Usage(format!(
             "`{text}` is no address for peers; give a multiaddress with the port that the node \

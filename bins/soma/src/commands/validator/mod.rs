@@ -24,7 +24,7 @@ use crate::transaction::{TransactionOptions, process};
 pub use info::MakeInfo;
 pub use join::Join;
 pub use metadata::UpdateMetadata;
-pub(super) use metadata::check_peer;
+pub(super) use metadata::check_addresses;
 pub use versions::AnnounceVersion;
 
 /// Show validators, and act as one
