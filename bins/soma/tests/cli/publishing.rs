@@ -320,9 +320,13 @@ fn a_publication_is_forgotten_only_by_who_means_it() {
     );
     let kept = std::fs::read_to_string(word(&forgotten["kept"])).unwrap();
     assert!(kept.contains("\"key\""), "{kept}");
-    // The next begins anew.
+    // The next begins anew; that of another account is beside it.
     let again = soma.json(&publish(&weights));
     assert_ne!(again["model_id"], committed["model_id"]);
+    let others = soma.json(&publish(&weights).replace("alice", "bob"));
+    assert_ne!(others["model_id"], again["model_id"]);
+    let due = soma.json("status")["reveals_due"].clone();
+    assert_eq!(due.as_array().unwrap().len(), 2, "{due}");
 }
 
 #[test]

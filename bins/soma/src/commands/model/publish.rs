@@ -30,7 +30,7 @@ pub struct PublishOptions {
     /// Where the model stands: numbers separated by commas, or `@FILE`
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
     pub embedding: Option<String>,
-    /// Where key and progress are kept; default a folder for each model in the settings folder
+    /// Where key and progress are kept; default a folder in the settings folder for each model, and for each account's new one
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Return after the commit instead of waiting for the epoch of the reveal
@@ -98,10 +98,11 @@ async fn publish(
         PublishAs::Model(model) => Some(model),
         PublishAs::New { .. } => None,
     };
-    let folder = options
-        .state
-        .clone()
-        .unwrap_or_else(|| folder(context, model));
+    let sender = || context.address(options.sender.as_ref());
+    let folder = match &options.state {
+        Some(folder) => folder.clone(),
+        None => folder(context, model, &sender()?),
+    };
     if options.abandon {
         return forget(context, &folder);
     }
@@ -111,8 +112,7 @@ async fn publish(
         true => None,
         false => Some(options.storage.store(context)?),
     };
-    let sender = context.address(options.sender.as_ref())?;
-    let account = context.client()?.account(context.secret_key(sender)?);
+    let account = context.client()?.account(context.secret_key(sender()?)?);
     let mut publisher = Publisher::open(account, store, &folder).await?;
     match (&options.weights, &options.embedding) {
         (Some(weights), Some(embedding)) => {

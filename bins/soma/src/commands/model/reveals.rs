@@ -32,9 +32,10 @@ const ELSEWHERE: &str = "elsewhere";
 /// How long a command that is about something else waits for the node.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The folder of a publication, where none is named.
-pub(super) fn folder(context: &Context, model: Option<ModelId>) -> PathBuf {
-    let name = model.map_or_else(|| "new".to_owned(), |model| model.to_string());
+/// The folder of a publication, where none is named: one for each model, and one for each account's
+/// new model.
+pub(super) fn folder(context: &Context, model: Option<ModelId>, owner: &Address) -> PathBuf {
+    let name = model.map_or_else(|| format!("new-{owner}"), |model| model.to_string());
     context.dir.dir().join(FOLDER).join(name)
 }
 
