@@ -289,6 +289,9 @@ impl CliError {
                 "another network is at the environment's URL than when it was made; add that network \
                  with `soma env new NAME --rpc URL`"
             }
+            "AddressNotAllowed" => {
+                "`soma score` and `soma start scoring` open it with --allow-private-addresses"
+            }
             "TransactionExpired" => "build and sign the transaction again",
             _ => return self.hint_by_text(),
         };

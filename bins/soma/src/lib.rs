@@ -92,6 +92,9 @@ fn refuse(error: &clap::Error, json: bool) -> ExitCode {
         _ => {
             // Clap colours its text where standard error is a terminal.
             let _ = error.print();
+            if let Some(hint) = CliError::Usage(error.render().to_string()).hint() {
+                eprintln!("Hint: {hint}");
+            }
             ExitCode::from(2)
         }
     }

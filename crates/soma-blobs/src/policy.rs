@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
 use crate::error::BlobError;
+use crate::resolve::is_localhost;
 
 /// Which addresses may be connected to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,18 +34,22 @@ impl AddressPolicy {
         self.allow_private || is_public(address) || self.also.contains(&address.to_canonical())
     }
 
-    /// Checks a URL whose host is an address; names are checked when they are resolved.
+    /// Checks a URL whose host is an address or `localhost`; other names are checked when they are
+    /// resolved.
     pub(crate) fn check(&self, url: &Url) -> Result<(), BlobError> {
-        let address = match url.host() {
-            Some(Host::Ipv4(address)) => IpAddr::V4(address),
-            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+        let (address, host) = match url.host() {
+            Some(Host::Ipv4(address)) => (IpAddr::V4(address), address.to_string()),
+            Some(Host::Ipv6(address)) => (IpAddr::V6(address), address.to_string()),
+            Some(Host::Domain(name)) if is_localhost(name) => {
+                (IpAddr::V4(Ipv4Addr::LOCALHOST), name.to_owned())
+            }
             _ => return Ok(()),
         };
         if self.allows(address) {
             return Ok(());
         }
         Err(BlobError::AddressNotAllowed {
-            host: address.to_string(),
+            host,
             address: address.to_string(),
         })
     }

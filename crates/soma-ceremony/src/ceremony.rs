@@ -7,6 +7,7 @@ use soma_crypto::SecretKey;
 use soma_types::{
     Address, ChainId, Genesis, GenesisAccount, GenesisModel, GenesisValidator, Shannons,
 };
+use url::Url;
 
 use crate::approval::{Approval, Approvals};
 use crate::draft::{Draft, Model, Soma};
@@ -14,6 +15,9 @@ use crate::error::CeremonyError;
 use crate::files;
 use crate::info::ValidatorInfo;
 use crate::summary::{Summary, genesis_json, read_genesis};
+
+/// What validators download from.
+const SCHEMES: [&str; 2] = ["https", "http"];
 
 const DRAFT_HEAD: &str = "\
 # A genesis ceremony: what its coordinator decides. Amounts are SOMA. After a change, build and sign
@@ -189,8 +193,8 @@ impl Ceremony {
     /// Lists the model in `path`, in place of one of the same owner with the same weights.
     ///
     /// # Errors
-    /// A file that is no model, an embedding of another dimension than the chain's, weights that are
-    /// listed for another owner.
+    /// A file that is no model, an embedding of another dimension than the chain's, weights that nobody
+    /// can download or that are listed for another owner.
     pub fn add_model(&self, path: &Path) -> Result<Model, CeremonyError> {
         let model: Model = files::read_named(path)?;
         let (got, expected) = (model.embedding.dim(), self.draft.embedding_dim()?);
@@ -199,6 +203,16 @@ impl Ceremony {
                 path: path.to_owned(),
                 got,
                 expected,
+            });
+        }
+        let url = model.weights.url.as_str();
+        let may_be_there = Url::parse(url).is_ok_and(|url| SCHEMES.contains(&url.scheme()));
+        if !may_be_there || model.weights.size == 0 {
+            let (url, size) = (url.to_owned(), model.weights.size);
+            return Err(CeremonyError::NoWeights {
+                path: path.to_owned(),
+                url,
+                size,
             });
         }
         let name = format!("{}.toml", model.weights.plaintext_checksum);

@@ -105,6 +105,20 @@ pub enum CeremonyError {
         /// That of the chain.
         expected: u64,
     },
+    /// A model whose weights nobody can download.
+    #[error(
+        "{}: nobody can download its weights, {size} bytes at `{url}`; give an https or http URL and the \
+         size of the sealed file",
+        path.display()
+    )]
+    NoWeights {
+        /// The model's file.
+        path: PathBuf,
+        /// Where they should lie.
+        url: String,
+        /// Their size in bytes.
+        size: u64,
+    },
     /// A stake of zero.
     #[error("a validator of the genesis needs a stake above 0")]
     NoStake,
@@ -177,6 +191,7 @@ impl CeremonyError {
             Self::Taken { .. } => "DuplicateValidatorMetadata",
             Self::ModelListed(_) => "DuplicateModel",
             Self::Dimension { .. } => "EmbeddingDimensionMismatch",
+            Self::NoWeights { .. } => "WeightsUnavailable",
             Self::NoStake => "NoStake",
             Self::Chain(_) => "InvalidGenesis",
             Self::NotBuilt(_) => "GenesisNotBuilt",

@@ -347,6 +347,12 @@ fn models_are_listed_from_files_that_people_can_write() {
         Ceremony::open(&world.folder()).unwrap()
     };
     let ceremony = dimension("target_embedding_dim = 2");
+    for (good, bad) in [("url = \"", "url = \"ftp:"), ("size = ", "size = 0 #")] {
+        std::fs::write(&path, text.replace(good, bad)).unwrap();
+        let error = ceremony.add_model(&path).unwrap_err();
+        assert_eq!(error.name(), "WeightsUnavailable", "{error}");
+    }
+    std::fs::write(&path, &text).unwrap();
     ceremony.add_model(&path).unwrap();
     let other = SecretKey::generate().address();
     let theirs = text.replace(&owner.to_string(), &other.to_string());

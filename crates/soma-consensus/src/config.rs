@@ -1,5 +1,6 @@
 //! Configuration of consensus: every field has a default.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -65,8 +66,15 @@ impl Default for ConsensusConfig {
     }
 }
 
+/// The most peers that a node may be told to have.
+const MOST_PEERS: u64 = 10_000;
+
+/// The longest pause or wait that may be set: an hour, in milliseconds.
+const LONGEST_WAIT_MS: u64 = 3_600_000;
+
 impl ConsensusConfig {
-    /// Refuses a zero where no block could be made, no peer be reached, or no ban last with it.
+    /// Refuses a zero where no block could be made, no peer be reached, or no ban last with it, and
+    /// what no network is made for.
     ///
     /// # Errors
     /// [`ConsensusError::Config`].
@@ -123,14 +131,44 @@ impl ConsensusConfig {
             ("consensus.bans.fault_memory_ms", bans.fault_memory_ms == 0),
             ("consensus.bans.ban_ms", bans.ban_ms == 0),
         ];
-        match zeros.into_iter().find(|(_, is_zero)| *is_zero) {
-            None => Ok(()),
-            Some((field, _)) => Err(ConsensusError::Config {
+        if let Some((field, _)) = zeros.into_iter().find(|(_, is_zero)| *is_zero) {
+            return Err(ConsensusError::Config {
                 field,
                 value: "0".to_owned(),
                 hint: "it must be at least 1",
-            }),
+            });
         }
+        self.check_most()
+    }
+
+    fn check_most(&self) -> Result<(), ConsensusError> {
+        let timeouts = &self.timeouts;
+        let peers = |count: usize| (count as u64, MOST_PEERS, "it must be at most 10000");
+        let wait = |ms: u64| (ms, LONGEST_WAIT_MS, "it must be at most 3600000");
+        let values = [
+            ("consensus.max_peers", peers(self.max_peers)),
+            (
+                "consensus.max_connections_per_ip",
+                peers(self.max_connections_per_ip),
+            ),
+            ("consensus.min_interval_ms", wait(self.min_interval_ms)),
+            ("consensus.sync_interval_ms", wait(self.sync_interval_ms)),
+            ("consensus.timeouts.propose_ms", wait(timeouts.propose_ms)),
+            ("consensus.timeouts.prevote_ms", wait(timeouts.prevote_ms)),
+            (
+                "consensus.timeouts.precommit_ms",
+                wait(timeouts.precommit_ms),
+            ),
+            ("consensus.timeouts.delta_ms", wait(timeouts.delta_ms)),
+            ("consensus.timeouts.max_ms", wait(timeouts.max_ms)),
+        ];
+        for (field, (value, most, hint)) in values {
+            if value > most {
+                let value = value.to_string();
+                return Err(ConsensusError::Config { field, value, hint });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -299,6 +337,23 @@ fn address(field: &'static str, text: &str) -> Result<Multiaddr, ConsensusError>
     Ok(parsed)
 }
 
+/// Why nobody can connect to an address with this part, such as `/tcp/0`.
+fn fault(part: &str) -> Option<&'static str> {
+    let no_host = "it names no host; name the address or DNS name that others reach the node at";
+    let (kind, value) = part.strip_prefix('/')?.split_once('/')?;
+    match kind {
+        "tcp" | "udp" if value == "0" => {
+            Some("nobody can connect to port 0; name the port that the node listens on")
+        }
+        "ip4" | "ip6" => {
+            let ip: IpAddr = value.parse().ok()?;
+            (ip.is_unspecified() || ip.is_multicast()).then_some(no_host)
+        }
+        "dns" | "dns4" | "dns6" => value.is_empty().then_some(no_host),
+        _ => None,
+    }
+}
+
 /// Checks that `text` is an address that peers can connect to, such as `/ip4/10.0.0.1/tcp/8084`.
 ///
 /// # Errors
@@ -306,13 +361,13 @@ fn address(field: &'static str, text: &str) -> Result<Multiaddr, ConsensusError>
 pub fn check_peer_address(text: &str) -> Result<(), ConsensusError> {
     let field = "the peer address";
     let parsed = address(field, text)?;
-    let mut parts = parsed.iter().map(|part| part.to_string());
-    match parts.any(|part| part == "/tcp/0" || part == "/udp/0") {
-        false => Ok(()),
-        true => Err(ConsensusError::Config {
+    let hint = parsed.iter().find_map(|part| fault(&part.to_string()));
+    match hint {
+        None => Ok(()),
+        Some(hint) => Err(ConsensusError::Config {
             field,
             value: text.to_owned(),
-            hint: "nobody can connect to port 0; name the port that the node listens on",
+            hint,
         }),
     }
 }
@@ -387,11 +442,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn peers_are_not_sent_to_port_0() {
+    fn peers_are_not_sent_where_no_node_can_be() {
         check_peer_address("/dns4/node.example/tcp/8084").unwrap();
         for text in ["/ip4/1.2.3.4/tcp/0", "/ip4/1.2.3.4/udp/0/quic-v1"] {
             let refused = check_peer_address(text).unwrap_err().to_string();
             assert!(refused.contains("port 0"), "{refused}");
+        }
+        for text in [
+            "/ip4/0.0.0.0/tcp/8084",
+            "/ip6/::/tcp/8084",
+            "/ip4/224.0.0.1/tcp/8084",
+            "/dns4//tcp/8084",
+        ] {
+            let refused = check_peer_address(text).unwrap_err().to_string();
+            assert!(refused.contains("no host"), "{refused}");
         }
     }
 

@@ -38,7 +38,8 @@ pub async fn run(config: DemoConfig, watch: Arc<dyn Watch + Send>) -> Result<Out
         }
     };
     let folder = match (&config.folder, &temporary) {
-        (Some(folder), _) => folder.clone(),
+        // Files in it get URLs.
+        (Some(folder), _) => std::path::absolute(folder).map_err(DemoError::file(folder))?,
         (None, Some(temporary)) => temporary.path().to_owned(),
         (None, None) => std::env::temp_dir(),
     };

@@ -96,10 +96,15 @@ pub struct ScoringArguments {
     #[arg(long, value_name = "URL")]
     pub s3_endpoint: Option<String>,
     /// Region of that service
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    #[arg(
+        long,
+        value_name = "REGION",
+        default_value = "us-east-1",
+        requires = "s3_endpoint"
+    )]
     pub s3_region: String,
     /// Put the bucket into the host name
-    #[arg(long)]
+    #[arg(long, requires = "s3_endpoint")]
     pub s3_virtual_host_style: bool,
     /// Bucket to read with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, all others without keys; can be repeated
     #[arg(long = "s3-bucket", value_name = "NAME")]

@@ -171,6 +171,16 @@ pub enum SdkError {
         /// Its owner.
         owner: soma_types::Address,
     },
+    /// The chain would refuse this data: it filled a target before. Nothing was sent.
+    #[error(
+        "this data was submitted by {submitter} in epoch {epoch}, and counts once: only its submitter may fill more targets with it, in that epoch; submit other data"
+    )]
+    DuplicateData {
+        /// Who submitted it first.
+        submitter: soma_types::Address,
+        /// When.
+        epoch: soma_types::Epoch,
+    },
     /// Committed weights were not revealed in the one epoch in which that counts.
     #[error(
         "the weights of model {model} were to be revealed in epoch {reveal_epoch}, which is over; a first commit is lost with half the stake, an update is dropped: look at `soma model info {model}` and publish again"
@@ -280,6 +290,7 @@ impl SdkError {
             Self::File { .. } => "FileError",
             Self::WeightsChanged { .. } => "WeightsChanged",
             Self::WeightsAlreadyRevealed { .. } => "WeightsAlreadyRevealed",
+            Self::DuplicateData { .. } => "DuplicateData",
             Self::RevealMissed { .. } => "RevealMissed",
             Self::EpochWait { .. } => "EpochWait",
         }

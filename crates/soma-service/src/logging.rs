@@ -46,9 +46,10 @@ pub struct InvalidFilter {
     reason: String,
 }
 
-/// What consensus and its network say of every step; nodes log by themselves what matters of it.
+/// What consensus and its network say of every step, and GPU libraries of every feature; programs log
+/// by themselves what matters of it.
 const QUIET: &str = "arc_malachitebft=error,arc_malachitebft_network=off,\
-                     arc_malachitebft_discovery=off,libp2p=error";
+                     arc_malachitebft_discovery=off,libp2p=error,cubecl_wgpu=warn";
 
 /// Starts logging for the whole process. A second call changes nothing. Libraries that log every step of theirs are quiet
 /// unless the filter names them.

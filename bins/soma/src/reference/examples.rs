@@ -121,7 +121,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     example("submit run", "soma submit run --source texts --storage s3://bucket/data\nsoma submit run --source page.txt books --max-bonds 10 --until-epoch 12",
         r#"{ "event": "hit", "target": "0x66…", "checksum": "9QX…", "path": "texts/page.txt", "distance": 1052266987, "threshold": 1127428915, "bond": 65000, "reward": 6781500000 }"#),
     example("submit once", "soma submit once --source texts --max-bytes 4096\nsoma submit once --source page.txt --target 0x66… --dry-run",
-        r#"{ "submitted": [{ "target_id": "0x66…", "path": "texts/page.txt", "offset": 0, "size": 1000, "checksum": "9QX…", "model_id": "0x11ab…", "loss": 2.5, "distance": 0.98, "bond": 65000, "claimable_from": 5 }], "planned": [], "stats": { "epoch": 3, "scanned": 120, "hits": 1, "filled": 1 } }"#),
+        r#"{ "submitted": [{ "target_id": "0x66…", "path": "texts/page.txt", "offset": 0, "size": 1000, "checksum": "9QX…", "model_id": "0x11ab…", "loss": 2.5, "distance": 0.98, "bond": 65000, "claimable_from": 5 }], "planned": [{ "target_id": "0x77…", "path": "texts/other.txt", "checksum": "4kT…", "model_id": "0x11ab…", "loss": 2.4, "distance": 0.91, "threshold": 0.955, "bond": 65000, "reward": 5480000000 }], "stats": { "epoch": 3, "scanned": 120, "hits": 1, "filled": 1 } }"#),
     example("validator list", "soma validator list",
         r#"{ "validators": [{ "address": "0x5a77…", "status": "active", "voting_power": 10000, "stake": 20000000000000, "commission_bps": 200 }] }"#),
     example("validator make-info", "soma validator make-info node.example.org\nsoma validator make-info 203.0.113.7 300 --dir /var/lib/soma --account=alice\nsoma validator make-info node.example.org --genesis testnet",

@@ -163,6 +163,7 @@ fn a_value_of_a_wrong_length_is_told_the_form_that_it_has() {
         let error: Value = serde_json::from_str(&ran.err).unwrap();
         let hint = error["hint"].as_str().unwrap();
         assert!(hint.contains(form), "`soma {line}`: {hint}");
+        assert!(soma.run(&line).err.contains(form), "`soma {line}`");
     }
 }
 

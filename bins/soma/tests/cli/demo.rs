@@ -39,12 +39,13 @@ fn the_demo_is_played_to_the_end_with_domains_of_ones_own_and_an_s3_store() {
     ];
     let report = soma.dir().join("report.html");
     let line = format!(
-        "demo --quick --json {} --storage s3://{BUCKET}/demo --report {}",
+        "demo --quick --json {} --storage s3://{BUCKET}/demo --report {} --folder game",
         domains.join(" "),
         report.display()
     );
     let mut command = soma.command(&line);
     command
+        .current_dir(soma.dir())
         .env("SOMA_S3_ENDPOINT", server.endpoint())
         .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
         .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);

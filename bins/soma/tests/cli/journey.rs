@@ -233,6 +233,13 @@ fn a_model_is_published_data_submitted_and_the_reward_claimed() {
     let earned = earned["earnings"].as_array().unwrap();
     let reward = earned.iter().find(|entry| entry["kind"] == "submission");
     assert_eq!(reward.unwrap()["target"], hit.as_str());
+
+    // Data counts once: said before anything is scored, uploaded or paid.
+    let open = soma.json("target list")["targets"][0]["id"].clone();
+    let before = soma.json("balance bob");
+    let again = soma.fails(&submit(open.as_str().unwrap()));
+    assert_eq!(again["code"], "DuplicateData", "{again}");
+    assert_eq!(soma.json("balance bob")["nonce"], before["nonce"]);
 }
 
 #[test]

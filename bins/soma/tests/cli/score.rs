@@ -436,6 +436,8 @@ fn a_scoring_service_runs_until_it_is_stopped_and_the_doctor_sees_it() {
         "--max-data 0",
         "--cache 0",
         "--s3-endpoint notaurl",
+        "--s3-region eu",
+        "--s3-virtual-host-style",
         "--s3-bucket box",
         "--cors-origin nowhere",
     ] {

@@ -54,7 +54,7 @@ fn data_is_tried_then_submitted_then_paid() {
     assert_eq!(soma.json("balance bob")["nonce"], 0);
 
     // One target, then as many as the money may go into.
-    let target = planned[0]["target"].as_str().unwrap();
+    let target = planned[0]["target_id"].as_str().unwrap();
     let one = soma.json(&format!("submit once {source} --target {target}"));
     assert_eq!(one["submitted"][0]["target_id"], target);
     assert_eq!(one["stats"]["filled"], 1);

@@ -281,6 +281,14 @@ impl<S: Store, B: BlockSource> Application for ChainApplication<S, B> {
         self.chain.head()
     }
 
+    fn begins_in(&self) -> Duration {
+        let Head { header, .. } = self.chain.head();
+        match header.height {
+            0 => Duration::from_millis(header.time_ms.saturating_sub(self.source.now_ms())),
+            _ => Duration::ZERO,
+        }
+    }
+
     fn earliest(&self) -> Result<Height, ConsensusError> {
         let lowest = self.chain.reader().lowest_block();
         lowest.map_err(|error| self.failed(error))

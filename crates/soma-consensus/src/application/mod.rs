@@ -79,6 +79,9 @@ pub trait Application: Send + Sync + 'static {
     /// The newest committed block.
     fn head(&self) -> Head;
 
+    /// Time until the chain begins: none once its start has come, or there are blocks.
+    fn begins_in(&self) -> Duration;
+
     /// The lowest height whose block can be given to peers.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::application::Application;
 use crate::context::{Part, SomaContext};
 use crate::error::ConsensusError;
-use crate::host::{Host, Status};
+use crate::host::{HeightStart, Host, Status};
 
 type Message = AppMsg<SomaContext>;
 type Network = mpsc::Sender<NetworkMsg<SomaContext>>;
@@ -25,6 +25,8 @@ type Network = mpsc::Sender<NetworkMsg<SomaContext>>;
 pub(super) struct Driver<A> {
     /// Locked by one at a time: by the loop, or by the blocking work that it waits for.
     host: Arc<Mutex<Host<A>>>,
+    /// The engine's question where to start, and when the chain begins.
+    starting: Option<(Instant, Reply<HeightStart>)>,
     /// The engine's question whether to go on.
     waiting: Option<Reply<Next<SomaContext>>>,
     status: watch::Sender<Status>,
@@ -34,6 +36,7 @@ impl<A: Application> Driver<A> {
     pub(super) fn new(host: Host<A>, status: watch::Sender<Status>) -> Self {
         Self {
             host: Arc::new(Mutex::new(host)),
+            starting: None,
             waiting: None,
             status,
         }
@@ -51,6 +54,7 @@ impl<A: Application> Driver<A> {
         let network = channels.network.clone();
         loop {
             let due = self.host().due();
+            let start = self.starting.as_ref().map(|(at, _)| *at);
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 message = channels.consensus.recv() => match message {
@@ -61,6 +65,7 @@ impl<A: Application> Driver<A> {
                         return Err(ConsensusError::Stopped { height });
                     }
                 },
+                () = until(start) => self.start().await?,
                 () = until(due) => self.go_on(),
                 () = wake.notified(), if self.waiting.is_some() => {}
                 event = events.recv() => self.hear(event),
@@ -85,9 +90,15 @@ impl<A: Application> Driver<A> {
     async fn answer(&mut self, message: Message, network: &Network) -> Result<(), ConsensusError> {
         match message {
             AppMsg::ConsensusReady { reply } => {
-                if let Some(start) = self.blocking(Host::ready).await? {
-                    send(reply, start);
+                let wait = self.host().application().begins_in();
+                if !wait.is_zero() {
+                    let seconds = wait.as_secs();
+                    tracing::info!(
+                        seconds,
+                        "the chain has not begun; this node waits for its start"
+                    );
                 }
+                self.starting = Instant::now().checked_add(wait).map(|at| (at, reply));
             }
             AppMsg::StartedRound {
                 height,
@@ -193,6 +204,17 @@ impl<A: Application> Driver<A> {
         });
         done.await
             .map_err(|error| ConsensusError::Panicked(error.to_string()))?
+    }
+
+    /// Tells the engine where to start.
+    async fn start(&mut self) -> Result<(), ConsensusError> {
+        let Some((_, reply)) = self.starting.take() else {
+            return Ok(());
+        };
+        if let Some(start) = self.blocking(Host::ready).await? {
+            send(reply, start);
+        }
+        Ok(())
     }
 
     /// Tells the engine to go on.

@@ -87,8 +87,7 @@ impl BlockSource for Queue {
     }
 
     fn now_ms(&self) -> TimestampMs {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        now.as_millis() as u64
+        now_ms()
     }
 
     fn receive(&self, transactions: Vec<SignedTransaction>, publisher: Publisher) {
@@ -160,6 +159,11 @@ pub(crate) struct Network {
     nonce: u64,
 }
 
+pub(crate) fn now_ms() -> TimestampMs {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_millis() as u64
+}
+
 impl Network {
     /// A network of `setup`'s validators and `followers` full nodes; nothing runs yet.
     pub(crate) fn new(setup: Setup, followers: usize) -> Self {
@@ -169,7 +173,7 @@ impl Network {
             false => setup.versions.clone(),
         };
         let world = World::with(Setup {
-            time_ms: Queue::default().now_ms(),
+            time_ms: setup.time_ms.max(now_ms()),
             ..setup
         });
         let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use soma_tests::world::Setup;
 
-use crate::net::Network;
+use crate::net::{Network, now_ms};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_validators_and_a_follower_agree_on_every_block() {
@@ -34,6 +34,26 @@ async fn a_validator_alone_makes_blocks_and_goes_on_after_a_restart() {
     assert!(network.height(0) >= 10);
     network.advance(0, 10).await;
     network.check_agreement();
+    network.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_begins_at_its_time_and_not_before() {
+    let begin_ms = now_ms() + 3_000;
+    let setup = Setup {
+        validators: 2,
+        time_ms: begin_ms,
+        ..Setup::default()
+    };
+    let mut network = Network::new(setup, 0);
+    // Who waits can be stopped.
+    network.start_all().await;
+    network.stop_all().await;
+    network.start_all().await;
+    network
+        .wait("the first block", |network| network.height(0) > 0)
+        .await;
+    assert!(now_ms() >= begin_ms);
     network.stop_all().await;
 }
 

@@ -115,6 +115,11 @@ pub(super) fn header(file: &mut impl Read) -> Result<BTreeMap<String, Claim>, We
     let malformed = |reason: String| WeightsError::Malformed { reason };
     let mut length = [0; 8];
     fill(file, &mut length)?;
+    if &length == b"somaseal" {
+        return Err(malformed(
+            "it is sealed; open it with its key first".to_owned(),
+        ));
+    }
     let length = u64::from_le_bytes(length);
     if length > MAX_HEADER_BYTES {
         let reason =

@@ -109,6 +109,9 @@ impl NodeConfig {
     pub(super) fn check(&self) -> Result<(), NodeError> {
         self.consensus.check()?;
         limits::check(self)?;
+        if let Some(url) = self.audit.scorer.iter().find(|url| !is_http(url)) {
+            return Err(NodeError::ScorerUrl(url.clone()));
+        }
         if self.trusted_block.is_some() && self.snapshot_urls.is_empty() {
             tracing::warn!(
                 "`trusted_block` has no use without `snapshot_urls`: this node gets all blocks from \
@@ -143,6 +146,10 @@ impl NodeConfig {
             path,
         })
     }
+}
+
+fn is_http(url: &str) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()))
 }
 
 #[cfg(test)]
@@ -198,6 +205,16 @@ mod tests {
             (
                 "[consensus.timeouts]\npropose_ms = 0",
                 "consensus cannot start: consensus.timeouts.propose_ms is 0; it must be at least 1",
+            ),
+            (
+                "[audit]\nscorer = \"127.0.0.1:9124\"",
+                "`audit.scorer` is `127.0.0.1:9124`; give the URL of a scoring service, such as \
+                 http://127.0.0.1:9124",
+            ),
+            (
+                "[consensus]\nmax_peers = 9223372036854775807",
+                "consensus cannot start: consensus.max_peers is 9223372036854775807; it must be at \
+                 most 10000",
             ),
             (
                 "[consensus.bans]\nban_ms = 0",

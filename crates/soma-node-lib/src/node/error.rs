@@ -42,6 +42,11 @@ pub enum NodeError {
         /// The values that it may have.
         range: RangeInclusive<u64>,
     },
+    /// What is named as a scorer is no URL.
+    #[error(
+        "`audit.scorer` is `{0}`; give the URL of a scoring service, such as http://127.0.0.1:9124"
+    )]
+    ScorerUrl(String),
     /// The log's settings are wrong.
     #[error(transparent)]
     Log(#[from] InvalidFilter),

@@ -124,12 +124,33 @@ impl SubmitData<'_> {
 }
 
 impl Account {
+    /// Checks that the chain would take data with this checksum from this account: it does so once,
+    /// and from its submitter for other targets in the same epoch.
+    ///
+    /// # Errors
+    /// [`SdkError::DuplicateData`], or the node cannot be asked.
+    pub async fn check_data_is_new(&self, checksum: Checksum) -> Result<(), SdkError> {
+        let Some(known) = self.client().verified_data(checksum).await?.value else {
+            return Ok(());
+        };
+        let is_own = known.submitter == self.address();
+        if is_own && known.epoch == self.client().status().await?.epoch {
+            return Ok(());
+        }
+        Err(SdkError::DuplicateData {
+            submitter: known.submitter,
+            epoch: known.epoch,
+        })
+    }
+
     /// Submits data for a target: seals it, waits for the block, and opens it in a later one.
     ///
     /// # Errors
-    /// [`SdkError::InvalidArgument`]; [`SdkError::ModelsChanged`]; as [`Account::execute`].
+    /// [`SdkError::InvalidArgument`]; [`SdkError::DuplicateData`]; [`SdkError::ModelsChanged`]; as
+    /// [`Account::execute`].
     pub async fn submit_data(&self, data: &SubmitData<'_>) -> Result<ReceiptView, SdkError> {
         self.check_reach(data.url)?;
+        self.check_data_is_new(data.checksum).await?;
         let Sealed {
             commitment,
             submission,

@@ -41,6 +41,17 @@ pub enum Miss {
     },
 }
 
+impl Miss {
+    /// Stable name: the chain's for the same, where it has one.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NotOpen(_) => "TargetNotOpen",
+            Self::NoWinner => "NoWinner",
+            Self::TooFar { .. } => "DistanceExceedsThreshold",
+        }
+    }
+}
+
 impl std::fmt::Display for Miss {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -152,13 +163,15 @@ impl Account {
     /// uploaded then.
     ///
     /// # Errors
-    /// [`SdkError`]; the bond is paid only when the submission is executed.
+    /// [`SdkError::DuplicateData`] before anything is scored; [`SdkError`]. The bond is paid only when
+    /// the submission is executed.
     pub async fn score_and_submit(
         &self,
         target: &TargetId,
         data: Vec<u8>,
         store: &Store,
     ) -> Result<(Scored, Option<ReceiptView>), SdkError> {
+        self.check_data_is_new(soma_crypto::checksum(&data)).await?;
         let scored = self.client().score_for(target, &data).await?;
         let Ok(hit) = &scored.outcome else {
             return Ok((scored, None));

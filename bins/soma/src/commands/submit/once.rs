@@ -75,8 +75,19 @@ impl Once {
 fn output(submitter: &Submitter, report: &Report, filled: &BTreeSet<TargetId>) -> Output {
     let entries = submitter.entries();
     let filled = entries.filter(|entry| filled.contains(&entry.target));
-    let mut rows = Vec::new();
+    let (mut rows, mut dry) = (Vec::new(), Vec::new());
     for planned in &report.planned {
+        dry.push(json!({
+            "target_id": planned.target,
+            "path": planned.path,
+            "checksum": planned.checksum,
+            "model_id": planned.model,
+            "loss": planned.loss,
+            "distance": planned.distance.to_f64(),
+            "threshold": planned.threshold.to_f64(),
+            "bond": planned.bond,
+            "reward": planned.reward,
+        }));
         rows.push([
             format!("{}…", short(&planned.target.to_string())),
             planned.path.display().to_string(),
@@ -115,7 +126,7 @@ fn output(submitter: &Submitter, report: &Report, filled: &BTreeSet<TargetId>) -
     let text = table(["TARGET", "DATA", "DISTANCE", "BOND", "REWARD"], &rows);
     let json = json!({
         "submitted": submitted,
-        "planned": report.planned,
+        "planned": dry,
         "stats": report.stats,
     });
     Output::new(&json, text)

@@ -202,13 +202,14 @@ impl Proven {
         let state = format!(
             "Proven: claim, data, weights and direction are in the state of block {height} ({digest})"
         );
-        match self.chain {
-            true => format!("{state}, which is of the chain of the genesis.\n"),
-            false => format!(
-                "{state}, for which its committee has signed.\nNot proven: that this block is of the \
-                 chain; compare its digest with a node that you trust, or name the genesis with \
-                 --genesis.\n"
-            ),
-        }
+        let block = match self.chain {
+            true => ", which is of the chain of the genesis.\n",
+            false => {
+                ", for which its committee has signed.\nNot proven: that this block is of the chain; \
+                 compare its digest with a node that you trust, or name the genesis with --genesis.\n"
+            }
+        };
+        let told = "Not proven: audit and reports, the word of the node that made the scorecard.\n";
+        format!("{state}{block}{told}")
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use soma_blobs::BlobRef;
+use soma_blobs::{BlobRef, check_published};
 use soma_crypto::keystore::KeyIdentity;
 use soma_sdk::types::ModelId;
 use soma_sdk::workflows::{Hit, Scored};
@@ -15,7 +15,7 @@ use crate::commands::published::confirm_published;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
-use crate::storage::StorageOptions;
+use crate::storage::{StorageOptions, is_on_this_machine};
 use crate::transaction::executed;
 
 /// Submit data for a target: scores and uploads it, seals it, then opens it in a later block
@@ -63,8 +63,12 @@ impl Submit {
         let client = context.client()?;
         let sender = context.address(self.sender.as_ref())?;
         let account = client.account(context.secret_key(sender)?);
-        let (hit, scored_with) = self.claimed(context, &client, &data).await?;
+        if let Some(url) = &self.data_url {
+            check_published(url, is_on_this_machine(client.rpc_url()))?;
+        }
         let (checksum, size) = (soma_crypto::checksum(&data), data.len() as u64);
+        account.check_data_is_new(checksum).await?;
+        let (hit, scored_with) = self.claimed(context, &client, &data).await?;
         let url = match &self.data_url {
             Some(url) => {
                 let blob = BlobRef {
@@ -125,8 +129,9 @@ impl Submit {
             scored_with,
             ..
         } = client.score_for(&target, data).await?;
-        let hit = outcome.map_err(|miss| {
-            CliError::Invalid(format!("{miss}; nothing was submitted or uploaded"))
+        let hit = outcome.map_err(|miss| CliError::WouldFail {
+            code: miss.name().to_owned(),
+            message: format!("{miss}; nothing was submitted or uploaded"),
         })?;
         context.say(&format!(
             "It hits at distance {:.6}: model {} has loss {:.6}.",

@@ -116,8 +116,9 @@ pub(super) fn check_peer(text: &str) -> Result<(), CliError> {
 
 /// Refuses what is no URL for clients; an empty one shows none.
 pub(super) fn check_url(text: &str) -> Result<(), CliError> {
-    let is_url = text.is_empty() || text.starts_with("http://") || text.starts_with("https://");
-    match is_url {
+    let parsed = reqwest::Url::parse(text);
+    let is_http = parsed.is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
+    match text.is_empty() || is_http {
         true => Ok(()),
         false => Err(CliError::Usage(format!(
             "`{text}` is no URL; give one such as https://node.example:9000, or \"\" for none"
