@@ -436,8 +436,6 @@ fn a_scoring_service_runs_until_it_is_stopped_and_the_doctor_sees_it() {
         "--max-data 0",
         "--cache 0",
         "--s3-endpoint notaurl",
-        "--s3-region eu",
-        "--s3-virtual-host-style",
         "--s3-bucket box",
         "--cors-origin nowhere",
     ] {
@@ -445,6 +443,11 @@ fn a_scoring_service_runs_until_it_is_stopped_and_the_doctor_sees_it() {
         assert_eq!(refused.code, 1, "{option}");
         let name = option.split(' ').next().unwrap();
         assert!(refused.err.contains(name), "{option}: {}", refused.err);
+    }
+    for option in ["--s3-region eu", "--s3-virtual-host-style"] {
+        let refused = soma.run(&format!("start scoring --small-model --port 0 {option}"));
+        assert_eq!(refused.code, 2, "{option}");
+        assert!(refused.err.contains("--s3-endpoint"), "{}", refused.err);
     }
     let line =
         "start scoring --small-model --port 0 --s3-endpoint http://127.0.0.1:9 --s3-bucket box";
