@@ -10,6 +10,12 @@ use soma_node::node::{DOCUMENTED, run_on_new_runtime};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// Few pools of memory for a node's many threads: each keeps pages that others could use.
+// SAFETY: the name and the type are those that the allocator reads its settings from.
+#[allow(unsafe_code)]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static ALLOCATOR_SETTINGS: &[u8; 10] = b"narenas:4\0";
+
 /// Runs a node of the SOMA network.
 #[derive(Debug, Parser)]
 #[command(name = "soma-node", version)]
