@@ -146,11 +146,9 @@ impl Account {
     /// Submits data for a target: seals it, waits for the block, and opens it in a later one.
     ///
     /// # Errors
-    /// [`SdkError::InvalidArgument`]; [`SdkError::DuplicateData`]; [`SdkError::ModelsChanged`]; as
-    /// [`Account::execute`].
+    /// [`SdkError::InvalidArgument`]; [`SdkError::ModelsChanged`]; as [`Account::execute`].
     pub async fn submit_data(&self, data: &SubmitData<'_>) -> Result<ReceiptView, SdkError> {
         self.check_reach(data.url)?;
-        self.check_data_is_new(data.checksum).await?;
         let Sealed {
             commitment,
             submission,
