@@ -142,11 +142,8 @@ fn prompt(question: &str) -> Result<Password, PasswordError> {
     let typed = read_unseen(question).map_err(|error| match error.kind() {
         io::ErrorKind::Interrupted => PasswordError::Interrupted,
         _ => PasswordError::Prompt(error),
-    })?;
-    match typed.is_empty() {
-        true => Err(PasswordError::Empty),
-        false => Ok(Password(typed)),
-    }
+    });
+    Password::new(std::mem::take(&mut *typed?))
 }
 
 /// Ctrl-C at a prompt raises SIGINT in this thread while the terminal is changed. It is taken only
