@@ -82,6 +82,22 @@ pub(crate) fn build_example(package: &str, name: &str) -> Result<()> {
     build(&["--package", package, "--example", name])
 }
 
+/// [`build_example`] with what `device` needs.
+pub(crate) fn build_example_for(device: &str, package: &str, name: &str) -> Result<()> {
+    let Some(kind) = gpu(device) else {
+        return build_example(package, name);
+    };
+    // Without the other programs, which do not have that feature.
+    let line = ["build", "--release", "--features", kind];
+    cargo(&[&line[..], &["--package", package, "--example", name]].concat())
+}
+
+/// The feature that `device` needs, if it is a GPU.
+fn gpu(device: &str) -> Option<&str> {
+    let kind = device.split(':').next()?;
+    ["wgpu", "cuda"].contains(&kind).then_some(kind)
+}
+
 /// An example that is built in the release profile.
 pub(crate) fn example(name: &str) -> OsString {
     target_dir().join("release/examples").join(name).into()
@@ -126,13 +142,13 @@ pub(crate) fn test() -> Result<()> {
     cargo(&["test", "--quiet", "--workspace", "--doc"])
 }
 
-/// Compares the model with its golden values on a GPU, and its 16-bit linear maps with 32-bit ones
-/// where the driver has them.
+/// Compares the model with its golden values on a GPU, its 16-bit linear maps with 32-bit ones where
+/// the driver has them, and a service on the GPU with one on the CPU: all tests that name the device.
 pub(crate) fn test_gpu(device: &str) -> Result<()> {
-    let package = ["--package", "soma-model", "--features", device];
-    let run = ["nextest", "run", "--cargo-profile", "gpu"];
-    let tests = ["--test", "golden", "--test", "precision"];
-    cargo(&[&run[..], &package, &tests, &[device]].concat())
+    let run = ["nextest", "run", "--cargo-profile", "gpu", "--test", "*"];
+    let packages = ["--package", "soma-model", "--package", "soma-scoring"];
+    let features = format!("soma-model/{device},soma-scoring/{device}");
+    cargo(&[&run[..], &packages, &["--features", &features, device]].concat())
 }
 
 /// Replays recorded blocks, on one thread and on two, as built in the dev and the release profile,
@@ -152,9 +168,8 @@ pub(crate) fn replay() -> Result<()> {
 
 /// Compares the model with golden values on a device, building what the device needs.
 pub(crate) fn check_model(folder: &str, device: &str) -> Result<()> {
-    let kind = device.split(':').next().unwrap_or_default();
     let mut line = vec!["run", "--package", "soma-model", "--example", "check_model"];
-    if ["wgpu", "cuda"].contains(&kind) {
+    if let Some(kind) = gpu(device) {
         // Much to compile, little to run: the device does the work.
         line.extend(["--profile", "gpu", "--features", kind]);
     }

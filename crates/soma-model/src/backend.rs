@@ -11,6 +11,21 @@ use crate::generic::{attention, elements, rotary, sigreg};
 
 /// A backend that can run the model.
 pub trait ModelBackend: Backend {
+    /// Does `work` with the device. Backends that only queue what they are told go on where a step of
+    /// it failed, for want of memory for one, with whatever numbers lie there; this does not.
+    ///
+    /// # Panics
+    /// When a step failed.
+    fn checked<T: Send + 'static>(_: &Self::Device, work: impl FnOnce() -> T + Send) -> T {
+        work()
+    }
+
+    /// Bytes of the device's memory that are taken, where it has its own: at least what tensors need,
+    /// since it is taken in pages.
+    fn taken_bytes(_: &Self::Device) -> Option<u64> {
+        None
+    }
+
     /// The matrix product a·b of 32-bit numbers, without rounding them to fewer bits.
     fn product<const D: usize>(a: Tensor<Self, D>, b: Tensor<Self, D>) -> Tensor<Self, D> {
         a.matmul(b)

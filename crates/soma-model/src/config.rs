@@ -86,9 +86,9 @@ fn preset_names() -> String {
 impl ModelConfig {
     /// The size of the main network: 1.21 B parameters.
     pub const V1: Self = Self::new(2_048, 24, 8);
-    /// 86 M parameters: for one small GPU.
+    /// 85 M parameters: for one small GPU.
     pub const LARGE: Self = Self::new(768, 12, 12);
-    /// 26 M parameters: an hour of a desktop's CPU teaches it something.
+    /// 25 M parameters: an hour of a desktop's CPU teaches it something.
     pub const BASE: Self = Self::new(512, 8, 8);
     /// 0.9 M parameters: minutes on two cores.
     pub const MINI: Self = Self::new(128, 4, 4);
@@ -190,6 +190,8 @@ mod tests {
     fn sizes_are_those_of_the_network() {
         assert_eq!(ModelConfig::V1.weight_bytes(), 4_838_736_928);
         assert_eq!(ModelConfig::SMALL.parameter_count(), 13_192);
+        assert_eq!(ModelConfig::BASE.parameter_count(), 25_490_696);
+        assert_eq!(ModelConfig::LARGE.parameter_count(), 85_461_768);
         for (name, config) in ModelConfig::presets() {
             config.check().unwrap();
             assert_eq!(ModelConfig::preset(name), Ok(config));

@@ -1,4 +1,4 @@
-//! Matrix products on GPUs, in 32 bits throughout.
+//! What the model needs of GPUs: failures that are told, and matrix products in 32 bits throughout.
 //!
 //! Left to themselves, burn's kernels multiply 32-bit matrices with the matrix units of the GPU where
 //! it has them, and those of NVIDIA round the factors to 10 bits of fraction (TF32). Scores decide
@@ -23,6 +23,28 @@ where
     I: IntElement,
     T: BoolElement,
 {
+    fn checked<O: Send + 'static>(device: &R::Device, work: impl FnOnce() -> O + Send) -> O {
+        let client = R::client(device);
+        let queue = client.clone();
+        // On the device's own thread, where a step that fails is not only logged. What is uploaded
+        // stays in this machine's memory until it is flushed.
+        let done = client.exclusive(move || {
+            let done = work();
+            queue.flush().map(|()| done)
+        });
+        match done {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) | Err(error) => {
+                panic!("it has no memory left, or failed otherwise ({error})")
+            }
+        }
+    }
+
+    fn taken_bytes(device: &R::Device) -> Option<u64> {
+        let usage = R::client(device).memory_usage();
+        usage.ok().map(|usage| usage.bytes_reserved)
+    }
+
     fn product<const D: usize>(a: Tensor<Self, D>, b: Tensor<Self, D>) -> Tensor<Self, D> {
         let factors = [a, b].map(|x| x.into_primitive().tensor());
         Tensor::from_primitive(TensorPrimitive::Float(product(factors)))

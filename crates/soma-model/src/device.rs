@@ -51,6 +51,20 @@ pub enum DeviceError {
         /// What was tried and failed.
         reason: String,
     },
+    /// The device computes something else than the CPU.
+    #[error(
+        "device `{device}` does not compute with {precision} what the CPU does: results for a random \
+         model differ by {difference} of their size. Audits would take its scores for fraud; update its \
+         driver, or use `cpu`"
+    )]
+    Inexact {
+        /// The device.
+        device: Device,
+        /// What it computes with.
+        precision: Precision,
+        /// The largest difference of a loss or an embedding, as a part of its size.
+        difference: String,
+    },
     /// The device cannot compute so, or only more slowly.
     #[error(
         "device `{device}` does not compute with {precision}, which is for GPUs that have it; use \
@@ -71,6 +85,7 @@ impl DeviceError {
             Self::Unknown { .. } => "UnknownDevice",
             Self::NotBuilt { .. } => "DeviceNotBuilt",
             Self::Unavailable { .. } => "DeviceUnavailable",
+            Self::Inexact { .. } => "DeviceInexact",
             Self::Precision { .. } => "DevicePrecision",
         }
     }
@@ -118,17 +133,24 @@ impl Device {
     /// # Errors
     /// [`DeviceError::NotBuilt`] and [`DeviceError::Unavailable`].
     pub fn probe(self) -> Result<String, DeviceError> {
-        // Backends panic where a driver is missing.
-        match catch_unwind(AssertUnwindSafe(|| self.run(Probe))) {
-            Ok(Ok(Ok(name))) => Ok(name),
-            Ok(Ok(Err(reason))) => Err(self.unavailable(reason)),
-            Ok(Err(error)) => Err(error),
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().cloned();
-                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|t| t.to_string()));
-                Err(self.unavailable(text.unwrap_or_else(|| "it fails to start".to_owned())))
-            }
+        #[cfg(feature = "cuda")]
+        if let Self::Cuda(number) = self {
+            crate::cuda::check(number).map_err(|reason| self.unavailable(reason))?;
         }
+        let answer = self.guarded(|| self.run(Probe))?;
+        answer.map_err(|reason| self.unavailable(reason))
+    }
+
+    /// Does `work` on this device, whose backend panics where a driver is missing or fails.
+    pub(crate) fn guarded<T>(
+        self,
+        work: impl FnOnce() -> Result<T, DeviceError>,
+    ) -> Result<T, DeviceError> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|t| t.to_string()));
+            Err(self.unavailable(text.unwrap_or_else(|| "it fails".to_owned())))
+        })
     }
 
     /// Checks that the device, which [`probe`](Self::probe) found to work, computes with `precision`.
@@ -145,12 +167,21 @@ impl Device {
         }
     }
 
+    /// All memory of a GPU in bytes, where its driver says.
+    pub fn memory(self) -> Option<u64> {
+        match self {
+            #[cfg(feature = "cuda")]
+            Self::Cuda(number) => crate::cuda::memory(number),
+            _ => None,
+        }
+    }
+
     /// True where the device's memory is that of the host.
     pub const fn shares_host_memory(self) -> bool {
         matches!(self, Self::Cpu)
     }
 
-    fn unavailable(self, reason: String) -> DeviceError {
+    pub(crate) fn unavailable(self, reason: String) -> DeviceError {
         let reason = reason.lines().next().unwrap_or_default().to_owned();
         DeviceError::Unavailable {
             device: self,

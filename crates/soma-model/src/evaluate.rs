@@ -165,7 +165,8 @@ impl<B: ModelBackend> V1Model<B> {
         for batch in 0..longest.unwrap_or_default() {
             // All batches of one number share their noise.
             let dim = self.config().embedding_dim;
-            let directions = sigreg::directions(noise.noise(batch as u64, dim), dim, device);
+            let noise = noise.noise(batch as u64, dim);
+            let directions = B::checked(device, || sigreg::directions(noise, dim, device));
             let mut all: Vec<(usize, &Sequence)> = Vec::new();
             for (piece, data) in pieces.iter().enumerate() {
                 if let Some(sequences) = data.batches.get(batch) {
@@ -200,13 +201,18 @@ impl<B: ModelBackend> V1Model<B> {
         device: &B::Device,
     ) -> Vec<Sums> {
         let config = self.config();
-        let part = Batch::new(sequences, &config, device);
-        let representations = self.encode(&part);
-        let logits = self.predict(representations.clone());
-        let logs = numbers(negative_log_likelihood(logits, part.targets).sum_dim(1));
-        let statistics = sigreg::statistics(representations.clone(), directions.clone());
-        let statistics = numbers(statistics.sum_dim(1));
-        let embeddings = numbers(representations.sum_dim(1));
+        let [logs, statistics, embeddings] = B::checked(device, || {
+            let part = Batch::new(sequences, &config, device);
+            let representations = self.encode(&part);
+            let logits = self.predict(representations.clone());
+            let logs = negative_log_likelihood(logits, part.targets).sum_dim(1);
+            let statistics = sigreg::statistics(representations.clone(), directions.clone());
+            [
+                numbers(logs),
+                numbers(statistics.sum_dim(1)),
+                numbers(representations.sum_dim(1)),
+            ]
+        });
         let embeddings = embeddings.chunks(config.embedding_dim.max(1));
         let numbers = logs.iter().zip(&statistics).zip(embeddings);
         numbers

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! # Reading order
-//! [`config`], [`tokenizer`], [`v1`], [`backend`], [`device`], [`sigreg`], [`loss`], [`evaluate`], [`weights`];
-//! `cpu/` holds the kernels of the CPU backend, `cube` the products of GPUs.
+//! [`config`], [`tokenizer`], [`v1`], [`backend`], [`device`], [`sigreg`], [`loss`], [`evaluate`], [`weights`],
+//! [`agreement`]; `cpu/` holds the kernels of the CPU backend, `cube` the products of GPUs.
 //!
 //! # Example
 //! ```
@@ -28,6 +28,8 @@
 //! ```
 #![deny(unsafe_code)]
 
+#[cfg(feature = "flex")]
+pub mod agreement;
 #[cfg(feature = "autodiff")]
 mod autodiff;
 pub mod backend;
@@ -37,6 +39,8 @@ pub mod config;
 mod cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod cube;
+#[cfg(feature = "cuda")]
+mod cuda;
 pub mod device;
 pub mod evaluate;
 mod generic;

@@ -1,7 +1,8 @@
 //! Scores 4 KiB twice with a model of full size, and says what that took.
 //!
 //! `full_size make FOLDER [SIZE]` makes random weights and seals them; `full_size score FOLDER
-//! [SIZE]` runs the service on them in this process, whose peak memory is then that of scoring.
+//! [SIZE] [DEVICE]` runs the service on them in this process, whose peak memory is then that of
+//! scoring.
 
 use std::error::Error;
 use std::fs::File;
@@ -30,9 +31,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let task = arguments.next().unwrap_or_default();
     let folder = arguments.next().ok_or("say which folder")?;
     let size = arguments.next().unwrap_or_else(|| "v1".to_owned());
+    let device = arguments.next().unwrap_or_else(|| "cpu".to_owned());
+    let folder = Path::new(&folder);
     match task.as_str() {
-        "make" => make(Path::new(&folder), &size),
-        "score" => tokio::runtime::Runtime::new()?.block_on(score(Path::new(&folder), &size)),
+        "make" => make(folder, &size),
+        "score" => {
+            let score = score(folder, &size, device.parse()?);
+            tokio::runtime::Runtime::new()?.block_on(score)
+        }
         _ => Err("say `make` or `score`".into()),
     }
 }
@@ -59,11 +65,11 @@ fn make(folder: &Path, size: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn score(folder: &Path, size: &str) -> Result<(), Box<dyn Error>> {
+async fn score(folder: &Path, size: &str, device: Device) -> Result<(), Box<dyn Error>> {
     let config = ModelConfig::preset(size)?;
     let model = std::fs::read_to_string(folder.join("model.json"))?;
     let model: serde_json::Value = serde_json::from_str(&model)?;
-    let mut service = ServiceConfig::new(size, config, Device::Cpu, folder.join("cache"));
+    let mut service = ServiceConfig::new(size, config, device, folder.join("cache"));
     service.listen.set_port(0);
     service.fetch = FetchConfig::local();
     let service = ScoringService::start(service).await?;
@@ -96,6 +102,7 @@ async fn score(folder: &Path, size: &str) -> Result<(), Box<dyn Error>> {
         .lines()
         .find_map(|line| line.strip_prefix("soma_scorer_loads "));
     println!("loads {}", loads.unwrap_or("unknown"));
+    println!("loss {}", losses[0]);
     println!("same_loss {}", losses[0] == losses[1]);
     println!("weights_bytes {}", config.weight_bytes());
     let status = std::fs::read_to_string("/proc/self/status")?;

@@ -62,7 +62,7 @@ pub struct ScoringArguments {
     /// Memory of this machine for models and requests, such as 16GiB, beside about 50 MB of the program itself; default 80 % of the machine's
     #[arg(long, value_name = "BYTES")]
     pub memory: Option<ByteSize>,
-    /// Memory of a GPU that may be used; default 16GiB
+    /// Memory of a GPU that may be used; default 80 % of an NVIDIA GPU's, 16GiB of another
     #[arg(long, value_name = "BYTES")]
     pub device_memory: Option<ByteSize>,
     /// Sequences on the device at a time; default 4 on the CPU, 16 on a GPU
@@ -77,7 +77,7 @@ pub struct ScoringArguments {
     /// The largest piece of data; a network's audits need its `max_submission_data_size`
     #[arg(long, value_name = "BYTES", default_value = "1MiB")]
     pub max_data: ByteSize,
-    /// Memory for data and scores of requests, a part of --memory; default an eighth of it, at most 512MiB
+    /// Memory for bodies, data and scores of requests, a part of --memory; default an eighth of it, at most 512MiB
     #[arg(long, value_name = "BYTES")]
     pub request_memory: Option<ByteSize>,
     /// Time for what is on the device to end when the service stops, in seconds
@@ -178,8 +178,11 @@ impl ScoringArguments {
             ..LogConfig::default()
         })?;
         // Before the start: a Ctrl-C stops cleanly from now on.
-        let stopped = tokio::spawn(stop_signal());
-        let service = ScoringService::start(self.config(folder)?).await?;
+        let mut stopped = tokio::spawn(stop_signal());
+        let service = tokio::select! {
+            service = ScoringService::start(self.config(folder)?) => service?,
+            _ = &mut stopped => return Ok(()),
+        };
         ready(&service);
         // An error would mean that waiting panicked; the service ends either way.
         let _ = stopped.await;

@@ -98,6 +98,26 @@ impl<B: ModelBackend> DeviceEngine<B> {
         })
     }
 
+    /// Devices take memory in pages, which can be much more than lies in them: drops models until
+    /// what is taken is within the budget.
+    fn keep_to_budget(&mut self) {
+        let budget = self.config.memory_bytes();
+        while let Some(taken) = B::taken_bytes(&self.device)
+            && taken > budget
+        {
+            if self.loaded.count() < 2 {
+                tracing::warn!(
+                    taken,
+                    budget,
+                    "the device has taken more memory than it may"
+                );
+                return;
+            }
+            self.loaded.keep_fewer();
+            B::memory_cleanup(&self.device);
+        }
+    }
+
     fn try_evaluate(
         &mut self,
         source: &dyn ModelSource,
@@ -110,12 +130,16 @@ impl<B: ModelBackend> DeviceEngine<B> {
             sequences_at_a_time: self.config.sequences_at_a_time,
         };
         let device = self.device.clone();
+        let loads = self.loads;
         let model = self.model(source)?;
         // A load takes long: nobody may wait any more.
         if !go_on(0) {
             return Err(LoadError::NotWanted);
         }
         let all = model.evaluate_while(pieces, &SeededNoise(seed), &options, &device, go_on);
+        if self.loads > loads {
+            self.keep_to_budget();
+        }
         all.ok_or(LoadError::NotWanted)
     }
 }

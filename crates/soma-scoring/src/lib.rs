@@ -44,5 +44,6 @@ pub use memory::MemoryNeeds;
 pub use scorer::{Scorer, ScorerConfig};
 pub use scores::{ModelScore, PieceScores};
 pub use service::{ScoringService, ServiceConfig, largest_sealed};
+pub use soma_model::agreement::Agreement;
 pub use soma_model::{ConfigError, Device, ModelConfig, Precision, TokenizedData};
 pub use source::{ModelKey, ModelSource, SealedWeights, WeightsFile};

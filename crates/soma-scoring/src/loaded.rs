@@ -1,22 +1,22 @@
-//! Models in memory: those used last, within a bound in bytes.
+//! Models in memory: those used last, as many as fit.
 
 use crate::source::ModelKey;
 
 /// Models in memory, the one used last at the end.
 pub(crate) struct Loaded<M> {
     models: Vec<(ModelKey, M)>,
-    /// Bytes of each.
-    bytes_each: u64,
-    max_bytes: u64,
+    /// How many may be there.
+    most: usize,
 }
 
 impl<M> Loaded<M> {
-    /// No model yet; each takes `bytes_each`, all together at most `max_bytes`.
+    /// No model yet; each takes `bytes_each`, all together at most `max_bytes`. One is taken in any
+    /// case: whether it fits is asked before.
     pub(crate) fn new(bytes_each: u64, max_bytes: u64) -> Self {
+        let fit = max_bytes / bytes_each.max(1);
         Self {
             models: Vec::new(),
-            bytes_each,
-            max_bytes,
+            most: usize::try_from(fit).unwrap_or(usize::MAX).max(1),
         }
     }
 
@@ -30,9 +30,17 @@ impl<M> Loaded<M> {
 
     /// Drops models until one more fits.
     pub(crate) fn make_room(&mut self) {
-        while !self.models.is_empty() && self.bytes() + self.bytes_each > self.max_bytes {
+        while self.models.len() >= self.most {
             self.models.remove(0);
         }
+    }
+
+    /// Drops the model not used for longest, and keeps no more than are left from now on.
+    pub(crate) fn keep_fewer(&mut self) {
+        if !self.models.is_empty() {
+            self.models.remove(0);
+        }
+        self.most = self.models.len().max(1);
     }
 
     /// Adds a model as the one used last.
@@ -51,11 +59,6 @@ impl<M> Loaded<M> {
     pub(crate) fn count(&self) -> usize {
         self.models.len()
     }
-
-    /// Bytes in memory.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.models.len() as u64 * self.bytes_each
-    }
 }
 
 #[cfg(test)]
@@ -70,12 +73,36 @@ mod tests {
             loaded.make_room();
             loaded.add(key(n), n);
         }
-        assert_eq!((loaded.count(), loaded.bytes()), (2, 20));
+        assert_eq!(loaded.count(), 2);
         assert_eq!(loaded.get(&key(1)), Some(&1));
         loaded.make_room();
         loaded.add(key(3), 3);
         assert_eq!(loaded.get(&key(2)), None, "used before the first");
         assert_eq!(loaded.get(&key(1)), Some(&1));
         assert_eq!(loaded.get(&key(3)), Some(&3));
+    }
+
+    #[test]
+    fn where_models_take_more_than_they_should_fewer_are_kept() {
+        let key = |n| ModelKey([n; 32]);
+        let mut loaded = Loaded::new(10, 100);
+        for n in 1..=3 {
+            loaded.make_room();
+            loaded.add(key(n), n);
+        }
+        loaded.keep_fewer();
+        assert_eq!(loaded.count(), 2);
+        loaded.make_room();
+        loaded.add(key(4), 4);
+        assert_eq!(loaded.count(), 2);
+        assert_eq!(loaded.get(&key(3)), Some(&3));
+    }
+
+    #[test]
+    fn one_model_is_taken_in_any_case() {
+        let mut loaded = Loaded::new(10, 9);
+        loaded.make_room();
+        loaded.add(ModelKey([1; 32]), 1);
+        assert_eq!(loaded.count(), 1);
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use soma_model::{Device, Evaluation, ModelConfig, Precision, TokenizedData};
+use soma_model::agreement::{self, Agreement};
+use soma_model::{Device, DeviceError, Evaluation, ModelConfig, Precision, TokenizedData};
 
 use crate::engine::{Engine, MakeEngine};
 use crate::error::{LoadError, ScoringError};
@@ -33,8 +34,8 @@ pub struct ScorerConfig {
 }
 
 impl ScorerConfig {
-    /// Defaults for a size and device: 32-bit floats, 80 % of the machine's memory, 16 GiB of a GPU's, 4 sequences
-    /// at a time on the CPU and 16 on a GPU, data up to 1 MiB.
+    /// Defaults for a size and device: 32-bit floats, 80 % of the machine's memory and of an NVIDIA GPU's,
+    /// 16 GiB of another GPU's, 4 sequences at a time on the CPU and 16 on a GPU, data up to 1 MiB.
     pub fn new(model: ModelConfig, device: Device) -> Self {
         let on_host = device.shares_host_memory();
         Self {
@@ -42,7 +43,7 @@ impl ScorerConfig {
             device,
             precision: Precision::F32,
             host_memory_bytes: HostMemory::now().total / 5 * 4,
-            device_memory_bytes: 16 << 30,
+            device_memory_bytes: device.memory().map_or(16 << 30, |bytes| bytes / 5 * 4),
             sequences_at_a_time: if on_host { 4 } else { 16 },
             max_data_bytes: 1 << 20,
         }
@@ -53,13 +54,30 @@ impl ScorerConfig {
         MemoryNeeds::of(&self.model, self.precision, self.sequences_at_a_time)
     }
 
-    /// Bytes of this machine's memory that a model needs: all, or what loading it on a GPU takes.
+    /// Bytes of this machine's memory that a model needs: all, or for a GPU what loading takes, and
+    /// before that the comparison with the CPU.
     pub fn host_needs(&self) -> u64 {
         let needs = self.needs();
         match self.device.shares_host_memory() {
             true => needs.total().max(needs.staging),
-            false => needs.staging,
+            false => {
+                let compared = agreement::size(&self.model);
+                let compared = MemoryNeeds::of(&compared, Precision::F32, 1);
+                needs.staging.max(compared.total())
+            }
         }
+    }
+
+    /// Checks that the device, which was found to work, has the precision and computes what the CPU
+    /// does; how exactly, unless it is the CPU.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn agreement(&self) -> Result<Option<Agreement>, DeviceError> {
+        self.device.check_precision(self.precision)?;
+        let sequences = self.sequences_at_a_time;
+        self.device
+            .agreement(&self.model, self.precision, sequences)
     }
 
     /// Bytes for weights and what is computed, where the models run.
@@ -98,14 +116,17 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// Starts the device.
+    /// Starts the device. One that is not the CPU must compute what the CPU does; trying that takes
+    /// seconds at the size `v1`.
     ///
     /// # Errors
     /// [`ScoringError::Device`], [`ScoringError::Size`].
     pub fn new(config: ScorerConfig) -> Result<Self, ScoringError> {
         config.model.check()?;
         let device_name = config.device.probe()?;
-        config.device.check_precision(config.precision)?;
+        if let Some(Agreement { loss, embedding }) = config.agreement()? {
+            tracing::info!(loss, embedding, "relative differences from the CPU");
+        }
         let engine = config.device.run(MakeEngine(config))?;
         Ok(Self {
             engine: Mutex::new(engine),

@@ -111,7 +111,10 @@ impl<B: ModelBackend> Learner<B> {
             mut optimizer,
             ..
         } = self;
-        let model = optimizer.update(model, gradients, scale, rate);
+        let (model, optimizer) = B::checked(&self.device, move || {
+            let model = optimizer.update(model, gradients, scale, rate);
+            (model, optimizer)
+        });
         let report = StepReport {
             step: number,
             loss,
@@ -154,20 +157,23 @@ impl<B: ModelBackend> Learner<B> {
                 return None;
             }
             let part: Vec<&Sequence> = part.iter().collect();
-            let batch = Batch::<Gradients<B>>::new(&part, &self.size, &self.device);
             let dropout = Dropout {
                 rate: self.config.dropout,
                 seed: seed_of(self.config.seed, self.step, number as u64),
             };
-            let representations = self.model.encode_with(&batch, Some(dropout));
-            let logits = self.model.predict(representations.clone());
-            let logs = loss::negative_log_likelihood(logits, batch.targets).sum();
-            let statistics = sigreg::statistics(representations, directions.clone()).sum();
-            gathered.sums.push(logs.clone().inner());
-            gathered.sums.push(statistics.clone().inner());
-            let loss =
-                logs.div_scalar(predicted) + statistics.mul_scalar(sigreg::COEFFICIENT / places);
-            let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
+            let (sums, gradients) = B::checked(&self.device, || {
+                let batch = Batch::<Gradients<B>>::new(&part, &self.size, &self.device);
+                let representations = self.model.encode_with(&batch, Some(dropout));
+                let logits = self.model.predict(representations.clone());
+                let logs = loss::negative_log_likelihood(logits, batch.targets).sum();
+                let statistics = sigreg::statistics(representations, directions.clone()).sum();
+                let sums = [logs.clone().inner(), statistics.clone().inner()];
+                let loss = logs.div_scalar(predicted)
+                    + statistics.mul_scalar(sigreg::COEFFICIENT / places);
+                let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
+                (sums, gradients)
+            });
+            gathered.sums.extend(sums);
             gathered.gradients.accumulate(&self.model, gradients);
             observer.micro_batch(number + 1, of);
         }

@@ -89,8 +89,8 @@ struct Chain {
 pub(crate) struct Measure {
     /// What is measured.
     pub(crate) measure: String,
-    /// Ours by the peer's, so that more is better, unless the measure names a goal of "at most";
-    /// none where there is no peer.
+    /// Above 1 is better: rates are ours by the peer's, times and sizes the peer's by ours. A measure
+    /// whose goal is "at most" is ours by the peer's; none where there is no peer.
     pub(crate) ratio: Option<f64>,
     /// Our figure.
     pub(crate) ours: f64,

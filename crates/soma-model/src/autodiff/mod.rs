@@ -152,6 +152,14 @@ impl<B: ModelBackend> Operation<B, 1, 2, 1> for SigReg {
 
 /// The gradients are not differentiable again: those of this backend are the defaults.
 impl<B: ModelBackend, C: CheckpointStrategy> ModelBackend for Autodiff<B, C> {
+    fn checked<T: Send + 'static>(device: &Self::Device, work: impl FnOnce() -> T + Send) -> T {
+        B::checked(device, work)
+    }
+
+    fn taken_bytes(device: &Self::Device) -> Option<u64> {
+        B::taken_bytes(device)
+    }
+
     fn gelu_exact(x: Tensor<Self, 3>) -> Tensor<Self, 3> {
         tracked(Gelu, [x])
     }

@@ -2,26 +2,35 @@
 
 use std::convert::Infallible;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 
 use super::assemble::assemble;
-use super::tensors;
+use super::{TensorSpec, tensors, upload};
 use crate::backend::ModelBackend;
 use crate::config::ModelConfig;
+use crate::precision::Precision;
 use crate::v1::V1Model;
 
 /// A model with random weights, the same for the same seed on every device: linear maps uniform in
 /// ±1/√(inputs) with biases alike, embeddings uniform with deviation 1, norms one and zero.
 pub fn random<B: ModelBackend>(config: &ModelConfig, seed: u64, device: &B::Device) -> V1Model<B> {
+    random_as(config, seed, Precision::F32, device)
+}
+
+/// [`random`] for a model that computes with `precision`.
+pub(crate) fn random_as<B: ModelBackend>(
+    config: &ModelConfig,
+    seed: u64,
+    precision: Precision,
+    device: &B::Device,
+) -> V1Model<B> {
     let list = tensors(config);
     let mut take = |name: &str| -> Result<Tensor<B, 1>, Infallible> {
         let place = list.iter().position(|tensor| tensor.name == name);
-        let shape = place
-            .map(|place| &list[place].shape[..])
-            .unwrap_or_default();
-        let count = shape.iter().product();
+        let tensor = place.map(|place| &list[place]);
+        let count = tensor.map_or(0, |tensor| tensor.shape.iter().product());
         let values = match name.rsplit('.').next() {
             Some("gamma") => vec![1.0; count],
             Some("beta") => vec![0.0; count],
@@ -33,7 +42,8 @@ pub fn random<B: ModelBackend>(config: &ModelConfig, seed: u64, device: &B::Devi
                 (0..count).map(|_| range * unit(&mut rng)).collect()
             }
         };
-        Ok(Tensor::from_data(TensorData::new(values, [count]), device))
+        let is_linear = tensor.is_some_and(TensorSpec::is_linear);
+        Ok(upload(values, is_linear, precision, device))
     };
     match assemble(config, device, &mut take) {
         Ok(model) => model,

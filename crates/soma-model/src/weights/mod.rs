@@ -10,10 +10,16 @@ mod read;
 mod seek;
 mod write;
 
+use burn::tensor::{Tensor, TensorData};
+
+use crate::backend::ModelBackend;
 use crate::config::{ModelConfig, VOCAB_SIZE};
+use crate::precision::Precision;
 
 pub use error::WeightsError;
 pub use init::random;
+#[cfg(feature = "flex")]
+pub(crate) use init::random_as;
 pub use read::{check, largest_file_bytes, read, read_as};
 pub use seek::TensorReader;
 pub use write::{write, write_tensors};
@@ -32,6 +38,24 @@ impl TensorSpec {
     pub(crate) fn is_linear(&self) -> bool {
         self.shape.len() == 2 && self.name != EMBEDDING
     }
+}
+
+/// Numbers as one row on the device; those of a linear map as a model has them that computes with
+/// `precision`.
+fn upload<B: ModelBackend>(
+    values: Vec<f32>,
+    is_linear: bool,
+    precision: Precision,
+    device: &B::Device,
+) -> Tensor<B, 1> {
+    B::checked(device, || {
+        let count = values.len();
+        let values = Tensor::from_data(TensorData::new(values, [count]), device);
+        match is_linear {
+            true => precision.apply(values),
+            false => values,
+        }
+    })
 }
 
 /// The name of the table of embeddings.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use safetensors::tensor::Dtype;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::assemble::assemble;
-use super::{TensorSpec, WeightsError, tensors};
+use super::{TensorSpec, WeightsError, tensors, upload};
 use crate::backend::ModelBackend;
 use crate::config::ModelConfig;
 use crate::precision::Precision;
@@ -61,11 +61,7 @@ pub fn read_as<B: ModelBackend>(
     for (tensor, dtype) in plan {
         let count = tensor.shape.iter().product();
         let values = values(&mut file, &tensor.name, count, dtype)?;
-        let values = Tensor::from_data(TensorData::new(values, [count]), device);
-        let values = match tensor.is_linear() {
-            true => precision.apply(values),
-            false => values,
-        };
+        let values = upload(values, tensor.is_linear(), precision, device);
         ready.insert(tensor.name, values);
     }
     at_end(&mut file)?;

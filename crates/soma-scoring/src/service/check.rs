@@ -30,6 +30,19 @@ pub enum SettingError {
         /// The bytes of that.
         needed: u64,
     },
+    /// More memory than there is.
+    #[error(
+        "{option} is {bytes} bytes, and there are {total}; give less than that, so that the system \
+         and other programs have some too"
+    )]
+    NotThere {
+        /// The option.
+        option: &'static str,
+        /// What it is.
+        bytes: u64,
+        /// All memory of the machine or the GPU, in bytes.
+        total: u64,
+    },
     /// Requests would take the memory that a model needs.
     #[error(
         "--request-memory is {bytes} bytes, and leaves too few of --memory for {what}; give it at \
@@ -94,6 +107,19 @@ impl ServiceConfig {
         Ok(self.guard.check_origins()?)
     }
 
+    /// Checks that a machine with `host` bytes of memory has what may be used of it, and the GPU, if it
+    /// is known to have `gpu` bytes.
+    ///
+    /// # Errors
+    /// [`SettingError::NotThere`].
+    pub fn check_there(&self, host: u64, gpu: Option<u64>) -> Result<(), SettingError> {
+        let scorer = &self.scorer;
+        less("--memory", scorer.host_memory_bytes, host)?;
+        gpu.map_or(Ok(()), |total| {
+            less("--device-memory", scorer.device_memory_bytes, total)
+        })
+    }
+
     fn check_s3(&self) -> Result<(), SettingError> {
         let s3 = self.fetch.s3.as_ref();
         match s3.and_then(|s3| s3.endpoint.as_ref()) {
@@ -148,6 +174,17 @@ impl ServiceConfig {
         let needed = scorer.needs().total();
         at_least("--device-memory", scorer.device_memory_bytes, what, needed)
     }
+}
+
+fn less(option: &'static str, bytes: u64, total: u64) -> Result<(), SettingError> {
+    if bytes < total {
+        return Ok(());
+    }
+    Err(SettingError::NotThere {
+        option,
+        bytes,
+        total,
+    })
 }
 
 fn at_least(
@@ -251,6 +288,23 @@ mod tests {
                 assert_eq!(with(needed), Ok(()), "{size}");
                 assert!(with(needed - 16).is_err(), "{size}");
             }
+        }
+    }
+
+    #[test]
+    fn no_more_memory_is_used_than_there_is() {
+        let config = config(|_| {});
+        let enough = (16 << 30) + 1;
+        config.check_there(enough, None).unwrap();
+        config.check_there(enough, Some(enough)).unwrap();
+        let less = 8 << 30;
+        for (refusal, option) in [
+            (config.check_there(less, None), "--memory"),
+            (config.check_there(enough, Some(less)), "--device-memory"),
+        ] {
+            let refusal = refusal.unwrap_err().to_string();
+            let expected = format!("{option} is 17179869184 bytes, and there are 8589934592");
+            assert!(refusal.starts_with(&expected), "{refusal}");
         }
     }
 

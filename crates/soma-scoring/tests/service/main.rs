@@ -1,5 +1,7 @@
 //! The scoring service over HTTP, with real weights, data and blob servers.
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod gpu;
 mod hostile;
 mod limits;
 mod load;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use soma_scoring::memory::HostMemory;
-use soma_scoring::{Device, ModelConfig, Precision, ScorerConfig};
+use soma_scoring::{Device, ModelConfig, ScorerConfig};
 
 use super::{Check, amount};
 use crate::context::Context;
@@ -14,17 +14,24 @@ const SPARE_DISK: u64 = 1 << 30;
 /// Models that are assigned to a target.
 const MODELS: u64 = 3;
 
-/// The device computes, with the precision that is asked for.
-pub(super) async fn device(device: Device, precision: Precision) -> Check {
+/// The device computes, with the precision that is asked for, what the CPU does.
+pub(super) async fn device(config: ScorerConfig) -> Check {
+    let ScorerConfig {
+        device, precision, ..
+    } = config;
     let probe = tokio::task::spawn_blocking(move || {
         let name = device.probe()?;
-        device.check_precision(precision).map(|()| name)
+        config.agreement().map(|agreement| (name, agreement))
     });
     match probe.await {
-        Ok(Ok(name)) => Check::ok(
-            "device",
-            format!("{device} ({name}) computes in {precision}"),
-        ),
+        Ok(Ok((name, agreement))) => {
+            let found = format!("{device} ({name}) computes in {precision}");
+            let than_cpu = agreement.map_or_else(String::new, |agreement| {
+                let most = agreement.most();
+                format!("; results differ from the CPU's by {most:.1e} of their size")
+            });
+            Check::ok("device", found + &than_cpu)
+        }
         Ok(Err(error)) => Check::failed("device", format!("{device} fails"), error.to_string()),
         Err(error) => Check::failed("device", error.to_string(), "choose --device cpu"),
     }

@@ -13,10 +13,14 @@ use soma_scoring::{Device, ModelConfig, Precision, ScorerConfig};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{Output, table};
-use crate::storage::StorageOptions;
+use crate::storage::{StorageOptions, help_of_storage};
 
 /// Check device, memory, disk, clock and services, and say how to fix what fails
 #[derive(Clone, Debug, Args)]
+#[command(mut_args(|arg| help_of_storage(
+    arg,
+    "A store to check: a folder, `s3://BUCKET/PREFIX`, or the URL of a blob server; default none"
+)))]
 pub struct Doctor {
     /// Device to score with: cpu, wgpu, wgpu:N, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
@@ -24,7 +28,7 @@ pub struct Doctor {
     /// What linear maps compute with: f32, or bf16 on GPUs that have it
     #[arg(long, value_name = "PRECISION", default_value = "f32")]
     pub precision: Precision,
-    /// Memory of a GPU that the scorer may use; default 16GiB
+    /// Memory of a GPU that the scorer may use; default 80 % of an NVIDIA GPU's, 16GiB of another
     #[arg(long, value_name = "BYTES")]
     pub device_memory: Option<ByteSize>,
     /// Size of the models; default that of the network, or v1
@@ -94,7 +98,7 @@ impl Doctor {
         if let Some(memory) = self.device_memory {
             config.device_memory_bytes = memory.as_u64();
         }
-        let mut checks = vec![machine::device(self.device, self.precision).await];
+        let mut checks = vec![machine::device(config).await];
         checks.extend(machine::memory(&config, &name));
         checks.extend([
             machine::disk(context.dir.dir(), &size),
