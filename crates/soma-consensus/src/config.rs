@@ -236,12 +236,12 @@ pub struct Limits {
     /// Bytes of undecided blocks of one height that are ready in memory; older ones are read from
     /// the disk, which has all. Default 512 MiB.
     pub undecided_bytes: u64,
-    /// Messages of all kinds that one publisher may send in a second; of publishers that are not
-    /// connected here, that one neighbour may pass on. Default 10,000.
+    /// Messages of all kinds that one peer may send of its own in a second, and as many that it may
+    /// pass on of others. Default 10,000.
     pub peer_messages_per_second: u32,
     /// Their bytes. Default 32 MiB.
     pub peer_bytes_per_second: usize,
-    /// Messages with transactions that one publisher may send in a second. Default 5,000.
+    /// Messages with transactions among them, likewise. Default 5,000.
     pub gossip_messages_per_second: u32,
     /// Their bytes. Default 8 MiB.
     pub gossip_bytes_per_second: usize,

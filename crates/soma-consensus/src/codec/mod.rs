@@ -9,6 +9,7 @@ mod messages;
 mod streams;
 mod sync;
 
+pub(crate) use streams::carries_transactions;
 pub(crate) use sync::{byte_string, commit_certificate, engine_certificate};
 
 use bytes::Bytes;

@@ -37,6 +37,15 @@ pub(crate) struct StreamForm {
     part: Option<Part>,
 }
 
+/// True for the encoding of a stream's message that carries transactions, told by its first bytes:
+/// most messages are dropped or passed on before they are decoded.
+pub(crate) fn carries_transactions(message: &[u8]) -> bool {
+    // The stream's id with its length in one byte, the sequence, then a part, and which.
+    let id = message.first().copied().unwrap_or_default();
+    let part = 1 + usize::from(id) + size_of::<u64>();
+    message.get(part..part + 2) == Some(&[1, 2])
+}
+
 impl Wire for StreamMessage<Part> {
     type Form = StreamForm;
     const WHAT: &'static str = "a message of a stream";
@@ -57,5 +66,37 @@ impl Wire for StreamMessage<Part> {
         };
         let id = StreamId::new(form.stream.into_vec().into());
         Ok(Self::new(id, form.sequence, content))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use malachite::app::types::codec::Codec as _;
+
+    use super::*;
+    use crate::codec::WireCodec;
+    use crate::context::Chunk;
+
+    #[test]
+    fn transactions_are_told_from_parts_of_blocks() {
+        let chunk = Chunk::new(Bytes::from_static(&[2; 40])).unwrap();
+        let contents = [
+            (
+                StreamContent::Data(Part::Transactions(BoundedVec::default())),
+                true,
+            ),
+            (StreamContent::Data(Part::Data(chunk)), false),
+            (StreamContent::Fin, false),
+        ];
+        for id in [0, 1, MAX_STREAM_ID_BYTES] {
+            for (content, expected) in &contents {
+                let id = StreamId::new(vec![7; id].into());
+                let message = StreamMessage::new(id, 9, content.clone());
+                let encoded = WireCodec.encode(&message).unwrap();
+                assert_eq!(carries_transactions(&encoded), *expected);
+            }
+        }
+        assert!(!carries_transactions(&[]) && !carries_transactions(&[200, 1]));
     }
 }

@@ -4,19 +4,12 @@
 //! type of ours, to all nodes, whatever height they are at. So transactions travel there, as
 //! messages of their own: the network forwards each once, and the engine only hands them on.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-
 use malachite::app::streaming::{StreamContent, StreamId, StreamMessage};
-use malachite::app::types::PeerId;
 use soma_types::SignedTransaction;
 use soma_types::bounded::BoundedVec;
 use soma_types::codec::encode;
 
 use crate::context::{MAX_GOSSIPED_TRANSACTIONS, MAX_PART_BYTES, Part};
-
-/// Publishers whose use is remembered.
-const MAX_PUBLISHERS: usize = 1_024;
 
 /// Messages that carry `transactions`, each small enough for the network.
 pub(super) fn messages(
@@ -44,40 +37,4 @@ pub(super) fn messages(
         StreamMessage::new(stream(), 0, StreamContent::Data(part))
     };
     batches.into_iter().map(message).collect()
-}
-
-/// Messages and bytes that each publisher sent in the current second.
-#[derive(Debug)]
-pub(super) struct Meter {
-    messages: u32,
-    bytes: usize,
-    since: Instant,
-    used: BTreeMap<PeerId, (u32, usize)>,
-}
-
-impl Meter {
-    /// Lets so many messages and bytes a second through for each publisher.
-    pub(super) fn new(messages: u32, bytes: usize, now: Instant) -> Self {
-        Self {
-            messages,
-            bytes,
-            since: now,
-            used: BTreeMap::new(),
-        }
-    }
-
-    /// True when a message of `bytes` more of `publisher` is within its limits.
-    pub(super) fn allows(&mut self, now: Instant, publisher: PeerId, bytes: usize) -> bool {
-        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
-            self.since = now;
-            self.used.clear();
-        }
-        if self.used.len() >= MAX_PUBLISHERS && !self.used.contains_key(&publisher) {
-            return false;
-        }
-        let (messages, sent) = self.used.entry(publisher).or_default();
-        *messages = messages.saturating_add(1);
-        *sent = sent.saturating_add(bytes);
-        *messages <= self.messages && *sent <= self.bytes
-    }
 }

@@ -31,12 +31,9 @@ impl<A: Application> Host<A> {
             return None;
         }
         if let StreamContent::Data(Part::Transactions(transactions)) = message.content {
-            let size = soma_types::codec::encode(&transactions).len();
-            if self.meter.allows(now, publisher, size) {
-                let transactions = transactions.into_vec();
-                let publisher = Publisher::new(Arc::clone(&self.guard), publisher, now);
-                self.application().receive(transactions, publisher);
-            }
+            let transactions = transactions.into_vec();
+            let publisher = Publisher::new(Arc::clone(&self.guard), publisher, now);
+            self.application().receive(transactions, publisher);
             return None;
         }
         let wanted = match &message.content {

@@ -42,7 +42,7 @@ use crate::signing::{ChainSigner, ChainVerifier};
 use crate::undecided;
 
 use desk::{Desk, Own, Proposer, Synced};
-use gossip::{Meter, messages};
+use gossip::messages;
 use incoming::Wanted;
 use later::Later;
 use pace::Pace;
@@ -82,7 +82,6 @@ pub struct Host<A> {
     streams: Streams,
     later: Later,
     evidence: EvidencePool,
-    meter: Meter,
     guard: Arc<Guard>,
     pace: Pace,
     /// The validators of the height in work.
@@ -113,11 +112,6 @@ impl<A: Application> Host<A> {
             address: keys.address,
             signer: ChainSigner::new(chain_id, keys.key.clone(), &keys.next),
         });
-        let meter = Meter::new(
-            limits.gossip_messages_per_second,
-            limits.gossip_bytes_per_second,
-            application.now(),
-        );
         let desk = Desk::open(application, *limits, proposer.clone(), log)?;
         Ok(Self {
             desk,
@@ -127,7 +121,6 @@ impl<A: Application> Host<A> {
             streams: Streams::new(limits.streams()),
             later: Later::new(limits.total_bytes),
             evidence: EvidencePool::default(),
-            meter,
             guard: Arc::new(Guard::new(*limits, config.bans)),
             pace: Pace::new(Duration::from_millis(config.min_interval_ms)),
             validators: None,

@@ -148,7 +148,9 @@ impl Streams {
         }
         // Peers come and go: what they left behind must not add up.
         while self.streams.len() > self.limits.peer_streams.saturating_mul(64) {
-            self.drop_oldest(|_, _| true);
+            if !self.drop_oldest(|_, stream| stream.is_done || stream.head().is_none()) {
+                self.drop_oldest(|_, _| true);
+            }
         }
     }
 
@@ -167,5 +169,59 @@ impl Streams {
             return false;
         };
         self.streams.remove(&key).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use soma_tests::world;
+    use soma_types::consensus::{RoundProposal, SignedRoundProposal};
+    use soma_types::{Address, Digest};
+
+    use super::*;
+    use crate::context::{Chunk, MAX_PART_BYTES};
+    use crate::identity::somebody;
+    use crate::parts::split;
+
+    fn proposal() -> SignedRoundProposal {
+        SignedRoundProposal {
+            proposal: RoundProposal {
+                height: 1,
+                round: 0,
+                block: Digest([1; 32]),
+                valid_round: None,
+                proposer: Address([1; 32]),
+            },
+            signature: world::key(1).sign_digest(&[1; 32]),
+        }
+    }
+
+    #[test]
+    fn parts_of_nothing_by_many_publishers_do_not_push_out_a_block() {
+        let mut streams = Streams::new(StreamLimits {
+            block_bytes: 1 << 20,
+            peer_bytes: 1 << 20,
+            peer_streams: 2,
+            total_bytes: 1 << 22,
+        });
+        let honest = somebody();
+        let id = |number: u8| StreamId::new(vec![number].into());
+        let payload = Bytes::from(vec![5; 2 * MAX_PART_BYTES]);
+        let mut messages = split(id(1), proposal(), &payload).into_iter();
+        let first = messages.next().unwrap();
+        assert_eq!(streams.take(honest, first, true), Taken::Waits);
+        for _ in 0..1_000 {
+            let chunk = Chunk::new(Bytes::from_static(&[1])).unwrap();
+            let content = StreamContent::Data(Part::Data(chunk));
+            streams.take(somebody(), StreamMessage::new(id(2), 1, content), true);
+        }
+        assert!(streams.len() <= 128, "{}", streams.len());
+        let last = messages
+            .map(|message| streams.take(honest, message, true))
+            .last();
+        let Some(Taken::Complete(complete)) = last else {
+            panic!("{last:?}");
+        };
+        assert_eq!(complete.payload, payload);
     }
 }

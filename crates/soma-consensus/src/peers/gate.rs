@@ -21,7 +21,7 @@ use soma_types::codec::DecodeError;
 use soma_types::consensus::SignedRoundProposal;
 
 use super::guard::{Admission, Fault, Guard, Source};
-use crate::codec::WireCodec;
+use crate::codec::{WireCodec, carries_transactions};
 use crate::context::{Address, SomaContext};
 use crate::engine::Histories;
 use crate::signing::ChainVerifier;
@@ -70,6 +70,9 @@ impl Gate {
                 let (from, publisher) = (*from, *publisher);
                 let source = Source { from, publisher };
                 let mut admission = self.guard.admit(now, source, data.len());
+                if admission == Admission::Take && has_transactions(*channel, data) {
+                    admission = self.guard.admit_transactions(now, source, data.len());
+                }
                 if admission == Admission::Take
                     && *channel == Channel::Consensus
                     && let Some(publisher) = publisher
@@ -189,6 +192,10 @@ impl Gate {
             }
         }
     }
+}
+
+fn has_transactions(channel: Channel, data: &[u8]) -> bool {
+    channel == Channel::ProposalParts && carries_transactions(data)
 }
 
 #[async_trait]

@@ -103,6 +103,12 @@ pub(crate) struct Source {
     pub(crate) publisher: Option<PeerId>,
 }
 
+impl Source {
+    fn is_own(&self) -> bool {
+        self.publisher == Some(self.from)
+    }
+}
+
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
@@ -118,8 +124,13 @@ pub(crate) enum Admission {
 
 struct Peer {
     is_connected: bool,
+    /// What it published and delivered itself.
     own: Meter,
+    own_transactions: Meter,
+    /// What it passed on. Anyone can send old messages of others again: what somebody published
+    /// and another delivers is neither a fault of its publisher nor counted to it.
     relayed: Meter,
+    relayed_transactions: Meter,
     liveness: Meter,
     sync: Meter,
     faults: u32,
@@ -133,7 +144,9 @@ impl Peer {
         Self {
             is_connected: false,
             own: meter,
+            own_transactions: meter,
             relayed: meter,
+            relayed_transactions: meter,
             liveness: meter,
             sync: meter,
             faults: 0,
@@ -199,13 +212,10 @@ impl Guard {
             bytes: self.limits.peer_bytes_per_second,
         };
         let mut state = self.state();
-        let own = publisher.filter(|publisher| {
-            let known = state.peers.get(publisher);
-            *publisher == from || known.is_some_and(|peer| peer.is_connected)
-        });
-        let reading = match own {
-            Some(publisher) => state.peer(now, publisher).own.take(now, rate, bytes),
-            None => state.peer(now, from).relayed.take(now, rate, bytes),
+        let peer = state.peer(now, from);
+        let reading = match source.is_own() {
+            true => peer.own.take(now, rate, bytes),
+            false => peer.relayed.take(now, rate, bytes),
         };
         let admission = if state.is_banned(now, &from) {
             Admission::Disconnect
@@ -217,10 +227,36 @@ impl Guard {
             Admission::Drop
         };
         state.dropped(bytes);
-        if let Some(publisher) = own.filter(|_| reading == Reading::FirstAbove) {
-            self.blame(&mut state, now, publisher, Fault::Flood);
+        if source.is_own() && reading == Reading::FirstAbove {
+            self.blame(&mut state, now, from, Fault::Flood);
         }
         admission
+    }
+
+    /// Counts a message with transactions, which was admitted as any other.
+    pub(crate) fn admit_transactions(
+        &self,
+        now: Instant,
+        source: Source,
+        bytes: usize,
+    ) -> Admission {
+        let rate = Rate {
+            messages: self.limits.gossip_messages_per_second,
+            bytes: self.limits.gossip_bytes_per_second,
+        };
+        let mut state = self.state();
+        let peer = state.peer(now, source.from);
+        let meter = match source.is_own() {
+            true => &mut peer.own_transactions,
+            false => &mut peer.relayed_transactions,
+        };
+        match meter.take(now, rate, bytes) {
+            Reading::Within => Admission::Take,
+            Reading::FirstAbove | Reading::Above => {
+                state.dropped(bytes);
+                Admission::Drop
+            }
+        }
     }
 
     /// Counts a message without a publisher that takes long to check.
@@ -481,6 +517,55 @@ mod tests {
         let later = now + Duration::from_secs(2);
         assert_eq!(guard.admit(later, own(peer), 1_001), Admission::Drop);
         assert!(guard.is_banned(later, &peer));
+    }
+
+    #[test]
+    fn old_messages_that_another_sends_again_neither_ban_nor_silence_their_publisher() {
+        let (guard, victim, other) = (guard(1), somebody(), somebody());
+        let now = Instant::now();
+        guard.connected(now, victim);
+        guard.connected(now, other);
+        let again = Source {
+            from: other,
+            publisher: Some(victim),
+        };
+        for second in 0..5 {
+            let now = now + Duration::from_secs(second);
+            let last = (0..100).map(|_| guard.admit(now, again, 900)).last();
+            assert_eq!(last, Some(Admission::Drop));
+            assert_eq!(guard.admit(now, own(victim), 1), Admission::Take);
+            assert!(guard.bans(now).is_empty());
+        }
+    }
+
+    #[test]
+    fn transactions_of_strangers_take_nothing_from_those_of_peers() {
+        let limits = Limits {
+            gossip_messages_per_second: 10,
+            ..Limits::default()
+        };
+        let guard = Guard::new(limits, Bans::default());
+        let (honest, other, now) = (somebody(), somebody(), Instant::now());
+        guard.connected(now, honest);
+        guard.connected(now, other);
+        let mut passed = 0;
+        for _ in 0..2_000 {
+            let stranger = Source {
+                from: other,
+                publisher: Some(somebody()),
+            };
+            let admission = guard.admit_transactions(now, stranger, 1);
+            passed += usize::from(admission == Admission::Take);
+        }
+        assert_eq!(passed, 10);
+        for expected in [Admission::Take; 10] {
+            assert_eq!(guard.admit_transactions(now, own(honest), 1), expected);
+        }
+        assert_eq!(
+            guard.admit_transactions(now, own(honest), 1),
+            Admission::Drop
+        );
+        assert_eq!(guard.counts().dropped_messages, 1_991);
     }
 
     #[test]
