@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -13,11 +13,11 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use soma_api::ErrorCode;
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::extract::BodyLimits;
+use super::places::{Places, Slot};
 use super::{ApiError, RateConfig, RateLimit, RequestLabels, RequestMetrics, rate_key};
 
 /// Limits of an HTTP service.
@@ -31,10 +31,14 @@ pub struct GuardConfig {
     pub request_timeout_ms: u64,
     /// Time for a client to send a JSON body, in milliseconds. Default 30,000.
     pub body_timeout_ms: u64,
-    /// Requests worked on at the same time; more are answered `Overloaded`. `/health` and
-    /// `/metrics` do not count: who looks after the service must see it when it is full. Default
-    /// 1,024.
+    /// Requests worked on at the same time; more are answered `Overloaded`. An answer of more than
+    /// 1 KiB counts until it is sent, an event stream does not. `/health` and `/metrics` have places
+    /// of their own: who looks after the service must see it when it is full. Default 1,024.
     pub max_concurrent_requests: usize,
+    /// The most of them of one IP address, or of the /64 network of an IPv6 address; more are
+    /// answered `RateLimited`. Not for this machine's own: a proxy on it has those of all clients. 0
+    /// turns the limit off. Default 256.
+    pub max_concurrent_requests_per_ip: usize,
     /// Requests of one client address. Default 6,000 a minute, 1,000 at once.
     pub rate: RateConfig,
     /// Web origins that may call this service from a browser; `*` for all. Default none.
@@ -48,6 +52,7 @@ impl Default for GuardConfig {
             request_timeout_ms: 60_000,
             body_timeout_ms: 30_000,
             max_concurrent_requests: 1_024,
+            max_concurrent_requests_per_ip: 256,
             rate: RateConfig::default(),
             cors_origins: Vec::new(),
         }
@@ -91,8 +96,8 @@ fn is_origin(text: &str) -> bool {
 /// The limits in use.
 pub struct Guard {
     rate: RateLimit<IpAddr>,
-    slots: Arc<Semaphore>,
-    watch_slots: Arc<Semaphore>,
+    places: Places,
+    watch_places: Places,
     timeout: Duration,
     body_timeout: Duration,
     max_body_bytes: usize,
@@ -102,36 +107,20 @@ pub struct Guard {
 /// Routes of whoever looks after a service.
 const WATCH_ROUTES: [&str; 2] = ["/health", "/metrics"];
 
-/// Requests of those routes at the same time.
-const WATCH_SLOTS: usize = 64;
+/// Requests of those routes at the same time: in all, and of one address.
+const WATCH_PLACES: (usize, usize) = (64, 16);
 
 impl Guard {
-    fn slots(&self, route: Option<&MatchedPath>) -> Arc<Semaphore> {
-        match route.is_some_and(|route| WATCH_ROUTES.contains(&route.as_str())) {
-            true => Arc::clone(&self.watch_slots),
-            false => Arc::clone(&self.slots),
+    /// A place for a request of `client`.
+    fn place(&self, route: Option<&MatchedPath>, client: IpAddr) -> Result<Slot, ApiError> {
+        if !self.rate.allows(&client) {
+            let text = "too many requests from this address; slow down";
+            return Err(ApiError::new(ErrorCode::RateLimited, text));
         }
-    }
-}
-
-/// The place of a request among those that are worked on at the same time; an extension of each.
-#[derive(Clone)]
-pub struct Slot {
-    client: IpAddr,
-    permit: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
-}
-
-impl Slot {
-    /// Who sent the request, as [`rate_key`] gives it.
-    pub fn client(&self) -> IpAddr {
-        self.client
-    }
-
-    /// Gives the place to others: for a request that does nothing but wait from here on, which
-    /// needs a limit of its own.
-    pub fn release(&self) {
-        let mut permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
-        *permit = None;
+        match route.is_some_and(|route| WATCH_ROUTES.contains(&route.as_str())) {
+            true => self.watch_places.take(client),
+            false => self.places.take(client),
+        }
     }
 }
 
@@ -140,10 +129,11 @@ impl Slot {
 pub fn guarded(router: Router, config: &GuardConfig, metrics: Option<RequestMetrics>) -> Router {
     let guard = Arc::new(Guard {
         rate: RateLimit::new(config.rate),
-        slots: Arc::new(Semaphore::new(
-            config.max_concurrent_requests.min(Semaphore::MAX_PERMITS),
+        places: Places::new((
+            config.max_concurrent_requests,
+            config.max_concurrent_requests_per_ip,
         )),
-        watch_slots: Arc::new(Semaphore::new(WATCH_SLOTS)),
+        watch_places: Places::new(WATCH_PLACES),
         timeout: Duration::from_millis(config.request_timeout_ms),
         body_timeout: Duration::from_millis(config.body_timeout_ms),
         max_body_bytes: config.max_body_bytes,
@@ -196,33 +186,20 @@ async fn stand(
     });
     let method = name(request.method());
     let client = rate_key(request.extensions().get::<ConnectInfo<SocketAddr>>());
-    let response = if !guard.rate.allows(&client) {
-        ApiError::new(
-            ErrorCode::RateLimited,
-            "too many requests from this address; slow down",
-        )
-        .into_response()
-    } else if let Ok(permit) = guard.slots(route.as_ref()).try_acquire_owned() {
-        let slot = Slot {
-            client,
-            permit: Arc::new(Mutex::new(Some(permit))),
-        };
-        // It is held here too: extractors drop the request before its handler ends.
-        request.extensions_mut().insert(slot.clone());
-        match tokio::time::timeout(guard.timeout, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => ApiError::new(
-                ErrorCode::Timeout,
-                "the answer took longer than this service allows",
-            )
-            .into_response(),
+    let response = match guard.place(route.as_ref(), client) {
+        Ok(slot) => {
+            // It is held here too: extractors drop the request before its handler ends.
+            request.extensions_mut().insert(slot.clone());
+            match tokio::time::timeout(guard.timeout, next.run(request)).await {
+                Ok(response) => slot.keep(response),
+                Err(_) => ApiError::new(
+                    ErrorCode::Timeout,
+                    "the answer took longer than this service allows",
+                )
+                .into_response(),
+            }
         }
-    } else {
-        ApiError::new(
-            ErrorCode::Overloaded,
-            "the service answers as many requests as it may; try again",
-        )
-        .into_response()
+        Err(refused) => refused.into_response(),
     };
     if let Some(metrics) = &guard.metrics {
         let labels = RequestLabels {

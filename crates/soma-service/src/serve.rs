@@ -4,28 +4,27 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::Request;
-use hyper::body::{Buf, Bytes, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::answer::{Answer, Traffic};
 use super::{Shares, rate_key};
 
 /// Limits of connections.
@@ -43,7 +42,8 @@ pub struct ServeConfig {
     pub head_timeout_ms: u64,
     /// Time without a request after which a connection is closed, in milliseconds. A request ends
     /// with its answer, an event stream with the stream; an answer lasts while its client takes bytes
-    /// of it. HTTP/1 has no longer than `head_timeout_ms`. Default 60,000.
+    /// of it, and is cut with the connection when none was taken for so long. HTTP/1 has no longer
+    /// than `head_timeout_ms` from the end of an answer. Default 60,000.
     pub idle_timeout_ms: u64,
     /// Time for open requests to end when the node stops, in milliseconds. Default 3,000.
     pub stop_timeout_ms: u64,
@@ -152,15 +152,15 @@ async fn connection(
 ) {
     // Answers are small; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
-    let requests = watch::Sender::new(0);
-    let (counted, mut count) = (requests.clone(), requests.subscribe());
+    let traffic = Traffic::new();
+    let counted = traffic.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let under_way = UnderWay::new(counted.clone());
+        let begun = counted.begin();
         request.extensions_mut().insert(ConnectInfo(client));
         let router = router.clone();
         async move {
             let Ok(response) = router.oneshot(request.map(Body::new)).await;
-            Ok::<_, Infallible>(response.map(|body| Answer { body, under_way }))
+            Ok::<_, Infallible>(response.map(|body| Answer::new(body, begun)))
         }
     });
     let head_timeout = Duration::from_millis(config.head_timeout_ms);
@@ -181,8 +181,8 @@ async fn connection(
     // Neither hyper's timeout of heads, which begins with the first bytes, nor the pings of HTTP/2
     // end a connection whose client is alive and asks for nothing.
     let quiet = async {
-        if timeout(head_timeout, count.changed()).await.is_ok() {
-            idle(&mut count, idle_timeout).await;
+        if timeout(head_timeout, traffic.first()).await.is_ok() {
+            traffic.idle(idle_timeout).await;
         }
     };
     tokio::select! {
@@ -192,101 +192,11 @@ async fn connection(
         () = quiet => {}
     }
     connection.as_mut().graceful_shutdown();
+    traffic.touch();
     tokio::select! {
         _ = connection => {}
-        // The client does not close its side.
-        () = idle(&mut count, Duration::from_millis(config.stop_timeout_ms)) => {}
-    }
-}
-
-/// Returns once no request was under way for `limit`, and the client took nothing of an answer.
-async fn idle(count: &mut watch::Receiver<usize>, limit: Duration) {
-    loop {
-        // No error: the connection holds the sender.
-        let _ = count.wait_for(|count| *count == 0).await;
-        if timeout(limit, count.changed()).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Counts a request until hyper has the last of its answer, which may be long before the client has
-/// it. Told is only when there is one or none.
-struct UnderWay(watch::Sender<usize>);
-
-impl UnderWay {
-    fn new(count: watch::Sender<usize>) -> Self {
-        count.send_if_modified(|count| {
-            *count += 1;
-            *count == 1
-        });
-        Self(count)
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.send_if_modified(|count| {
-            *count -= 1;
-            *count == 0
-        });
-    }
-}
-
-/// What is sent for a request.
-struct Answer {
-    body: Body,
-    under_way: UnderWay,
-}
-
-impl HttpBody for Answer {
-    type Data = Piece;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Piece>, axum::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(context);
-        frame.map_ok(|frame| {
-            frame.map_data(|bytes| Piece {
-                bytes,
-                requests: self.under_way.0.clone(),
-            })
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// Bytes of an answer, which tell when some of them are written. What is written otherwise says
-/// nothing: HTTP/2 pings a client that asks for nothing, too.
-struct Piece {
-    bytes: Bytes,
-    requests: watch::Sender<usize>,
-}
-
-impl Buf for Piece {
-    fn remaining(&self) -> usize {
-        self.bytes.remaining()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.bytes.chunk()
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.bytes.advance(count);
-        // The usual small answer is written at once, and nobody need hear of it.
-        if self.bytes.has_remaining() {
-            self.requests.send_modify(|_| ());
-        }
+        // The client does not close its side, or does not read.
+        () = traffic.idle(Duration::from_millis(config.stop_timeout_ms)) => {}
     }
 }
 

@@ -1,12 +1,14 @@
-//! Clients that send slowly or nothing hold no place for long, and nobody is blind meanwhile.
+//! Clients that send or read slowly or nothing hold no place for long, and nobody is blind meanwhile.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use axum::body::{self, Bytes};
+use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
-use axum::{Extension, Router, body};
-use futures::stream;
+use axum::{Extension, Router};
+use futures::{StreamExt as _, stream};
 use serde_json::Value;
 use soma_service::{Body, GuardConfig, ServeConfig, Server, Slot, bind, guarded};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -41,6 +43,21 @@ async fn start_with(body_timeout_ms: u64, serve: ServeConfig) -> (SocketAddr, Ca
             }),
         )
         .route("/v1/big", get(async || vec![7_u8; BIG]))
+        .route(
+            "/v1/pieces",
+            get(async || {
+                let piece = Bytes::from_static(&[7; 1 << 16]);
+                let pieces = vec![Ok::<_, Infallible>(piece); BIG >> 16];
+                body::Body::from_stream(stream::iter(pieces))
+            }),
+        )
+        .route(
+            "/v1/events",
+            get(async || {
+                let events = stream::iter(["first", "second"]).then(sleepy);
+                Sse::new(events.map(|text| text.map(|text| Event::default().data(text))))
+            }),
+        )
         .route("/health", get(async || "ok"))
         .route("/metrics", get(async || "none"));
     let config = GuardConfig {
@@ -155,11 +172,22 @@ const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const HTTP2_WINDOWS: &[u8] =
     b"\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff\0\0\x04\x08\0\0\0\0\0\x7f\xff\0\0";
 
-/// `GET /v1/big` as the first request of HTTP/2.
-const HTTP2_BIG: &[u8] = b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x04\x07/v1/big\x01\x01a";
+/// How a client of HTTP/2 begins that takes no bytes of answers: windows of streams are 0.
+const HTTP2_NO_WINDOWS: &[u8] =
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
 
-/// `GET /health` as the first request of HTTP/2.
-const HTTP2_HEALTH: &[u8] = b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x04\x07/health\x01\x01a";
+/// `GET path` of HTTP/1.
+fn http1_get(path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").into_bytes()
+}
+
+/// `GET path` as the first request of HTTP/2.
+fn http2_get(path: &str) -> Vec<u8> {
+    let size = u8::try_from(path.len()).unwrap();
+    let frame = [0, 0, size + 7, 1, 5, 0, 0, 0, 1];
+    let (before, after) = ([0x82, 0x86, 4, size], b"\x01\x01a");
+    [&frame[..], &before, path.as_bytes(), after].concat()
+}
 
 #[tokio::test]
 async fn clients_that_send_no_request_are_closed_and_others_get_in() {
@@ -179,9 +207,9 @@ async fn clients_that_send_no_request_are_closed_and_others_get_in() {
 #[tokio::test]
 async fn a_connection_without_requests_any_more_is_closed() {
     let (address, stop) = start_with(30_000, impatient(1)).await;
-    let http1 = until_closed(address, b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let http1 = until_closed(address, &http1_get("/health")).await;
     assert!(http1.starts_with(b"HTTP/1.1 200"), "{http1:?}");
-    let http2 = until_closed(address, &[HTTP2, HTTP2_HEALTH].concat()).await;
+    let http2 = until_closed(address, &[HTTP2, &http2_get("/health")].concat()).await;
     assert!(http2.windows(2).any(|bytes| bytes == b"ok"), "{http2:?}");
     stop.cancel();
 }
@@ -198,9 +226,11 @@ async fn a_request_under_way_keeps_its_connection_however_long_it_takes() {
 
 #[tokio::test]
 async fn who_reads_slowly_gets_a_large_answer_whole() {
-    let http1: &[u8] = b"GET /v1/big HTTP/1.1\r\nhost: a\r\n\r\n";
-    let http2 = [HTTP2, HTTP2_WINDOWS, HTTP2_BIG].concat();
-    tokio::join!(read_slowly(http1), read_slowly(&http2));
+    for path in ["/v1/big", "/v1/pieces"] {
+        let http1 = http1_get(path);
+        let http2 = [HTTP2, HTTP2_WINDOWS, &http2_get(path)].concat();
+        tokio::join!(read_slowly(&http1), read_slowly(&http2));
+    }
 }
 
 /// Asks with `request` for the large answer, and takes several idle limits to read it.
@@ -220,12 +250,72 @@ async fn read_slowly(request: &[u8]) {
     stop.cancel();
 }
 
+/// Asks with `request` for a large answer, of which nothing is read.
+async fn ask(address: SocketAddr, request: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    stream
+}
+
+/// Waits until a small request has `expected` for its status.
+async fn until(address: SocketAddr, expected: u16) {
+    let waiting = async {
+        while echo(address).await != expected {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(waited.is_ok(), "{expected} does not come");
+}
+
+#[tokio::test]
+async fn who_reads_nothing_of_an_answer_is_closed_and_the_place_is_free() {
+    for path in ["/v1/big", "/v1/pieces"] {
+        let no_windows = [HTTP2_NO_WINDOWS, &http2_get(path)].concat();
+        let windows = [HTTP2, HTTP2_WINDOWS, &http2_get(path)].concat();
+        for request in [http1_get(path), no_windows, windows] {
+            let (address, stop) = start_with(30_000, impatient(1)).await;
+            let silent = ask(address, &request).await;
+            // It has the only connection, and the only place.
+            until(address, 200).await;
+            drop(silent);
+            stop.cancel();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_keeps_its_place_until_it_is_sent() {
+    for path in ["/v1/big", "/v1/pieces"] {
+        let (address, stop) = start(30_000).await;
+        let mut slow = ask(address, &http1_get(path)).await;
+        until(address, 503).await;
+        slow.read_exact(&mut vec![0; BIG]).await.unwrap();
+        until(address, 200).await;
+        stop.cancel();
+    }
+}
+
+#[tokio::test]
+async fn an_event_stream_lasts_however_little_it_says_and_keeps_no_place() {
+    let http2 = [HTTP2, &http2_get("/v1/events")].concat();
+    for request in [http1_get("/v1/events"), http2] {
+        let (address, stop) = start_with(30_000, impatient(2)).await;
+        let events = tokio::spawn(async move { until_closed(address, &request).await });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(echo(address).await, 200);
+        let events = String::from_utf8_lossy(&events.await.unwrap()).into_owned();
+        assert!(events.contains("data: first"), "{events}");
+        assert!(events.contains("data: second"), "{events}");
+        stop.cancel();
+    }
+}
+
 #[tokio::test]
 async fn who_only_waits_takes_no_place() {
     let (address, stop) = start(30_000).await;
     let mut waiting = TcpStream::connect(address).await.unwrap();
-    let request = b"GET /v1/wait HTTP/1.1\r\nhost: a\r\n\r\n";
-    waiting.write_all(request).await.unwrap();
+    waiting.write_all(&http1_get("/v1/wait")).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(echo(address).await, 200);
     drop(waiting);

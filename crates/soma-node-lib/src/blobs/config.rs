@@ -17,9 +17,10 @@ pub struct BlobsConfig {
     /// Where blobs are kept. Default `blob-cache` in the data folder; a temporary folder when
     /// there is none.
     pub folder: Option<PathBuf>,
-    /// Bytes on disk. Default 20 GiB.
+    /// Bytes on disk: a quarter for data, the rest for weights, which are said to be of any size and
+    /// must leave room for data. Default 20 GiB.
     pub max_bytes: u64,
-    /// Downloads at the same time. Default 8.
+    /// Downloads of data at the same time, and as many of weights. Default 8.
     pub parallel: usize,
     /// Blobs that are sent at the same time; more requests are answered `Overloaded`. Default 32.
     pub max_streams: usize,

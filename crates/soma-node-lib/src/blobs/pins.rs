@@ -1,38 +1,31 @@
 //! Data and weights under audit, which stay in the cache until the claim is possible.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
 use soma_blobs::CachedBlob;
-use soma_types::{Checksum, Epoch, TargetId};
+use soma_types::Epoch;
 
-/// Blobs that are held in use, so that the cache does not remove them. At most `max_bytes`: beyond
-/// that the oldest are let go, since a full cache could take nothing new.
-pub(super) struct Pins {
+/// Blobs that are held in use, so that the cache does not remove them: each for a `K`, such as the
+/// target that it is the data of. At most `max_bytes`: beyond that the oldest are let go, since a full
+/// cache could take nothing new.
+pub(super) struct Pins<K> {
     max_bytes: u64,
     bytes: u64,
     count: u64,
     /// In the order in which they came.
-    held: BTreeMap<u64, Pin>,
-    places: HashMap<Pinned, u64>,
+    held: BTreeMap<u64, Pin<K>>,
+    places: HashMap<K, u64>,
 }
 
-/// What a blob is held for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Pinned {
-    /// The data of this target.
-    Data(TargetId),
-    /// Weights of this checksum: many fills pin the same.
-    Weights(Checksum),
-}
-
-struct Pin {
-    of: Pinned,
+struct Pin<K> {
+    of: K,
     /// The epoch of the fill; of weights that of the latest fill or reveal.
     epoch: Epoch,
     blob: CachedBlob,
 }
 
-impl Pins {
+impl<K: Copy + Eq + Hash> Pins<K> {
     pub(super) fn new(max_bytes: u64) -> Self {
         Self {
             max_bytes,
@@ -43,9 +36,14 @@ impl Pins {
         }
     }
 
+    /// True when a blob of `size` bytes can be held at all.
+    pub(super) fn can_hold(&self, size: u64) -> bool {
+        size <= self.max_bytes
+    }
+
     /// Holds a blob for what happened in `epoch`.
-    pub(super) fn hold(&mut self, of: Pinned, epoch: Epoch, blob: CachedBlob) {
-        if self.extend(of, epoch) || blob.size() > self.max_bytes {
+    pub(super) fn hold(&mut self, of: K, epoch: Epoch, blob: CachedBlob) {
+        if self.extend(of, epoch) || !self.can_hold(blob.size()) {
             return;
         }
         self.bytes = self.bytes.saturating_add(blob.size());
@@ -62,7 +60,7 @@ impl Pins {
     }
 
     /// Holds what is held already for `epoch`, too; false when it is not held.
-    pub(super) fn extend(&mut self, of: Pinned, epoch: Epoch) -> bool {
+    pub(super) fn extend(&mut self, of: K, epoch: Epoch) -> bool {
         let pin = self.places.get(&of).and_then(|at| self.held.get_mut(at));
         match pin {
             Some(pin) => {
@@ -88,13 +86,13 @@ impl Pins {
         }
     }
 
-    fn forget(&mut self, pin: &Pin) {
+    fn forget(&mut self, pin: &Pin<K>) {
         self.bytes = self.bytes.saturating_sub(pin.blob.size());
         self.places.remove(&pin.of);
     }
 
     #[cfg(test)]
-    fn all(&self) -> Vec<Pinned> {
+    fn all(&self) -> Vec<K> {
         self.held.values().map(|pin| pin.of).collect()
     }
 }
@@ -102,11 +100,12 @@ impl Pins {
 #[cfg(test)]
 mod tests {
     use soma_blobs::{BlobRef, Cache, CacheConfig, FetchConfig, Fetcher};
+    use soma_types::TargetId;
 
     use super::*;
 
-    fn data(byte: u8) -> Pinned {
-        Pinned::Data(TargetId([byte; 32]))
+    fn data(byte: u8) -> TargetId {
+        TargetId([byte; 32])
     }
 
     async fn blob(cache: &Cache, folder: &std::path::Path, byte: u8) -> CachedBlob {
@@ -147,7 +146,7 @@ mod tests {
         let cache = Cache::open(config, fetcher).unwrap();
         let mut pins = Pins::new(250);
         let blob = blob(&cache, folder.path(), 1).await;
-        let weights = Pinned::Weights(blob.checksum());
+        let weights = blob.checksum();
         for epoch in [5, 7, 6] {
             pins.hold(weights, Epoch(epoch), blob.clone());
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use soma_api::SnapshotManifest;
 use soma_node::NodeError;
-use soma_node::node::BootstrapError;
+use soma_node::node::{BootstrapError, TrustedBlock};
 use soma_sdk::types::{Checksum, Digest, Epoch};
 use tempfile::TempDir;
 
@@ -205,6 +205,66 @@ async fn a_way_that_is_not_certified_is_refused() {
     assert!(error.contains("epoch"), "{error}");
     case.refused(|_, _| Answer::Bytes(b"{".to_vec())).await;
     case.refused(|_, _| Answer::Status(403)).await;
+    case.net.localnet.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trusted_block_cannot_be_made_one_of_an_old_epoch() {
+    let case = Case::new().await;
+    let head = case.net.localnet.application().now().head;
+    assert!(head.header.epoch > Epoch(0));
+    let at = format!("/v1/blocks/{}", head.header.height);
+    let source = Tampering::start(case.net.url(), move |path, bytes| {
+        if path != at {
+            return Answer::Bytes(bytes);
+        }
+        let mut value: Value = serde_json::from_slice(&bytes).unwrap();
+        value["header"]["epoch"] = 0.into();
+        Answer::Bytes(serde_json::to_vec(&value).unwrap())
+    });
+    let source = source.await;
+    let folder = tempfile::tempdir().unwrap();
+    let sources = std::slice::from_ref(&source.url);
+    let mut config = case.net.joining(folder.path(), sources);
+    config.trusted_block = Some(TrustedBlock {
+        height: head.header.height,
+        digest: head.digest,
+    });
+    let error = case.net.join(config).await.err().expect("it started");
+    let error = error.to_string();
+    assert!(error.contains("not the trusted"), "{error}");
+    assert!(!folder.path().join("chain").exists());
+    case.net.localnet.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_names_many_snapshots_hides_none_of_the_others() {
+    let case = Case::new().await;
+    let boast = Tampering::start(case.net.url(), |path, bytes| match path {
+        "/v1/snapshots" => {
+            let mut value: Value = serde_json::from_slice(&bytes).unwrap();
+            let newest = value["snapshots"][0].clone();
+            let invented = (1..=9_u64).map(|back| {
+                let mut one = newest.clone();
+                one["epoch"] = (u64::MAX - back).into();
+                one
+            });
+            value["snapshots"] = invented.collect();
+            Answer::Bytes(serde_json::to_vec(&value).unwrap())
+        }
+        _ => Answer::Bytes(bytes),
+    });
+    let boast = boast.await;
+    for sources in [
+        [boast.url.clone(), case.net.url()],
+        [case.net.url(), boast.url.clone()],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = case.net.joining(folder.path(), &sources);
+        let node = case.net.join(config).await.unwrap();
+        assert!(node.application().now().height() >= case.manifest.height);
+        node.shutdown().await.unwrap();
+    }
     case.net.localnet.shutdown().await.unwrap();
 }
 

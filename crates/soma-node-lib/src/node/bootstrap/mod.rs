@@ -30,9 +30,6 @@ use path::Path;
 use source::Source;
 pub use trusted::TrustedBlock;
 
-/// The most epochs whose snapshots are tried.
-const MAX_TRIES: usize = 4;
-
 /// Starts the chain of `genesis` from a snapshot, when `config` names sources and there is no
 /// chain yet. Nothing happens when all sources answer that they have none: the network is young,
 /// and blocks from the genesis are the way.
@@ -106,7 +103,7 @@ impl Offers {
             (true, true) => Ok(None),
             (true, false) => Err(BootstrapError::NoSource { reasons }),
             (false, _) => Ok(Some(Self {
-                epochs: epochs.into_iter().rev().take(MAX_TRIES).collect(),
+                epochs: epochs.into_iter().rev().collect(),
                 reasons,
             })),
         }

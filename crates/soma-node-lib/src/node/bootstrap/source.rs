@@ -14,8 +14,9 @@ use crate::snapshots::MAX_CHUNK_BYTES;
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The most chunks of a snapshot.
 const MAX_CHUNKS: usize = 1 << 18;
-/// The newest snapshots of a source that are tried.
-const MAX_OFFERS: usize = 8;
+/// The newest snapshots of a source that are tried. Of each source: one that invents many leaves
+/// those of the others where they are.
+const MAX_OFFERS: usize = 4;
 
 /// A node that gives snapshots.
 #[derive(Clone, Debug)]
