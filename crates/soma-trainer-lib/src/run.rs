@@ -103,7 +103,7 @@ struct Training<'a, B: ModelBackend> {
     state: State,
     curve: Curve,
     learner: Learner<B>,
-    /// The latest checkpoint, and its step.
+    /// The latest checkpoint that says what the run is, and its step.
     saved: Option<(u64, PathBuf)>,
 }
 
@@ -122,32 +122,38 @@ impl<'a, B: ModelBackend> Training<'a, B> {
             let path = run.folder;
             return Err(TrainError::RunExists { path });
         }
-        let new = |model| Loaded {
-            learner: Learner::new(config, model, AdamW::new(config), 0, &device),
-            state: State::new(config.clone(), run.data.clone(), run.source.position()),
-            curve: Curve::default(),
+        let inputs = run.inputs.as_ref();
+        let new = |model| {
+            let mut state = State::new(config.clone(), run.data.clone(), run.source.position());
+            state.inputs = inputs.cloned();
+            Loaded {
+                learner: Learner::new(config, model, AdamW::new(config), 0, &device),
+                state,
+                curve: Curve::default(),
+                saved: None,
+            }
         };
         let loaded = match &run.start {
             Start::Random => new(weights::random::<B>(&size, config.seed, &device)),
             Start::Weights(path) => new(read_model(path, &size, &device)?),
-            Start::Resume => checkpoint::load(&run.folder, config, data, &device)?,
+            Start::Resume => checkpoint::load(&run.folder, config, data, inputs, &device)?,
         };
         let Loaded {
             learner,
-            mut state,
+            state,
             curve,
+            saved,
         } = loaded;
-        state.inputs = run.inputs.clone().or(state.inputs);
         run.source.seek(state.position)?;
         run.observer.started(state.step, run.start == Start::Resume);
         Ok(Self {
             run,
             device,
             folder,
+            saved: saved.map(|path| (state.step, path)),
             state,
             curve,
             learner,
-            saved: None,
         })
     }
 
@@ -246,7 +252,7 @@ impl<'a, B: ModelBackend> Training<'a, B> {
         Ok(())
     }
 
-    /// Writes a checkpoint unless this step has one, and the curve.
+    /// Writes a checkpoint unless this step has one with the run's settings, and the curve.
     fn save(&mut self) -> Result<PathBuf, TrainError> {
         let step = self.state.step;
         if let Some((saved, path)) = &self.saved

@@ -37,8 +37,8 @@ pub struct ServiceConfig {
     pub max_models: usize,
     /// Pieces of data that a batch may have. Default 256.
     pub max_pieces: usize,
-    /// Memory for data and scores of all requests that wait or are worked on, in bytes: a part of
-    /// the scorer's memory of this machine. Default: an eighth of that, at most 512 MiB.
+    /// Memory for the bodies of all requests that arrive, and for data and scores of those that wait
+    /// or are worked on, in bytes: a part of the scorer's memory of this machine. Default: an eighth of that, at most 512 MiB.
     pub max_request_bytes: Option<u64>,
     /// Sequences of all jobs that the worker takes at a time. Default 256.
     pub max_sequences: usize,
@@ -76,6 +76,7 @@ impl ServiceConfig {
                     per_minute: 0,
                     burst: 0,
                 },
+                max_concurrent_requests_per_ip: 0,
                 ..GuardConfig::default()
             },
             serve: ServeConfig {
@@ -99,7 +100,7 @@ impl ServiceConfig {
         }
     }
 
-    /// Memory for data and scores of requests, in bytes.
+    /// Memory for bodies, data and scores of requests, in bytes.
     pub fn waiting_bytes(&self) -> u64 {
         let default = (self.scorer.host_memory_bytes / 8).min(MOST_FOR_REQUESTS);
         self.max_request_bytes.unwrap_or(default)

@@ -22,7 +22,7 @@ pub(super) struct ScorerMetrics {
     pub(super) work_seconds: Histogram,
     /// Requests that wait or are worked on.
     pub(super) queue: Gauge,
-    /// Memory of requests that wait or are worked on.
+    /// Memory of requests that arrive, wait or are worked on.
     pub(super) request_bytes: Gauge<u64, AtomicU64>,
     /// Models in memory.
     pub(super) loaded_models: Gauge,
@@ -67,7 +67,7 @@ impl Default for ScorerMetrics {
         );
         r.register_with_unit(
             "requests",
-            "Memory of requests that wait or are worked on",
+            "Memory of requests that arrive, wait or are worked on",
             Unit::Bytes,
             metrics.request_bytes.clone(),
         );

@@ -1,10 +1,12 @@
 //! The scoring service: JSON over HTTP under `/v1`, described by `/v1/openapi.json`.
 //!
-//! Reading order: [`ServiceConfig`], `check` (of settings), `routes`, `shared` (the way of a request), `room` (memory),
-//! `prepare` (downloads), `worker` (the device).
+//! Reading order: [`ServiceConfig`], `check` (of settings), `routes`, `body` (what arrives), `shared`
+//! (the way of a request), `room` (memory), `prepare` (downloads), `worker` (the device), `health`.
 
+mod body;
 mod check;
 mod config;
+mod health;
 mod metrics;
 mod prepare;
 mod room;
@@ -22,11 +24,13 @@ use soma_api::ScorerInfo;
 use soma_blobs::{BlobError, Cache, Fetcher};
 use soma_service::{BindError, Server, bind, guarded};
 use thiserror::Error;
+use tokio::sync::oneshot;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use check::SettingError;
 pub use config::ServiceConfig;
+use health::Probe;
 use metrics::ScorerMetrics;
 pub use prepare::largest_sealed;
 use room::Room;
@@ -34,7 +38,8 @@ use shared::Shared;
 use worker::{Stop, Worker};
 
 use crate::error::ScoringError;
-use crate::scorer::Scorer;
+use crate::memory::HostMemory;
+use crate::scorer::{Scorer, ScorerConfig};
 
 /// Why the service cannot start.
 #[derive(Debug, Error)]
@@ -59,6 +64,9 @@ pub enum StartError {
 /// Time for refusals to reach clients once the stop time is over, in milliseconds.
 const LAST_ANSWERS_MS: u64 = 1_000;
 
+/// How long the device has to show that it computes.
+const PROBE: Duration = Duration::from_secs(10);
+
 /// A running scoring service.
 pub struct ScoringService {
     shared: Arc<Shared>,
@@ -72,8 +80,19 @@ impl ScoringService {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(mut config: ServiceConfig) -> Result<Self, StartError> {
+    pub async fn start(config: ServiceConfig) -> Result<Self, StartError> {
+        let device = config.scorer.device;
+        let ask = move || match device.probe() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        Self::start_with(config, Probe::new(PROBE, ask)).await
+    }
+
+    /// Starts with a way to ask how the device is.
+    async fn start_with(mut config: ServiceConfig, probe: Probe) -> Result<Self, StartError> {
         config.check()?;
+        config.check_there(HostMemory::now().total, config.scorer.device.memory())?;
         // One budget for all that is in this machine's memory.
         let for_requests = config.waiting_bytes();
         let room = Room::new(for_requests);
@@ -81,9 +100,7 @@ impl ScoringService {
         *host = host.saturating_sub(for_requests);
         let listener = bind(config.listen).await?;
         let address = listener.local_addr()?;
-        let scorer_config = config.scorer;
-        let scorer = tokio::task::spawn_blocking(move || Scorer::new(scorer_config));
-        let scorer = Arc::new(scorer.await.map_err(std::io::Error::other)??);
+        let scorer = Arc::new(start_device(config.scorer).await?);
         let cache = Cache::open(config.cache.clone(), Fetcher::new(config.downloads())?)?;
         let metrics = Arc::new(ScorerMetrics::default());
         let stop = Stop::default();
@@ -101,6 +118,7 @@ impl ScoringService {
             waiting: AtomicUsize::new(0),
             room,
             last_success: std::sync::Mutex::new(None),
+            probe,
             stop: stop.begun.clone(),
             config,
         });
@@ -147,6 +165,15 @@ impl ScoringService {
             let _ = self.server.await;
         }
     }
+}
+
+/// Starts the device on a thread of its own: the end of the program does not wait for one that hangs.
+async fn start_device(config: ScorerConfig) -> Result<Scorer, StartError> {
+    let (sender, receiver) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("start".to_owned());
+    // Nobody may wait for it any more.
+    thread.spawn(move || sender.send(Scorer::new(config)).ok())?;
+    Ok(receiver.await.map_err(std::io::Error::other)??)
 }
 
 fn router(shared: &Arc<Shared>, stop: &Stop) -> Router {

@@ -95,22 +95,26 @@ impl Shared {
         try_join_all(all).await
     }
 
+    /// The data, if it can be scored. What cannot is dropped here: it is not even downloaded, and
+    /// takes no memory while the rest of its request waits.
+    pub(super) fn fitting(&self, data: DataSource) -> Result<DataSource, ScoringError> {
+        let (size, max) = (size(&data), self.config.scorer.max_data_bytes);
+        if size > max {
+            return Err(ScoringError::DataTooLarge { size, max });
+        }
+        if size == 0 {
+            return Err(ScoringError::EmptyData);
+        }
+        Ok(data)
+    }
+
     /// Gets one piece of data and cuts it into sequences.
-    pub(super) async fn piece(self: &Arc<Self>, data: &DataSource) -> Result<Piece, ScoringError> {
-        let max = self.config.scorer.max_data_bytes;
+    pub(super) async fn piece(self: &Arc<Self>, data: DataSource) -> Result<Piece, ScoringError> {
         let bytes = match data {
-            DataSource::Inline { bytes } => bytes.0.clone(),
+            DataSource::Inline { bytes } => bytes.0,
             DataSource::Url(view) => {
-                // What is too large is not even downloaded.
-                if view.size > max {
-                    let size = view.size;
-                    return Err(ScoringError::DataTooLarge { size, max });
-                }
-                if view.size == 0 {
-                    return Err(ScoringError::EmptyData);
-                }
                 let blob = BlobRef {
-                    url: view.url.clone(),
+                    url: view.url,
                     checksum: view.checksum,
                     size: view.size,
                 };

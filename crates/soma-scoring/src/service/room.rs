@@ -1,8 +1,9 @@
-//! Memory of requests. Data and scores of every request that waits or is worked on count against
-//! one budget, from before its data is downloaded until nothing of it is left.
+//! Memory of requests. Bodies that arrive, and data and scores of every request that waits or is
+//! worked on, count against one budget, from before there is something of them until nothing of it
+//! is left.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use soma_model::config::{BATCH_SIZE, MAX_SEQ_LEN};
 
@@ -48,25 +49,65 @@ impl Extent {
 pub(super) struct Room {
     max: u64,
     taken: AtomicU64,
+    /// Requests that have a part of it.
+    requests: AtomicUsize,
 }
 
-/// A part of the budget; given back when dropped.
+/// The part of the budget that a request has; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Taken {
     room: Arc<Room>,
     bytes: u64,
 }
 
+impl Taken {
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Makes it `bytes` in one go: nobody else can take what a request has, and itself needs next.
+    /// It stays as it is where there is no room.
+    ///
+    /// # Errors
+    /// [`ScoringError::RequestTooLarge`], [`ScoringError::Busy`].
+    pub(super) fn resize(&mut self, bytes: u64) -> Result<(), ScoringError> {
+        let (needed, max) = (bytes, self.room.max);
+        if needed > max {
+            return Err(ScoringError::RequestTooLarge { needed, max });
+        }
+        let resized = |taken: u64| {
+            let others = taken.saturating_sub(self.bytes);
+            others.checked_add(bytes).filter(|sum| *sum <= max)
+        };
+        let (get, set) = (Ordering::Relaxed, Ordering::Relaxed);
+        let requests = self.room.requests.load(Ordering::Relaxed);
+        match self.room.taken.fetch_update(get, set, resized) {
+            Ok(_) => {
+                self.bytes = bytes;
+                Ok(())
+            }
+            Err(_) => Err(ScoringError::Busy {
+                waiting: requests.saturating_sub(1),
+                retry_after_s: 1,
+            }),
+        }
+    }
+}
+
 impl Drop for Taken {
     fn drop(&mut self) {
         self.room.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.room.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Room {
     pub(super) fn new(max: u64) -> Arc<Self> {
-        let taken = AtomicU64::new(0);
-        Arc::new(Self { max, taken })
+        Arc::new(Self {
+            max,
+            taken: AtomicU64::new(0),
+            requests: AtomicUsize::new(0),
+        })
     }
 
     /// Bytes that are taken.
@@ -74,28 +115,18 @@ impl Room {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Takes `bytes`; `waiting` requests are there already.
-    pub(super) fn take(
-        self: &Arc<Self>,
-        bytes: u64,
-        waiting: usize,
-    ) -> Result<Taken, ScoringError> {
-        let (needed, max) = (bytes, self.max);
-        if needed > max {
-            return Err(ScoringError::RequestTooLarge { needed, max });
-        }
-        let fits = |taken: u64| taken.checked_add(bytes).filter(|sum| *sum <= max);
-        let (get, set) = (Ordering::Relaxed, Ordering::Relaxed);
-        match self.taken.fetch_update(get, set, fits) {
-            Ok(_) => Ok(Taken {
-                room: Arc::clone(self),
-                bytes,
-            }),
-            Err(_) => Err(ScoringError::Busy {
-                waiting,
-                retry_after_s: 1,
-            }),
-        }
+    /// Takes `bytes` for one more request.
+    ///
+    /// # Errors
+    /// As of [`Taken::resize`].
+    pub(super) fn take(self: &Arc<Self>, bytes: u64) -> Result<Taken, ScoringError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut taken = Taken {
+            room: Arc::clone(self),
+            bytes: 0,
+        };
+        taken.resize(bytes)?;
+        Ok(taken)
     }
 }
 
@@ -106,18 +137,35 @@ mod tests {
     #[test]
     fn what_is_taken_is_given_back() {
         let room = Room::new(100);
-        let first = room.take(60, 0).unwrap();
-        let busy = room.take(41, 1).unwrap_err();
+        let first = room.take(60).unwrap();
+        let busy = room.take(41).unwrap_err();
         assert!(matches!(busy, ScoringError::Busy { waiting: 1, .. }));
-        let second = room.take(40, 1).unwrap();
+        let second = room.take(40).unwrap();
         assert_eq!(room.taken(), 100);
         drop((first, second));
         assert_eq!(room.taken(), 0);
-        let never = room.take(101, 0).unwrap_err();
+        let never = room.take(101).unwrap_err();
         let expected = (101, 100);
         assert!(
             matches!(never, ScoringError::RequestTooLarge { needed, max } if (needed, max) == expected)
         );
+    }
+
+    #[test]
+    fn a_request_takes_more_or_less_without_giving_back_what_it_has() {
+        let room = Room::new(100);
+        let mut one = room.take(60).unwrap();
+        let other = room.take(10).unwrap();
+        one.resize(90).unwrap();
+        let busy = one.resize(91).unwrap_err();
+        assert!(matches!(busy, ScoringError::Busy { waiting: 1, .. }));
+        let never = one.resize(101).unwrap_err();
+        assert!(matches!(never, ScoringError::RequestTooLarge { .. }));
+        assert_eq!((one.bytes(), room.taken()), (90, 100));
+        one.resize(5).unwrap();
+        assert_eq!(room.taken(), 15);
+        drop((one, other));
+        assert_eq!(room.taken(), 0);
     }
 
     #[test]

@@ -16,12 +16,13 @@ use soma_api::{
     ScoreResponse, ScorerInfo,
 };
 use soma_blobs::{Progress, ProgressState};
-use soma_service::{ApiError, Body, metrics_response};
+use soma_service::{ApiError, metrics_response};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::body::Counted;
 use super::openapi_json;
 use super::shared::Shared;
 use crate::error::ScoringError;
@@ -38,7 +39,7 @@ pub(super) fn all() -> OpenApiRouter<Arc<Shared>> {
 }
 
 /// A scoring error as HTTP answers it.
-struct Failed(ScoringError);
+pub(super) struct Failed(pub(super) ScoringError);
 
 impl From<ScoringError> for Failed {
     fn from(error: ScoringError) -> Self {
@@ -81,9 +82,9 @@ pub(super) async fn until_over(
     (status = 200, body = ScoreResponse), (status = "default", body = ErrorBody)))]
 async fn score(
     State(shared): State<Arc<Shared>>,
-    Body(request): Body<ScoreRequest>,
+    Counted { request, taken }: Counted<ScoreRequest>,
 ) -> Result<Json<ScoreResponse>, Failed> {
-    Ok(Json(shared.score(request).await?))
+    Ok(Json(shared.score(request, taken).await?))
 }
 
 /// Scores many pieces of data with the same models. A piece that cannot be scored does not hurt
@@ -92,9 +93,9 @@ async fn score(
     responses((status = 200, body = BatchScoreResponse), (status = "default", body = ErrorBody)))]
 async fn score_batch(
     State(shared): State<Arc<Shared>>,
-    Body(request): Body<BatchScoreRequest>,
+    Counted { request, taken }: Counted<BatchScoreRequest>,
 ) -> Result<Json<BatchScoreResponse>, Failed> {
-    Ok(Json(shared.score_batch(request).await?))
+    Ok(Json(shared.score_batch(request, taken).await?))
 }
 
 /// What this scorer is and has.

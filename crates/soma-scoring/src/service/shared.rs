@@ -1,4 +1,5 @@
-//! What handlers share, and the way of a request: a place, memory, downloads, the worker.
+//! What handlers share, and the way of a request with its body: a place, memory, downloads, the
+//! worker.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::config::ServiceConfig;
+use super::health::Probe;
 use super::metrics::ScorerMetrics;
 use super::prepare::{self, Piece};
 use super::room::{Extent, Room, Taken};
@@ -28,8 +30,9 @@ use crate::scores::PieceScores;
 
 /// How long a success of the device speaks for its health.
 const FRESH: Duration = Duration::from_secs(60);
-/// How long the device has to show that it computes.
-const PROBE: Duration = Duration::from_secs(10);
+/// Bytes of memory for each byte of a URL: in the request, as a blob's, as it is parsed, and in the
+/// download.
+const URL: u64 = 4;
 
 /// What handlers share.
 pub(super) struct Shared {
@@ -41,6 +44,7 @@ pub(super) struct Shared {
     pub(super) waiting: AtomicUsize,
     pub(super) room: Arc<Room>,
     pub(super) last_success: std::sync::Mutex<Option<Instant>>,
+    pub(super) probe: Probe,
     pub(super) stop: CancellationToken,
 }
 
@@ -69,31 +73,42 @@ impl Shared {
         Ok(place)
     }
 
-    /// The memory for scoring `data` with as many models. Data that is refused needs none.
-    fn room(&self, data: &[DataSource], models: usize) -> Result<Arc<Taken>, ScoringError> {
-        let max = self.config.scorer.max_data_bytes;
-        let sizes = data.iter().map(prepare::size).filter(|size| *size <= max);
+    /// Turns the memory of a body into what scoring `data` with `models` needs.
+    fn room<'a>(
+        &self,
+        mut taken: Taken,
+        data: impl Iterator<Item = &'a DataSource> + Clone,
+        models: &[WeightsSource],
+    ) -> Result<Arc<Taken>, ScoringError> {
         let extent = Extent {
-            pieces: sizes.collect(),
-            models: models.min(self.config.max_models),
+            pieces: data.clone().map(prepare::size).collect(),
+            models: models.len().min(self.config.max_models),
             dim: self.config.scorer.model.embedding_dim,
         };
-        let waiting = self.waiting.load(Ordering::Relaxed);
-        let taken = self.room.take(extent.bytes(), waiting.saturating_sub(1))?;
+        let of_data = data.filter_map(|data| match data {
+            DataSource::Url(view) => Some(view.url.len()),
+            DataSource::Inline { .. } => None,
+        });
+        let of_models = models.iter().map(|model| model.url.len());
+        let urls = of_data.chain(of_models).map(|length| length as u64 * URL);
+        let bytes = urls.fold(extent.bytes(), u64::saturating_add);
+        taken.resize(bytes)?;
         Ok(Arc::new(taken))
     }
 
+    /// Scores what came with a body that has `taken` memory.
     pub(super) async fn score(
         self: &Arc<Self>,
         request: ScoreRequest,
+        taken: Taken,
     ) -> Result<ScoreResponse, ScoringError> {
         let _place = self.admit()?;
         let target = self.target(request.target_embedding.as_deref())?;
-        let data = std::slice::from_ref(&request.data);
-        let taken = self.room(data, request.models.len())?;
+        let data = self.fitting(request.data)?;
+        let taken = self.room(taken, std::iter::once(&data), &request.models)?;
         self.in_time(async {
             let prepared =
-                async { tokio::try_join!(self.piece(&request.data), self.models(&request.models)) };
+                async { tokio::try_join!(self.piece(data), self.models(&request.models)) };
             let (piece, models) = self.unless_stopped(prepared).await?;
             let name = piece.name;
             let pieces = vec![piece.tokens];
@@ -105,9 +120,11 @@ impl Shared {
         .await
     }
 
+    /// As [`Self::score`], for many pieces of data.
     pub(super) async fn score_batch(
         self: &Arc<Self>,
         request: BatchScoreRequest,
+        taken: Taken,
     ) -> Result<BatchScoreResponse, ScoringError> {
         let _place = self.admit()?;
         let (count, max) = (request.data.len(), self.config.max_pieces);
@@ -115,10 +132,13 @@ impl Shared {
             return Err(ScoringError::PieceCount { count, max });
         }
         let target = self.target(request.target_embedding.as_deref())?;
-        let taken = self.room(&request.data, request.models.len())?;
+        let data = request.data.into_iter().map(|data| self.fitting(data));
+        let data: Vec<_> = data.collect();
+        let taken = self.room(taken, data.iter().flatten(), &request.models)?;
         self.in_time(async {
-            let pieces = join_all(request.data.iter().map(|data| self.piece(data)));
-            let pieces = async { Ok::<_, ScoringError>(pieces.await) };
+            let pieces = data.into_iter();
+            let pieces = pieces.map(|data| async { self.piece(data?).await });
+            let pieces = async { Ok::<_, ScoringError>(join_all(pieces).await) };
             let prepared = async { tokio::try_join!(pieces, self.models(&request.models)) };
             let (pieces, models) = self.unless_stopped(prepared).await?;
             let (mut tokens, mut named) = (Vec::new(), Vec::new());
@@ -254,15 +274,8 @@ impl Shared {
         if last.is_some_and(|last| last.elapsed() < FRESH) {
             return Ok(());
         }
-        let device = self.config.scorer.device;
-        let probe = tokio::task::spawn_blocking(move || device.probe());
-        let failed = |reason: String| ApiError::new(ErrorCode::DeviceFailed, reason);
-        match tokio::time::timeout(PROBE, probe).await {
-            Ok(Ok(Ok(_))) => Ok(()),
-            Ok(Ok(Err(error))) => Err(failed(error.to_string())),
-            Ok(Err(error)) => Err(failed(error.to_string())),
-            Err(_) => Err(failed(format!("device `{device}` does not answer"))),
-        }
+        let failed = |reason| ApiError::new(ErrorCode::DeviceFailed, reason);
+        self.probe.answers().await.map_err(failed)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Work and memory end where they are of no use, or too much.
 
 use serde_json::json;
-use soma_api::{DataSource, DataView};
+use soma_api::{Base64, DataSource, DataView};
 
 use crate::world::{World, request, text};
 
@@ -60,6 +60,18 @@ async fn a_small_request_cannot_name_more_data_than_there_is_memory_for() {
     assert_eq!(response.status(), 200);
     world.works().await;
     assert_eq!(world.metric("soma_scorer_requests_bytes").await, 0);
+}
+
+#[tokio::test]
+async fn a_request_may_have_all_the_memory_there_is_whatever_its_body_took() {
+    // Enough for 64 KiB with their tokens and scores, and for nothing beside.
+    let world = World::with(|config| config.max_request_bytes = Some(215_000)).await;
+    let models = [world.model(1).await];
+    let bytes = Base64(text(64 << 10));
+    world.score(&DataSource::Inline { bytes }, &models).await;
+    let bytes = Base64(text(80 << 10));
+    let refusal = world.refusal(&DataSource::Inline { bytes }, &models).await;
+    assert_eq!(refusal["code"], "InvalidRequest", "{refusal}");
 }
 
 #[tokio::test]

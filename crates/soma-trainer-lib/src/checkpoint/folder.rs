@@ -9,6 +9,10 @@ use crate::TrainError;
 
 /// The folder of checkpoints in a run's.
 const CHECKPOINTS: &str = "checkpoints";
+/// What the names of checkpoints begin with, before their step.
+const WHOLE: &str = "step-";
+/// What those begin with that lie aside while another takes their place.
+const REPLACED: &str = "replaced-";
 
 /// A run's folder; no other trainer works in it meanwhile.
 pub(crate) struct Folder {
@@ -22,7 +26,8 @@ impl Folder {
         path.join(CHECKPOINTS).exists()
     }
 
-    /// Opens the folder, or makes it, and clears what a crash left half written.
+    /// Opens the folder, or makes it, clears what a crash left half written, and puts back what it
+    /// left aside.
     ///
     /// # Errors
     /// [`TrainError::InUse`], [`TrainError::File`].
@@ -44,7 +49,7 @@ impl Folder {
             path: path.to_owned(),
             _lock: lock,
         };
-        folder.clear_partial()?;
+        folder.mend()?;
         Ok(folder)
     }
 
@@ -58,10 +63,15 @@ impl Folder {
 
     /// The checkpoint of a step.
     pub(crate) fn checkpoint(&self, step: u64) -> PathBuf {
-        self.checkpoints().join(format!("step-{step:09}"))
+        self.checkpoints().join(format!("{WHOLE}{step:09}"))
     }
 
-    /// Where a checkpoint is written before it is whole.
+    /// Where a whole checkpoint lies while another of its step takes its place.
+    fn replaced(&self, step: u64) -> PathBuf {
+        self.checkpoints().join(format!("{REPLACED}{step:09}"))
+    }
+
+    /// Where a checkpoint is written before it is whole, and removed when it is no longer.
     pub(super) fn partial(&self) -> PathBuf {
         self.checkpoints().join("partial")
     }
@@ -78,6 +88,41 @@ impl Folder {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Makes what is in `partial` the checkpoint of a step. One that is there stays whole until then.
+    pub(super) fn put(&self, step: u64) -> Result<PathBuf, TrainError> {
+        let (whole, replaced) = (self.checkpoint(step), self.replaced(step));
+        if whole.exists() {
+            fs::rename(&whole, &replaced).map_err(TrainError::file(&replaced))?;
+        }
+        fs::rename(self.partial(), &whole).map_err(TrainError::file(&whole))?;
+        flush_folder(&self.checkpoints())?;
+        if replaced.exists() {
+            self.remove(&replaced)?;
+        }
+        Ok(whole)
+    }
+
+    /// Removes a checkpoint, under the name of one that is not whole.
+    pub(super) fn remove(&self, path: &Path) -> Result<(), TrainError> {
+        self.clear_partial()?;
+        fs::rename(path, self.partial()).map_err(TrainError::file(path))?;
+        flush_folder(&self.checkpoints())?;
+        self.clear_partial()
+    }
+
+    /// Undoes what a crash left: what is not whole, and whole ones that lie aside.
+    fn mend(&self) -> Result<(), TrainError> {
+        self.clear_partial()?;
+        for (step, path) in named(&self.checkpoints(), REPLACED)? {
+            let whole = self.checkpoint(step);
+            match whole.exists() {
+                true => self.remove(&path)?,
+                false => fs::rename(&path, &whole).map_err(TrainError::file(&whole))?,
+            }
+        }
+        Ok(())
     }
 
     /// The steps that have checkpoints, in order.
@@ -98,8 +143,16 @@ pub(crate) fn latest(path: &Path) -> Result<PathBuf, TrainError> {
     }
 }
 
-/// Checkpoints by their steps; none where there is no such folder.
+/// Checkpoints by their steps; none where there is no such folder. One that lies aside counts until
+/// another has its place: a crash may have come between.
 fn checkpoints_in(path: &Path) -> Result<BTreeMap<u64, PathBuf>, TrainError> {
+    let mut steps = named(path, REPLACED)?;
+    steps.extend(named(path, WHOLE)?);
+    Ok(steps)
+}
+
+/// What is in a folder under names of `prefix` and a step, by their steps.
+fn named(path: &Path, prefix: &str) -> Result<BTreeMap<u64, PathBuf>, TrainError> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -109,7 +162,7 @@ fn checkpoints_in(path: &Path) -> Result<BTreeMap<u64, PathBuf>, TrainError> {
     for entry in entries {
         let entry = entry.map_err(TrainError::file(path))?;
         let name = entry.file_name();
-        let step = name.to_str().and_then(|name| name.strip_prefix("step-"));
+        let step = name.to_str().and_then(|name| name.strip_prefix(prefix));
         let step = step.and_then(|step| step.parse::<u64>().ok());
         steps.extend(step.map(|step| (step, entry.path())));
     }
@@ -134,4 +187,74 @@ pub(super) fn flush_folder(path: &Path) -> Result<(), TrainError> {
     #[cfg(not(unix))]
     let flushed = Ok(());
     flushed.map_err(TrainError::file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes the file of a checkpoint, half or all of it.
+    fn write(folder: &Path, text: &str) {
+        fs::create_dir(folder).expect("folder");
+        fs::write(folder.join("file"), text).expect("file");
+    }
+
+    /// Names and texts of what is there.
+    fn contents(folder: &Folder) -> Vec<(String, String)> {
+        let entries = fs::read_dir(folder.checkpoints()).expect("folder");
+        let read = entries.map(|entry| {
+            let entry = entry.expect("entry");
+            let text = fs::read_to_string(entry.path().join("file"));
+            let name = entry.file_name().into_string().expect("name");
+            (name, text.unwrap_or_default())
+        });
+        let mut all: Vec<_> = read.collect();
+        all.sort();
+        all
+    }
+
+    fn one(name: &str, text: &str) -> Vec<(String, String)> {
+        vec![(name.to_owned(), text.to_owned())]
+    }
+
+    #[test]
+    fn a_checkpoint_takes_the_place_of_another_and_nothing_is_left() {
+        let run = tempfile::tempdir().expect("folder");
+        let folder = Folder::open(run.path()).expect("opened");
+        for text in ["old", "new"] {
+            write(&folder.partial(), text);
+            assert_eq!(folder.put(6).expect("put"), folder.checkpoint(6));
+            assert_eq!(contents(&folder), one("step-000000006", text));
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_whose_successor_does_not_come_is_still_there() {
+        let run = tempfile::tempdir().expect("folder");
+        let folder = Folder::open(run.path()).expect("opened");
+        write(&folder.checkpoint(6), "old");
+        // As a crash between the two renames.
+        let error = folder.put(6).expect_err("there is nothing to put");
+        assert_eq!(error.name(), "File");
+        let found = latest(run.path()).expect("found");
+        let text = fs::read_to_string(found.join("file"));
+        assert_eq!(text.expect("whole"), "old");
+        assert_eq!(folder.steps().expect("steps"), [6]);
+        drop(folder);
+        let folder = Folder::open(run.path()).expect("opened");
+        assert_eq!(contents(&folder), one("step-000000006", "old"));
+    }
+
+    #[test]
+    fn what_was_replaced_is_cleared_wherever_a_crash_came() {
+        let run = tempfile::tempdir().expect("folder");
+        let folder = Folder::open(run.path()).expect("opened");
+        write(&folder.checkpoint(6), "new");
+        write(&folder.replaced(6), "old");
+        write(&folder.partial(), "ha");
+        assert_eq!(latest(run.path()).expect("found"), folder.checkpoint(6));
+        drop(folder);
+        let folder = Folder::open(run.path()).expect("opened");
+        assert_eq!(contents(&folder), one("step-000000006", "new"));
+    }
 }

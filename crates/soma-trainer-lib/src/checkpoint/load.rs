@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use soma_model::{ModelBackend, ModelConfig, V1Model, weights};
 
@@ -11,6 +11,7 @@ use super::{CURVE, MOMENTS, STATE, State, WEIGHTS};
 use crate::curve::Curve;
 use crate::learner::Learner;
 use crate::optimizer::AdamW;
+use crate::session::Inputs;
 use crate::{TrainConfig, TrainError};
 
 /// A run as it was when its checkpoint was written.
@@ -18,6 +19,8 @@ pub(crate) struct Loaded<B: ModelBackend> {
     pub(crate) learner: Learner<B>,
     pub(crate) state: State,
     pub(crate) curve: Curve,
+    /// The checkpoint that it is from, if that says the same as one that is written now would.
+    pub(crate) saved: Option<PathBuf>,
 }
 
 /// The state of the latest checkpoint of the run in `folder`. Makes and locks nothing.
@@ -38,11 +41,14 @@ pub(crate) fn load<B: ModelBackend>(
     folder: &Path,
     config: &TrainConfig,
     data: Option<&str>,
+    inputs: Option<&Inputs>,
     device: &B::Device,
 ) -> Result<Loaded<B>, TrainError> {
     let size = config.check()?;
     let path = latest(folder)?;
-    let state = read_text(&path.join(STATE), State::parse)?.go_on(config, data)?;
+    let was = read_text(&path.join(STATE), State::parse)?;
+    let mut state = was.clone().go_on(config, data)?;
+    state.inputs = inputs.cloned().or(state.inputs);
     let curve = read_text(&path.join(CURVE), Curve::from_csv)?;
     let read = |name: &str| read_model(&path.join(name), &size, device);
     let model = read(WEIGHTS)?;
@@ -54,6 +60,7 @@ pub(crate) fn load<B: ModelBackend>(
     let learner = Learner::new(config, model, optimizer, state.step, device);
     Ok(Loaded {
         learner,
+        saved: state.is_written_like(&was).then_some(path),
         state,
         curve,
     })

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A checkpoint is written to a folder of another name, flushed, and renamed: it is there as a
-//! whole or not at all.
+//! whole or not at all. So it is removed, and one that another of its step replaces lies aside, whole,
+//! until that has its place.
 
 mod folder;
 mod load;

@@ -40,17 +40,11 @@ pub(crate) fn save<B: ModelBackend>(
         serde_json::to_vec_pretty(state).map_err(|error| TrainError::file(&path)(error.into()))?;
     write_flushed(&path, &text)?;
     flush_folder(&partial)?;
-    let whole = folder.checkpoint(state.step);
-    if whole.exists() {
-        fs::remove_dir_all(&whole).map_err(TrainError::file(&whole))?;
-    }
-    fs::rename(&partial, &whole).map_err(TrainError::file(&whole))?;
-    flush_folder(&folder.checkpoints())?;
+    let whole = folder.put(state.step)?;
     let steps = folder.steps()?;
     let old = steps.len().saturating_sub(state.config.keep_checkpoints);
     for step in &steps[..old] {
-        let path = folder.checkpoint(*step);
-        fs::remove_dir_all(&path).map_err(TrainError::file(&path))?;
+        folder.remove(&folder.checkpoint(*step))?;
     }
     Ok(whole)
 }

@@ -55,6 +55,12 @@ impl State {
         }
     }
 
+    /// True where both are the same text.
+    pub(super) fn is_written_like(&self, other: &Self) -> bool {
+        let texts = (serde_json::to_string(self), serde_json::to_string(other));
+        matches!(texts, (Ok(one), Ok(other)) if one == other)
+    }
+
     /// Reads a state.
     ///
     /// # Errors

@@ -96,8 +96,58 @@ fn a_run_that_is_told_to_stop_at_once_can_be_resumed_too() {
 #[test]
 fn a_complete_run_that_is_resumed_stays_as_it_is() {
     let mut world = uninterrupted();
-    let before = files(&world.trained());
+    let before = world.trained();
+    // Whoever writes a checkpoint anew does not write this.
+    fs::write(file(&before, "mark"), "").expect("marked");
     let outcome = world.run(Start::Resume).expect("resumed");
     assert_eq!((outcome.finished, outcome.step), (Finished::Complete, 6));
+    assert_eq!(outcome, before);
+    assert_eq!(world.notes.saved, [6]);
+    assert!(file(&before, "mark").exists(), "the only checkpoint stays");
+}
+
+#[test]
+fn a_run_that_is_resumed_and_stopped_before_a_step_stays_as_it_is() {
+    let mut world = uninterrupted();
+    world.notes.stop_at = Some(5);
+    let before = world.run(Start::Random).expect("stopped");
+    fs::write(file(&before, "mark"), "").expect("marked");
+    world.notes = Default::default();
+    world.notes.stop.stop();
+    let outcome = world.run(Start::Resume).expect("resumed");
+    assert_eq!(outcome, before);
+    assert!(world.notes.saved.is_empty() && file(&before, "mark").exists());
+}
+
+#[test]
+fn settings_that_a_run_is_resumed_with_are_kept_without_a_step_too() {
+    let mut world = uninterrupted();
+    world.config.keep_checkpoints = 1;
+    let before = files(&world.trained());
+    world.config.patience = Some(4);
+    let outcome = world.run(Start::Resume).expect("resumed");
+    assert_eq!(world.notes.saved, [6, 6]);
     assert_eq!(differing(&files(&outcome), &before), NONE);
+    let state = fs::read_to_string(file(&outcome, "state.json")).expect("state");
+    assert!(state.contains("\"patience\": 4"), "{state}");
+    let all = fs::read_dir(world.folder.path().join("checkpoints")).expect("folder");
+    assert_eq!(all.count(), 1, "nothing is left beside");
+}
+
+#[test]
+fn a_run_goes_on_from_a_checkpoint_that_a_crash_left_aside() {
+    let mut whole = uninterrupted();
+    let expected = whole.trained();
+    let mut world = uninterrupted();
+    world.notes.stop_at = Some(5);
+    world.run(Start::Random).expect("stopped");
+    let checkpoints = world.folder.path().join("checkpoints");
+    let (step, aside) = ("step-000000002", "replaced-000000002");
+    fs::rename(checkpoints.join(step), checkpoints.join(aside)).expect("aside");
+    fs::create_dir(checkpoints.join("partial")).expect("half of another");
+    world.notes = Default::default();
+    let outcome = world.run(Start::Resume).expect("resumed");
+    assert_eq!(world.notes.started, [(2, true)]);
+    assert_eq!(differing(&files(&outcome), &files(&expected)), NONE);
+    assert!(checkpoints.join(step).exists() && !checkpoints.join(aside).exists());
 }
