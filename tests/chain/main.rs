@@ -9,3 +9,4 @@ mod proofs;
 mod properties;
 mod replay;
 mod snapshots;
+mod voids;

@@ -29,9 +29,8 @@ fn world() -> (World, Address, Target) {
     (world, liar, target)
 }
 
-/// Everything that the liar can say, in one epoch.
-fn lie(world: &mut World, liar: &Address, target: &Target) {
-    let reason = SubmissionFault::WrongLoss;
+/// Everything that the liar can say, in one epoch; of the submission, what `reason` says.
+fn lie(world: &mut World, liar: &Address, target: &Target, reason: SubmissionFault) {
     let target = target.id;
     world.ok(liar, TransactionKind::ReportSubmission { target, reason });
     for user in 0..3 {
@@ -48,6 +47,15 @@ fn lie(world: &mut World, liar: &Address, target: &Target) {
 
 #[test]
 fn forged_reports_of_a_third_of_the_power_slash_nobody() {
+    forged_reports_have_no_effect(SubmissionFault::WrongLoss);
+}
+
+#[test]
+fn a_third_of_the_power_makes_no_submission_void() {
+    forged_reports_have_no_effect(SubmissionFault::WinnerUnavailable);
+}
+
+fn forged_reports_have_no_effect(reason: SubmissionFault) {
     let (mut world, liar, target) = world();
     let submitter = world.users[4];
     let models: Vec<_> = (0..3).map(|n| world.model_of(&world.users[n])).collect();
@@ -58,7 +66,7 @@ fn forged_reports_of_a_third_of_the_power_slash_nobody() {
         models.collect()
     };
     let before = stakes(&world);
-    lie(&mut world, &liar, &target);
+    lie(&mut world, &liar, &target, reason);
     world.end_epoch();
 
     assert_eq!(stakes(&world), before, "no model has lost stake");

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use soma_chain::{
-    Chain, ChainConfig, ChainError, Key, LightClient, ProofError, StateProof, Store, verify_proof,
+    Chain, ChainConfig, ChainError, Key, LightClient, LightError, ProofError, StateProof, Store,
+    verify_proof,
 };
 use soma_tests::game::Game;
 use soma_tests::scenes::soma;
 use soma_tests::world::World;
 use soma_types::codec::{decode, encode};
-use soma_types::{Account, Address, TransactionKind};
+use soma_types::{Account, Address, Epoch, TransactionKind};
 
 fn transfer(world: &mut World, amount: u64) {
     let (sender, recipient) = (world.users[0], world.users[1]);
@@ -194,4 +195,36 @@ fn the_state_before_the_first_block_is_final_by_the_genesis() {
     assert!(!light.is_start(&forged));
     world.tick();
     assert!(!light.is_start(&world.chain.head().header));
+}
+
+#[test]
+fn a_trusted_block_shows_no_committee_but_its_own_and_the_next() {
+    let mut world = World::new();
+    // The keys of the first committee may be anybody's by now; its entry is still in the state.
+    world.end_epochs(3);
+    let head = world.chain.head();
+    assert_eq!(head.header.epoch, Epoch(3));
+    let from = |world: &World, epoch| {
+        let proof = world.chain.prove(&Key::Committee(epoch));
+        let proof = proof.expect("provable");
+        LightClient::from_trusted(world.chain.head().digest, epoch, &proof)
+    };
+    for old in (0..3).map(Epoch) {
+        let refused = from(&world, old).expect_err("an old committee");
+        let expected = LightError::OtherEpoch {
+            height: head.header.height,
+            header: Epoch(3),
+            committee: old,
+        };
+        assert_eq!(refused, expected);
+    }
+    let light = from(&world, Epoch(3)).expect("its own committee");
+    assert_eq!(light.committee().epoch, Epoch(3));
+    // The next one is there with the last block, and not before.
+    let refused = from(&world, Epoch(4)).expect_err("no such committee yet");
+    assert_eq!(refused, LightError::OtherEntry(Epoch(4)));
+    world.end_epoch_with(Vec::new());
+    assert_eq!(world.chain.head().header.epoch, Epoch(3));
+    let light = from(&world, Epoch(4)).expect("the next committee");
+    assert_eq!(light.committee().epoch, Epoch(4));
 }

@@ -161,12 +161,15 @@ impl World {
         self.target(&target.id).fill().expect("filled").clone()
     }
 
-    /// An application to join the committee, with `stake` of the applicant's own.
+    /// An application to join the committee, with `stake` of the applicant's own in all: what a
+    /// candidate needs comes with the application, the rest after it.
     pub fn apply_to_validate(&mut self, address: &Address, seed: u64, stake: Shannons) {
         let application = self.candidate(address, seed);
         self.ok(address, application);
-        if !stake.is_zero() {
-            let (validator, amount) = (*address, stake);
+        let first = Shannons(self.chain.parameters().min_candidate_stake);
+        let amount = stake.saturating_sub(first);
+        if !amount.is_zero() {
+            let validator = *address;
             self.ok(address, TransactionKind::Stake { validator, amount });
         }
     }

@@ -69,10 +69,11 @@ pub struct AuditView {
     /// `checking`, `reporting`, `watching` (reported, to be checked again), `done`, or `expired`
     /// (the audit window ended without a verdict).
     pub state: String,
-    /// `honest` or `fraud`; absent while nothing can be said.
+    /// `honest`, `fraud`, or `void` (the winner's weights cannot be had, so nobody can judge the
+    /// submission); absent while nothing can be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
-    /// What is wrong, when the verdict is `fraud`.
+    /// What is wrong, when the verdict is `fraud` or `void`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When this node learned of it.
@@ -102,7 +103,7 @@ pub struct AuditView {
 pub struct ScorecardView {
     /// The target.
     pub target: TargetId,
-    /// `filled`, `claimable`, `claimed` or `fraud`.
+    /// `filled`, `claimable`, `claimed`, `fraud` or `void`.
     pub status: String,
     /// Who submitted.
     pub submitter: Address,

@@ -117,6 +117,15 @@ pub enum EventView {
         /// The slashed bond.
         bond: Shannons,
     },
+    /// Nobody could judge a submission, as the winner's weights could not be had. The bond went back.
+    SubmissionVoided {
+        /// The target.
+        target: TargetId,
+        /// Who submitted.
+        submitter: Address,
+        /// The bond that went back.
+        bond: Shannons,
+    },
     /// A model's weights were revealed.
     ModelRevealed {
         /// The model.
@@ -171,6 +180,7 @@ impl EventView {
         "target_claimed",
         "submission_challenged",
         "fraud_proven",
+        "submission_voided",
         "model_revealed",
         "model_deactivated",
         "slashed",
@@ -187,6 +197,7 @@ impl EventView {
             Self::TargetClaimed { .. } => "target_claimed",
             Self::SubmissionChallenged { .. } => "submission_challenged",
             Self::FraudProven { .. } => "fraud_proven",
+            Self::SubmissionVoided { .. } => "submission_voided",
             Self::ModelRevealed { .. } => "model_revealed",
             Self::ModelDeactivated { .. } => "model_deactivated",
             Self::Slashed { .. } => "slashed",
@@ -222,6 +233,15 @@ impl From<&Event> for EventView {
                 submitter,
                 bond,
             } => Self::FraudProven {
+                target,
+                submitter,
+                bond,
+            },
+            Event::SubmissionVoided {
+                target,
+                submitter,
+                bond,
+            } => Self::SubmissionVoided {
                 target,
                 submitter,
                 bond,

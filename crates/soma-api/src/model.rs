@@ -137,6 +137,9 @@ pub struct ModelView {
     /// Epoch of creation of a created model, of the end of an inactive one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_epoch: Option<Epoch>,
+    /// True for an active model that ends with this epoch.
+    #[serde(default)]
+    pub leaving: bool,
     /// Stake that counts.
     pub stake: Shannons,
     /// Its staking pool.
@@ -174,6 +177,7 @@ impl ModelView {
             architecture_version: model.architecture_version,
             status: model.status.name().to_owned(),
             status_epoch,
+            leaving: model.leaving,
             stake: pool.map_or(Shannons::ZERO, |pool| pool.soma),
             pool: pool.map(PoolView::from),
             commission_bps: model.commission.get(),

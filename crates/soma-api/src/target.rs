@@ -176,7 +176,7 @@ pub struct TargetView {
     pub id: TargetId,
     /// The epoch in which it was drawn and in which alone it can be filled.
     pub epoch: Epoch,
-    /// `open`, `filled`, `claimable`, `claimed`, `expired` or `fraud`.
+    /// `open`, `filled`, `claimable`, `claimed`, `expired`, `fraud` or `void`.
     pub status: String,
     /// The assigned models, nearest first.
     pub models: Vec<ModelId>,
@@ -195,6 +195,10 @@ pub struct TargetView {
     /// The epoch in which the submission was proven a fraud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fraud_epoch: Option<Epoch>,
+    /// The epoch at whose end the submission became void: nobody could judge it, as the winner's
+    /// weights could not be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub void_epoch: Option<Epoch>,
     /// Reports of validators, when one target is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<ReportView>,
@@ -209,10 +213,13 @@ pub struct TargetView {
 impl TargetView {
     /// The view of `target` as of epoch `now`, without embeddings, reports and challenge.
     pub fn new(target: &Target, now: Epoch) -> Self {
-        let (payout, fraud_epoch) = match &target.status {
-            TargetStatus::Claimed { payout, .. } => (Some(payout.into()), None),
-            TargetStatus::Fraud { epoch, .. } => (None, Some(*epoch)),
-            TargetStatus::Open | TargetStatus::Filled(_) | TargetStatus::Expired => (None, None),
+        let (payout, fraud_epoch, void_epoch) = match &target.status {
+            TargetStatus::Claimed { payout, .. } => (Some(payout.into()), None, None),
+            TargetStatus::Fraud { epoch, .. } => (None, Some(*epoch), None),
+            TargetStatus::Void { epoch, .. } => (None, None, Some(*epoch)),
+            TargetStatus::Open | TargetStatus::Filled(_) | TargetStatus::Expired => {
+                (None, None, None)
+            }
         };
         Self {
             id: target.id,
@@ -225,6 +232,7 @@ impl TargetView {
             fill: target.fill().map(FillView::from),
             payout,
             fraud_epoch,
+            void_epoch,
             reports: Vec::new(),
             challenge: None,
             embedding: None,

@@ -8,11 +8,11 @@
 //! ```text
 //! claim of a fill ──────────────────────────────┐
 //! own scores of all assigned models ─▶ compare ─▶ Finding ─┐
-//! failure to score (whose fault?) ─────────────▶ judge ────┴▶ Verdict: honest, fraud, undecided
+//! failure to score (whose fault?) ─────────────▶ judge ────┴▶ Verdict: honest, report, undecided
 //! ```
 //!
 //! # Invariants
-//! - A validator's own trouble is never fraud: the verdict is then [`Verdict::Undecided`].
+//! - A validator's own trouble is never reported: the verdict is then [`Verdict::Undecided`].
 //! - Differences within the tolerance, |x − y| ≤ max(0.01, 1 % of the larger), are never fraud.
 //! - A number that is not finite never passes.
 //!

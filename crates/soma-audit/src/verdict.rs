@@ -18,7 +18,7 @@ pub enum Failure {
     DataMismatch,
     /// The data is what was claimed, and cannot be scored: it is empty or too large.
     DataInvalid,
-    /// Sealed weights cannot be downloaded.
+    /// Sealed weights cannot be downloaded. For a submission: the winner's.
     WeightsUnavailable,
     /// What lies at the weights' URL has another checksum or size.
     WeightsMismatch,
@@ -28,6 +28,9 @@ pub enum Failure {
     PlaintextMismatch,
     /// The opened file is not a model of the network's size, or has numbers that are not finite.
     InvalidWeights,
+    /// The weights of an assigned model other than the winner cannot be had; they are waited for, and
+    /// left out when they were missing for long enough.
+    OtherWeights,
     /// The auditor's own trouble: its network, disk, memory, device or scorer.
     Own,
 }
@@ -39,7 +42,7 @@ pub enum Verdict<Fault> {
     /// All is as claimed.
     Honest,
     /// To be reported.
-    Fraud(Fault),
+    Report(Fault),
     /// Nothing can be said yet; try again.
     Undecided,
 }
@@ -64,22 +67,25 @@ impl Persistence {
 /// The verdict on a submission.
 ///
 /// Data that is unavailable, or is not what was claimed, counts once that lasted at least a tenth
-/// of an epoch: before, a server may be restarting. Trouble with the weights is not the
-/// submitter's.
+/// of an epoch: before, a server may be restarting. The same holds for the winner's weights: without
+/// them nobody can judge, and what nobody can judge must not be paid. Where the committed bytes prove
+/// that they are no model, nobody can have scored with them, and the submitter named the winner.
 pub fn judge(found: &Result<Finding, Failure>, lasted: &Persistence) -> Verdict<SubmissionFault> {
-    match found {
-        Ok(Finding::Consistent) => Verdict::Honest,
-        Ok(Finding::Mismatch(mismatch)) => Verdict::Fraud(mismatch.fault()),
-        Ok(Finding::Incomplete) => Verdict::Undecided,
-        Err(Failure::DataUnavailable) if lasted.counts() => {
-            Verdict::Fraud(SubmissionFault::DataUnavailable)
+    let fault = match found {
+        Ok(Finding::Consistent) => return Verdict::Honest,
+        Ok(Finding::Mismatch(mismatch)) => mismatch.fault(),
+        Err(Failure::DataUnavailable) if lasted.counts() => SubmissionFault::DataUnavailable,
+        Err(Failure::DataMismatch) if lasted.counts() => SubmissionFault::DataMismatch,
+        Err(Failure::DataInvalid) => SubmissionFault::DataInvalid,
+        Err(Failure::WeightsUnavailable | Failure::WeightsMismatch) if lasted.counts() => {
+            SubmissionFault::WinnerUnavailable
         }
-        Err(Failure::DataMismatch) if lasted.counts() => {
-            Verdict::Fraud(SubmissionFault::DataMismatch)
+        Err(Failure::Undecryptable | Failure::PlaintextMismatch | Failure::InvalidWeights) => {
+            SubmissionFault::WinnerInvalid
         }
-        Err(Failure::DataInvalid) => Verdict::Fraud(SubmissionFault::DataInvalid),
-        Err(_) => Verdict::Undecided,
-    }
+        Ok(Finding::Incomplete) | Err(_) => return Verdict::Undecided,
+    };
+    Verdict::Report(fault)
 }
 
 /// The verdict on revealed weights: `found` is what loading them gave.
@@ -96,7 +102,7 @@ pub fn judge_weights(found: &Result<(), Failure>, lasted: &Persistence) -> Verdi
         Err(Failure::InvalidWeights) => ModelFault::InvalidWeights,
         Err(_) => return Verdict::Undecided,
     };
-    Verdict::Fraud(fault)
+    Verdict::Report(fault)
 }
 
 #[cfg(test)]
@@ -117,51 +123,65 @@ mod tests {
     fn unavailable_data_is_fraud_only_after_a_tenth_of_an_epoch() {
         let found = Err(Failure::DataUnavailable);
         assert_eq!(judge(&found, &EARLY), Verdict::Undecided);
-        let fraud = Verdict::Fraud(SubmissionFault::DataUnavailable);
+        let fraud = Verdict::Report(SubmissionFault::DataUnavailable);
         assert_eq!(judge(&found, &LONG), fraud);
     }
 
     #[test]
-    fn own_trouble_is_never_fraud_however_long_it_lasts() {
-        assert_eq!(judge(&Err(Failure::Own), &LONG), Verdict::Undecided);
-        assert_eq!(judge_weights(&Err(Failure::Own), &LONG), Verdict::Undecided);
+    fn own_trouble_and_another_model_are_never_reported_however_long_that_lasts() {
+        for failure in [Failure::Own, Failure::OtherWeights] {
+            assert_eq!(judge(&Err(failure), &LONG), Verdict::Undecided);
+            assert_eq!(judge_weights(&Err(failure), &LONG), Verdict::Undecided);
+        }
     }
 
     #[test]
-    fn trouble_with_weights_does_not_hurt_the_submitter_nor_data_the_model() {
+    fn a_winner_that_nobody_can_have_scored_with_is_a_fraud_at_once() {
         for failure in [
-            Failure::WeightsUnavailable,
-            Failure::WeightsMismatch,
             Failure::Undecryptable,
             Failure::PlaintextMismatch,
             Failure::InvalidWeights,
         ] {
-            assert_eq!(judge(&Err(failure), &LONG), Verdict::Undecided);
-            assert!(matches!(
-                judge_weights(&Err(failure), &LONG),
-                Verdict::Fraud(_)
-            ));
+            let found = Err(failure);
+            let fraud = Verdict::Report(SubmissionFault::WinnerInvalid);
+            assert_eq!(judge(&found, &EARLY), fraud, "{failure:?}");
         }
+        assert!(SubmissionFault::WinnerInvalid.is_fraud());
+    }
+
+    #[test]
+    fn a_winner_that_nobody_can_have_is_reported_after_a_tenth_of_an_epoch_and_is_no_fraud() {
+        for failure in [Failure::WeightsUnavailable, Failure::WeightsMismatch] {
+            let found = Err(failure);
+            assert_eq!(judge(&found, &EARLY), Verdict::Undecided, "{failure:?}");
+            let fault = SubmissionFault::WinnerUnavailable;
+            assert_eq!(judge(&found, &LONG), Verdict::Report(fault));
+            assert!(!fault.is_fraud());
+        }
+    }
+
+    #[test]
+    fn trouble_with_data_does_not_hurt_the_model() {
         for failure in [
             Failure::DataUnavailable,
             Failure::DataMismatch,
             Failure::DataInvalid,
         ] {
             assert_eq!(judge_weights(&Err(failure), &LONG), Verdict::Undecided);
-            assert!(matches!(judge(&Err(failure), &LONG), Verdict::Fraud(_)));
+            assert!(matches!(judge(&Err(failure), &LONG), Verdict::Report(_)));
         }
     }
 
     #[test]
     fn what_the_committed_bytes_prove_counts_at_once() {
         let invalid = Err(Failure::InvalidWeights);
-        let fraud = Verdict::Fraud(ModelFault::InvalidWeights);
+        let fraud = Verdict::Report(ModelFault::InvalidWeights);
         assert_eq!(judge_weights(&invalid, &EARLY), fraud);
         let mismatch = Mismatch::Loss {
             claimed: 1.0,
             measured: 2.0,
         };
-        let fraud = Verdict::Fraud(SubmissionFault::WrongLoss);
+        let fraud = Verdict::Report(SubmissionFault::WrongLoss);
         assert_eq!(judge(&Ok(Finding::Mismatch(mismatch)), &EARLY), fraud);
     }
 

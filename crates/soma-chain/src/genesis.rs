@@ -220,6 +220,7 @@ fn add_model(state: &mut State<'_>, genesis: &GenesisModel, index: u64) -> Step<
         weights: Some(genesis.weights.clone()),
         revealed: 0,
         pending: None,
+        leaving: false,
     });
     state.save(Key::ModelEmbedding(id), &genesis.embedding);
     let record = WeightsRecord {

@@ -48,7 +48,7 @@ pub enum Key {
     OpenTarget(Epoch, TargetId),
     /// Marks a filled target, by the epoch of the fill.
     FilledTarget(Epoch, TargetId),
-    /// Marks a claimed, expired or fraudulent target, by the epoch of its end.
+    /// Marks a target that was claimed, expired, a fraud or void, by the epoch of its end.
     RetiredTarget(Epoch, TargetId),
     /// A sealed submission: the [`Height`] of its block.
     Sealed(Address, Commitment),

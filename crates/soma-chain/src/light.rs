@@ -60,6 +60,19 @@ pub enum LightError {
     /// A proof is not about the committee that is needed.
     #[error("the proof is not about the committee of epoch {0}")]
     OtherEntry(Epoch),
+    /// A committee that does not sign for what comes after the trusted block.
+    #[error(
+        "block {height} is of epoch {header}: it shows the committee of that epoch, or of the next \
+         when it is the last, not the one of epoch {committee}"
+    )]
+    OtherEpoch {
+        /// The trusted block.
+        height: u64,
+        /// Its epoch.
+        header: Epoch,
+        /// The committee's.
+        committee: Epoch,
+    },
 }
 
 /// A chain, known by the committee of one epoch.
@@ -88,7 +101,8 @@ impl LightClient {
     }
 
     /// Knows the chain that the block with digest `trusted` is of: `proof` shows, in that block's
-    /// state, the committee of `epoch`.
+    /// state, the committee of `epoch`. That is the block's own epoch; or the next, whose committee
+    /// is in the state of an epoch's last block.
     ///
     /// # Errors
     /// [`LightError`].
@@ -103,6 +117,16 @@ impl LightClient {
                 height: proof.header.height,
                 expected: trusted,
                 got,
+            });
+        }
+        // The state keeps the committees of all epochs before, and nobody answers for their keys
+        // any more.
+        let own = proof.header.epoch;
+        if epoch != own && epoch != Epoch(own.0.saturating_add(1)) {
+            return Err(LightError::OtherEpoch {
+                height: proof.header.height,
+                header: own,
+                committee: epoch,
             });
         }
         Ok(Self {

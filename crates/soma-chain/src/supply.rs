@@ -94,7 +94,8 @@ fn holdings(kind: Holding, key: &[u8], bytes: &[u8]) -> Step<Supply> {
                 }
                 TargetStatus::Claimed { .. }
                 | TargetStatus::Fraud { .. }
-                | TargetStatus::Expired => {}
+                | TargetStatus::Expired
+                | TargetStatus::Void { .. } => {}
             }
         }
         Holding::Challenge => {

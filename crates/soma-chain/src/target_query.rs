@@ -27,6 +27,8 @@ pub enum TargetQuery {
     Expired,
     /// Proven a fraud.
     Fraud,
+    /// Not to be judged.
+    Void,
 }
 
 impl TargetQuery {
@@ -39,6 +41,7 @@ impl TargetQuery {
             Self::Claimed => "claimed",
             Self::Expired => "expired",
             Self::Fraud => "fraud",
+            Self::Void => "void",
         }
     }
 }
@@ -54,10 +57,11 @@ impl std::str::FromStr for TargetQuery {
             Self::Claimed,
             Self::Expired,
             Self::Fraud,
+            Self::Void,
         ];
         all.into_iter().find(|query| query.name() == text).ok_or_else(|| {
             format!(
-                "unknown target status `{text}`: use open, filled, claimable, claimed, expired or fraud"
+                "unknown target status `{text}`: use open, filled, claimable, claimed, expired, fraud or void"
             )
         })
     }
@@ -141,9 +145,16 @@ fn index_for(filter: &TargetFilter) -> Vec<u8> {
         (None, Some(epoch), _) => rows::targets_in(epoch),
         (None, None, Some(TargetQuery::Open)) => prefix::OPEN.to_vec(),
         (None, None, Some(TargetQuery::Filled | TargetQuery::Claimable)) => prefix::FILLED.to_vec(),
-        (None, None, Some(TargetQuery::Claimed | TargetQuery::Expired | TargetQuery::Fraud)) => {
-            prefix::RETIRED.to_vec()
-        }
+        (
+            None,
+            None,
+            Some(
+                TargetQuery::Claimed
+                | TargetQuery::Expired
+                | TargetQuery::Fraud
+                | TargetQuery::Void,
+            ),
+        ) => prefix::RETIRED.to_vec(),
         (None, None, None) => prefix::TARGETS.to_vec(),
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! # Place
 //! The shell around `soma-chain`: network, clock and disk live here, rules do not. Depends on the
-//! consensus, chain, crypto, types and API crates, and for the audit on `soma-audit`, `soma-blobs` and
-//! `soma-sdk`; binaries and the CLI call [`Node::start`] or [`Localnet::start`].
+//! consensus, chain, crypto, types, API and service crates, on `soma-blobs` for what it downloads and
+//! passes on, on `soma-audit` for the audit, and on `soma-sdk` to begin with another node's snapshot;
+//! binaries and the CLI call [`Node::start`] or [`Localnet::start`].
 //!
 //! # The path of a transaction
 //! ```text

@@ -308,6 +308,11 @@ pub enum ExecutionError {
         /// An assigned model.
         model: ModelId,
     },
+    /// The model ends with this epoch.
+    #[error(
+        "the model is leaving: it answers for its targets until this epoch ends, and ends then"
+    )]
+    ModelAlreadyLeaving,
 }
 
 macro_rules! names {
@@ -384,6 +389,7 @@ names! {
     TargetAlreadyChallenged,
     ValidatorStillAnswers,
     ModelWeightsChanged,
+    ModelAlreadyLeaving,
 }
 
 impl ExecutionError {

@@ -16,7 +16,7 @@ use crate::time::Epoch;
 pub enum EarningKind {
     /// Submitter's part of a target's reward.
     Submission,
-    /// Bond returned after a clean audit.
+    /// Bond returned: after a clean audit, or because the submission was void.
     BondReturned,
     /// Bond lost to a proven fraud (an amount lost).
     BondSlashed,
@@ -144,5 +144,14 @@ pub enum Event {
     EpochChanged {
         /// The epoch that began.
         epoch: Epoch,
+    },
+    /// Nobody could judge a submission, as the winner's weights could not be had. The bond went back.
+    SubmissionVoided {
+        /// The target.
+        target: TargetId,
+        /// Who submitted.
+        submitter: Address,
+        /// The bond that went back.
+        bond: Shannons,
     },
 }

@@ -90,6 +90,8 @@ pub struct Model {
     pub revealed: Height,
     /// A commit that waits for its reveal: the first weights, or an update.
     pub pending: Option<PendingReveal>,
+    /// True for an active model that ends with this epoch. Until then it answers for its targets.
+    pub leaving: bool,
 }
 
 /// Who committed to some weights first, of those who revealed them; by plaintext checksum.

@@ -143,7 +143,7 @@ parameters! {
     target_submitter_reward_share_bps = 5_000, 0, 10_000;
     /// Share of a claimer who is neither submitter nor the model's owner, in basis points.
     target_claimer_incentive_bps = 50, 0, 10_000;
-    /// Epochs for which claimed, expired and fraudulent targets stay readable.
+    /// Epochs for which targets stay readable after their end: claimed, expired, fraud or void.
     target_retention_epochs = 14, 0, 100_000;
     /// Bond of a submission in shannons for each byte.
     submission_bond_per_byte = 65, 1, 1_000_000_000;
@@ -153,6 +153,8 @@ parameters! {
     submission_commitment_blocks = 100, 1, 1_000_000;
     /// Full epochs between asking for stake back and its payout.
     unbonding_epochs = 1, 1, 365;
+    /// Stake that an application to validate brings, and least stake of a candidate, in shannons.
+    min_candidate_stake = 1_000_000_000, 1, 10_000_000_000_000_000;
     /// Voting power from which a candidate joins (of 10,000).
     validator_join_power = 12, 1, 10_000;
     /// Voting power under which a validator is at risk (of 10,000).

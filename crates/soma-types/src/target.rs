@@ -53,6 +53,14 @@ pub enum TargetStatus {
     },
     /// Not filled in its epoch.
     Expired,
+    /// The winner's weights could not be had, so nobody could judge the submission: nobody was paid,
+    /// and nobody lost a bond.
+    Void {
+        /// The submission.
+        fill: Box<Fill>,
+        /// The epoch of the verdict.
+        epoch: Epoch,
+    },
 }
 
 impl TargetStatus {
@@ -65,6 +73,7 @@ impl TargetStatus {
             Self::Claimed { .. } => "claimed",
             Self::Fraud { .. } => "fraud",
             Self::Expired => "expired",
+            Self::Void { .. } => "void",
         }
     }
 }
@@ -75,12 +84,14 @@ impl Target {
         match &self.status {
             TargetStatus::Filled(fill)
             | TargetStatus::Claimed { fill, .. }
-            | TargetStatus::Fraud { fill, .. } => Some(fill),
+            | TargetStatus::Fraud { fill, .. }
+            | TargetStatus::Void { fill, .. } => Some(fill),
             TargetStatus::Open | TargetStatus::Expired => None,
         }
     }
 
-    /// The status in `epoch` as one word: open, filled, claimable, claimed, fraud or expired.
+    /// The status in `epoch` as one word: open, filled, claimable, claimed, fraud, expired or
+    /// void.
     pub fn status_at(&self, epoch: Epoch) -> &'static str {
         match &self.status {
             TargetStatus::Filled(fill) if fill.is_claimable_in(epoch) => "claimable",
@@ -180,8 +191,21 @@ pub enum SubmissionFault {
     WrongWinner,
     /// The loss differs by more than the tolerance, or is not finite.
     WrongLoss,
-    /// The embedding differs by more than the tolerance, or is not finite.
+    /// The embedding's distance differs by more than the tolerance, or is not finite.
     WrongEmbedding,
+    /// The winner's weights are what was committed, and no model: nobody can have scored with them.
+    WinnerInvalid,
+    /// The winner's weights could not be had, or were not the committed bytes, for at least a tenth
+    /// of an epoch: nobody can judge the submission.
+    WinnerUnavailable,
+}
+
+impl SubmissionFault {
+    /// True for what only the submitter can have done. The submitter does not keep the winner's
+    /// weights: where they cannot be had, a quorum of reports makes the submission void instead.
+    pub const fn is_fraud(self) -> bool {
+        !matches!(self, Self::WinnerUnavailable)
+    }
 }
 
 /// Why a validator reports a model.

@@ -140,7 +140,7 @@ pub enum TransactionKind {
         /// Commission in basis points, at most 10,000.
         commission_bps: u16,
     },
-    /// Ends a model.
+    /// Ends an active model with the epoch.
     DeactivateModel {
         /// The model.
         model: ModelId,
@@ -157,7 +157,7 @@ pub enum TransactionKind {
         /// The target.
         target: TargetId,
     },
-    /// A validator says that a submission is a fraud.
+    /// A validator says what is wrong with a submission.
     ReportSubmission {
         /// The target.
         target: TargetId,
@@ -196,7 +196,7 @@ pub enum TransactionKind {
         /// The reported validator.
         validator: Address,
     },
-    /// Applies to join the committee.
+    /// Applies to join the committee, with the stake that a candidate needs.
     AddValidator(Box<ValidatorCandidate>),
     /// Leaves the committee at the end of the epoch, or withdraws an application at once.
     RemoveValidator,

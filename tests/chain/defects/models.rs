@@ -4,7 +4,7 @@ use soma_tests::model_secrets::ModelSecrets;
 use soma_tests::scenes::{DIM, create_model, soma};
 use soma_tests::world::{World, axis};
 use soma_types::{
-    EarningKind, Event, ModelStatus, PoolStatus, Shannons, SlashReason, TransactionKind,
+    EarningKind, Event, ModelFault, ModelStatus, PoolStatus, Shannons, SlashReason, TransactionKind,
 };
 
 fn secrets(world: &mut World, seed: u8) -> (soma_types::Address, ModelSecrets) {
@@ -176,6 +176,112 @@ fn a_later_update_in_an_epoch_replaces_an_earlier_one() {
         "ModelDecryptionKeyCommitmentMismatch"
     );
     world.ok(&owner, second.reveal());
+}
+
+#[test]
+fn models_that_are_deactivated_answer_for_their_targets_until_the_epoch_ends() {
+    let mut world = World::with_targets();
+    let user = world.users[4];
+    let models = [0, 1, 2].map(|n| {
+        let owner = world.users[n];
+        let model = world.model_of(&owner);
+        world.ok(&owner, TransactionKind::DeactivateModel { model });
+        model
+    });
+    assert_eq!(world.chain.active_models(), 3);
+    for (seed, target) in (1..).zip(world.open_targets()) {
+        world.fill(&user, &target, seed, 100);
+    }
+    assert!(!world.open_targets().is_empty(), "drawn anew for each fill");
+    world.end_epoch();
+    for model in models {
+        let model = world.model(&model);
+        assert!(matches!(model.status, ModelStatus::Inactive { .. }));
+        assert!(!model.leaving);
+        assert_eq!(world.model_pool(&model.id).soma, soma(10));
+    }
+    assert_eq!(world.chain.active_models(), 0);
+    assert!(world.open_targets().is_empty());
+}
+
+#[test]
+fn a_model_that_leaves_takes_no_update_and_reveals_one_that_is_due() {
+    let mut world = World::with_targets();
+    let owner = world.users[0];
+    let model = world.model_of(&owner);
+    let [due, late] = [1, 2].map(|seed| ModelSecrets::new(model, seed, axis(DIM, 1)));
+    world.ok(&owner, due.commit());
+    world.end_epoch();
+    world.ok(&owner, TransactionKind::DeactivateModel { model });
+    let leaving = world.model(&model);
+    assert!(leaving.leaving && leaving.status == ModelStatus::Active);
+    for kind in [TransactionKind::DeactivateModel { model }, late.commit()] {
+        assert_eq!(world.fails(&owner, kind), "ModelAlreadyLeaving");
+    }
+    world.ok(&owner, due.reveal());
+    let commission_bps = 1;
+    world.ok(
+        &owner,
+        TransactionKind::SetModelCommission {
+            model,
+            commission_bps,
+        },
+    );
+    world.end_epoch();
+    assert_eq!(world.model_pool(&model).soma, soma(10));
+    assert_eq!(
+        world.fails(&owner, TransactionKind::DeactivateModel { model }),
+        "ModelAlreadyInactive"
+    );
+}
+
+#[test]
+fn an_update_of_a_model_that_leaves_is_dropped_without_a_slash() {
+    let mut world = World::with_targets();
+    let owner = world.users[0];
+    let model = world.model_of(&owner);
+    let update = ModelSecrets::new(model, 1, axis(DIM, 1));
+    world.ok(&owner, update.commit());
+    world.ok(&owner, TransactionKind::DeactivateModel { model });
+    assert!(world.model(&model).pending.is_some());
+    world.end_epoch();
+    assert_eq!(world.model(&model).pending, None);
+    assert!(world.slashes().is_empty());
+    assert_eq!(world.fails(&owner, update.reveal()), "ModelAlreadyInactive");
+}
+
+#[test]
+fn a_model_that_leaves_is_slashed_by_reports_of_that_epoch_and_of_the_next() {
+    let reason = ModelFault::InvalidWeights;
+    for reported_late in [false, true] {
+        let mut world = World::with_targets();
+        let owner = world.users[0];
+        let model = world.model_of(&owner);
+        world.ok(&owner, TransactionKind::DeactivateModel { model });
+        if reported_late {
+            world.end_epoch();
+        }
+        for reporter in world.validators.clone() {
+            world.ok(&reporter, TransactionKind::ReportModel { model, reason });
+        }
+        world.end_epoch();
+        assert_eq!(world.model_pool(&model).soma.0, soma(10).0 / 20);
+        let ended = world.model(&model);
+        assert!(matches!(ended.status, ModelStatus::Inactive { .. }));
+        assert!(!ended.leaving && ended.weights.is_none());
+    }
+}
+
+#[test]
+fn a_model_that_owes_a_commit_or_a_reveal_cannot_be_deactivated() {
+    let mut world = World::new();
+    let (owner, secrets) = secrets(&mut world, 1);
+    let ended = TransactionKind::DeactivateModel {
+        model: secrets.model,
+    };
+    assert_eq!(world.fails(&owner, ended.clone()), "ModelNotActive");
+    world.ok(&owner, secrets.commit());
+    assert_eq!(world.fails(&owner, ended), "ModelNotActive");
 }
 
 #[test]

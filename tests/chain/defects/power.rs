@@ -157,8 +157,9 @@ fn a_validator_with_next_to_no_stake_leaves_at_once() {
     let user = world.users[0];
     world.apply_to_validate(&user, 70, soma(100));
     world.end_epoch();
-    let stake = world.stakes(&user)[0].id;
-    world.ok(&user, TransactionKind::Unstake { stake });
+    for stake in world.stakes(&user) {
+        world.ok(&user, TransactionKind::Unstake { stake: stake.id });
+    }
     assert!(world.validator(&user).status.is_member());
     world.end_epoch();
     assert_eq!(world.validator(&user).status.name(), "inactive");

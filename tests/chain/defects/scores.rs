@@ -51,21 +51,23 @@ fn d52_a_fault_is_typed_and_names_the_blob() {
     };
     let data = |failure| soma_audit::judge(&Err(failure), &long);
     let weights = |failure| soma_audit::judge_weights(&Err(failure), &long);
-    let fraud = Verdict::Fraud(SubmissionFault::DataUnavailable);
+    let fraud = Verdict::Report(SubmissionFault::DataUnavailable);
     assert_eq!(data(Failure::DataUnavailable), fraud);
-    let fraud = Verdict::Fraud(SubmissionFault::DataMismatch);
+    let fraud = Verdict::Report(SubmissionFault::DataMismatch);
     assert_eq!(data(Failure::DataMismatch), fraud);
-    let fraud = Verdict::Fraud(ModelFault::WeightsMismatch);
+    let fraud = Verdict::Report(ModelFault::WeightsMismatch);
     assert_eq!(weights(Failure::WeightsMismatch), fraud);
-    // A model's failure is not the data's, and the auditor's is nobody's.
-    for failure in [
-        Failure::WeightsUnavailable,
-        Failure::Undecryptable,
-        Failure::Own,
-    ] {
+    // The winner's weights are not the data, and where they cannot be had nobody is to blame.
+    let fraud = Verdict::Report(SubmissionFault::WinnerInvalid);
+    assert_eq!(data(Failure::Undecryptable), fraud);
+    let void = SubmissionFault::WinnerUnavailable;
+    assert_eq!(data(Failure::WeightsUnavailable), Verdict::Report(void));
+    assert!(!void.is_fraud());
+    // Another model's failure and the auditor's own are not the submission's.
+    for failure in [Failure::OtherWeights, Failure::Own] {
         assert_eq!(data(failure), Verdict::Undecided, "{failure:?}");
+        assert_eq!(weights(failure), Verdict::Undecided, "{failure:?}");
     }
-    assert_eq!(weights(Failure::Own), Verdict::Undecided);
 }
 
 /// Distances, neighbours and thresholds, as another implementation must find them.

@@ -132,20 +132,28 @@ fn d10_stake_that_had_not_started_is_refunded_in_full_when_the_model_ends() {
 }
 
 #[test]
-fn d10_a_deactivated_model_refunds_at_once_what_had_not_started() {
+fn d10_stake_in_a_deactivated_model_comes_back_at_once_before_it_starts_and_unbonds_after() {
     let mut world = World::with_targets();
-    let (owner, user) = (world.users[0], world.users[6]);
+    let (owner, early, late) = (world.users[0], world.users[6], world.users[5]);
     let model = world.model_of(&owner);
     let amount = soma(5);
-    world.ok(&user, TransactionKind::StakeToModel { model, amount });
+    for user in [early, late] {
+        world.ok(&user, TransactionKind::StakeToModel { model, amount });
+    }
     world.ok(&owner, TransactionKind::DeactivateModel { model });
-    let late = world.fails(&user, TransactionKind::StakeToModel { model, amount });
-    assert_eq!(late, "ModelAlreadyInactive");
-    let (balance, stake) = (world.balance(&user).0, world.stakes(&user)[0]);
+    let (balance, stake) = (world.balance(&early).0, world.stakes(&early)[0]);
     assert_eq!(
-        before_fee(&mut world, &user, unstake(&stake)),
+        before_fee(&mut world, &early, unstake(&stake)),
         balance + amount.0
     );
+    world.end_epoch();
+    let again = world.fails(&early, TransactionKind::StakeToModel { model, amount });
+    assert_eq!(again, "ModelAlreadyInactive");
+    let (balance, stake) = (world.balance(&late).0, world.stakes(&late)[0]);
+    assert_eq!(before_fee(&mut world, &late, unstake(&stake)), balance);
+    let balance = world.balance(&late).0;
+    world.end_epochs(2);
+    assert_eq!(world.balance(&late).0, balance + amount.0);
 }
 
 #[test]

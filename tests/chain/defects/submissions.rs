@@ -3,9 +3,7 @@
 use soma_tests::model_secrets::{ModelSecrets, Sealed};
 use soma_tests::scenes::DIM;
 use soma_tests::world::{Setup, World, axis};
-use soma_types::{
-    Checksum, Loss, ModelId, RawEmbedding, Salt, Shannons, TargetId, TransactionKind,
-};
+use soma_types::{Checksum, Loss, ModelId, RawEmbedding, Salt, Shannons, TargetId};
 
 #[test]
 fn d33_a_seal_opens_in_a_later_block_only() {
@@ -126,12 +124,11 @@ fn one_submitter_may_use_data_for_several_targets_of_one_epoch_and_nobody_else_e
 }
 
 /// Makes all that can be wrong with a submission wrong, from fault number `from` on.
-fn faulty(mut sealed: Sealed, good: &Sealed, ended: ModelId, from: usize) -> Sealed {
+fn faulty(mut sealed: Sealed, good: &Sealed, from: usize) -> Sealed {
     let submission = &mut sealed.submission;
     submission.salt = Salt([from as u8; 32]);
     submission.model = match from {
         0..=3 => ModelId([7; 32]),
-        4 => ended,
         _ => good.submission.model,
     };
     let opposite: Vec<i32> = (good.submission.embedding.check().expect("a direction"))
@@ -140,22 +137,22 @@ fn faulty(mut sealed: Sealed, good: &Sealed, ended: ModelId, from: usize) -> Sea
         .map(|component| -component)
         .collect();
     let components = match from {
-        0..=5 => vec![0; DIM - 1],
-        6 => vec![0; DIM],
-        7 | 8 => opposite,
+        0..=4 => vec![0; DIM - 1],
+        5 => vec![0; DIM],
+        6 | 7 => opposite,
         _ => Vec::new(),
     };
     submission.embedding = match components.is_empty() {
         true => good.submission.embedding.clone(),
         false => RawEmbedding::new(components).expect("few"),
     };
-    submission.loss = if from <= 7 { Loss(u64::MAX) } else { Loss(1) };
+    submission.loss = if from <= 6 { Loss(u64::MAX) } else { Loss(1) };
     submission.data.size = match from {
-        0..=9 => 1_048_577,
-        10 => 0,
+        0..=8 => 1_048_577,
+        9 => 0,
         _ => 1_048_576,
     };
-    let seed = if from <= 11 { 200 } else { 201 };
+    let seed = if from <= 10 { 200 } else { 201 };
     submission.data.checksum = Checksum([seed; 32]);
     sealed
 }
@@ -165,7 +162,7 @@ fn the_checks_of_a_submission_come_in_their_order() {
     let setup = Setup::default().with("target_initial_distance_threshold", 1 << 30);
     let mut world = World::with(setup.models(3));
     world.tick();
-    let (user, other, ender) = (world.users[4], world.users[5], world.users[0]);
+    let (user, other) = (world.users[4], world.users[5]);
     world.end_epoch();
     let filter = soma_chain::TargetFilter::default();
     let all = world
@@ -180,20 +177,15 @@ fn the_checks_of_a_submission_come_in_their_order() {
         .id;
     let open = world.open_targets();
     world.fill(&other, &open[0], 200, 100);
-    let ended = world.model_of(&ender);
-    world.ok(&ender, TransactionKind::DeactivateModel { model: ended });
     world.drain(&user, Shannons(60_000));
     let target = open[1].clone();
-    let mut good = world.submission(&user, &target, 1, 100);
-    let active = target.models.iter().find(|model| **model != ended);
-    good.submission.model = *active.expect("three are assigned");
+    let good = world.submission(&user, &target, 1, 100);
 
     let names = [
         "TargetNotFound",
         "TargetNotOpen",
         "TargetExpired",
         "ModelNotInTarget",
-        "ModelNotActive",
         "EmbeddingDimensionMismatch",
         "InvalidEmbedding",
         "InvalidLoss",
@@ -204,7 +196,7 @@ fn the_checks_of_a_submission_come_in_their_order() {
         "InsufficientBond",
     ];
     for (from, name) in names.into_iter().enumerate() {
-        let mut sealed = faulty(good.clone(), &good, ended, from);
+        let mut sealed = faulty(good.clone(), &good, from);
         match from {
             0 => sealed.submission.target = TargetId([7; 32]),
             1 => sealed.submission.target = open[0].id,

@@ -125,12 +125,14 @@ fn d40_an_application_lapses_after_the_grace_period() {
     // The address, the key and the stake are free again.
     let stake = world.stakes(&user)[0].id;
     world.ok(&user, TransactionKind::Unstake { stake });
-    world.apply_to_validate(&user, 70, Shannons::ZERO);
+    world.apply_to_validate(&user, 70, soma(1));
     assert_ne!(world.validator(&user).pool, pool);
     world.end_epoch();
     assert!(has_pool(&world, &pool), "stake is still on its way out");
     world.end_epoch();
-    assert!(!has_pool(&world, &pool) && world.stakes(&user).is_empty());
+    assert!(!has_pool(&world, &pool));
+    let left = world.stakes(&user);
+    assert!(left.iter().all(|stake| stake.pool != pool), "{left:?}");
 }
 
 fn is_unknown(world: &World, address: &Address) -> bool {
@@ -141,18 +143,98 @@ fn has_pool(world: &World, pool: &PoolId) -> bool {
     world.read().pool(pool).expect("readable").is_some()
 }
 
+/// Asks for all that `owner` has staked.
+fn take_all_back(world: &mut World, owner: &Address) {
+    for stake in world.stakes(owner) {
+        world.ok(owner, TransactionKind::Unstake { stake: stake.id });
+    }
+}
+
 #[test]
 fn a_candidate_that_comes_and_goes_leaves_nothing_behind() {
     let mut world = World::new();
+    // Of another chain, whose epochs end as often.
+    let mut untouched = World::new();
     let user = world.users[0];
     let keys = |world: &World| world.dump().into_keys().collect::<Vec<_>>();
-    let before = keys(&world);
     for _ in 0..3 {
-        world.apply_to_validate(&user, 70, Shannons::ZERO);
-        assert_ne!(keys(&world), before);
+        world.apply_to_validate(&user, 70, soma(1));
+        assert_ne!(keys(&world), keys(&untouched));
         world.ok(&user, TransactionKind::RemoveValidator);
-        assert_eq!(keys(&world), before);
+        take_all_back(&mut world, &user);
+        world.end_epochs(2);
+        untouched.end_epochs(2);
+        assert_eq!(keys(&world), keys(&untouched));
     }
+}
+
+#[test]
+fn an_application_stakes_what_a_candidate_needs() {
+    let mut world = World::new();
+    let (user, poor) = (world.users[0], world.newcomer(80_000));
+    let before = world.balance(&user);
+    let application = world.candidate(&user, 70);
+    let fee = world.ok(&user, application).fee;
+    let rate = world.chain.system().value_fee.half();
+    assert_eq!(fee.value, soma(1).fee_at(rate));
+    assert_eq!(world.balance(&user).0, before.0 - soma(1).0 - fee.total().0);
+    let pool = world.validator_pool(&user);
+    assert_eq!(pool.soma, soma(1));
+    let position = world.stake_in(&user, &pool);
+    assert_eq!(
+        (position.principal, world.worth(&position)),
+        (soma(1), soma(1))
+    );
+
+    // With the stake, but not the fee.
+    let (recipient, amount) = (poor, soma(1));
+    world.ok(&user, TransactionKind::Transfer { recipient, amount });
+    let application = world.candidate(&poor, 71);
+    assert_eq!(world.fails(&poor, application), "InsufficientCoinBalance");
+    assert!(is_unknown(&world, &poor) && world.stakes(&poor).is_empty());
+}
+
+#[test]
+fn an_application_ends_when_its_stake_is_withdrawn() {
+    let mut world = World::new();
+    let (user, delegator) = (world.users[0], world.users[1]);
+    world.apply_to_validate(&user, 70, soma(1));
+    let pool = world.validator(&user).pool;
+    let (validator, amount) = (user, soma(2));
+    world.ok(&delegator, TransactionKind::Stake { validator, amount });
+    // What counts is the stake of all.
+    take_all_back(&mut world, &user);
+    assert!(!is_unknown(&world, &user), "2 SOMA are left");
+    world.ok(&delegator, TransactionKind::Stake { validator, amount });
+    let stake = world.stakes(&delegator)[0].id;
+    world.ok(&delegator, TransactionKind::Unstake { stake });
+    assert!(!is_unknown(&world, &user), "2 SOMA are left");
+    let stake = world.stakes(&delegator)[1].id;
+    world.ok(&delegator, TransactionKind::Unstake { stake });
+    assert!(is_unknown(&world, &user));
+    let late = TransactionKind::Stake { validator, amount };
+    assert_eq!(world.fails(&delegator, late), "ValidatorNotFound");
+    assert!(has_pool(&world, &pool));
+
+    // Key and addresses are free, and the next application brings stake of its own.
+    let other = world.users[2];
+    world.apply_to_validate(&other, 70, soma(1));
+    world.apply_to_validate(&user, 71, soma(1));
+    assert_ne!(world.validator(&user).pool, pool);
+    world.end_epochs(2);
+    assert!(!has_pool(&world, &pool));
+    assert_eq!(world.stakes(&user).len(), 1);
+    assert!(world.stakes(&delegator).is_empty(), "paid out");
+}
+
+#[test]
+fn stake_of_a_candidate_that_joined_in_the_meantime_ends_no_validator_at_once() {
+    let mut world = World::new();
+    let user = world.users[0];
+    world.apply_to_validate(&user, 70, soma(100));
+    world.end_epoch();
+    take_all_back(&mut world, &user);
+    assert_eq!(world.validator(&user).status, ValidatorStatus::Active);
 }
 
 #[test]
@@ -189,10 +271,11 @@ fn d40_an_application_can_be_withdrawn_at_once() {
     world.ok(&user, TransactionKind::RemoveValidator);
     assert!(is_unknown(&world, &user));
     world.ok(&other, rival);
-    let stake = world.stakes(&user)[0];
-    assert_eq!(world.worth(&stake), soma(100));
-    world.ok(&user, TransactionKind::Unstake { stake: stake.id });
+    let stakes = world.stakes(&user);
+    let worth = stakes.iter().map(|stake| world.worth(stake).0);
+    assert_eq!(worth.sum::<u64>(), soma(100).0);
+    take_all_back(&mut world, &user);
     world.end_epochs(2);
     assert!(world.stakes(&user).is_empty(), "paid out");
-    assert!(!has_pool(&world, &stake.pool));
+    assert!(!has_pool(&world, &stakes[0].pool));
 }

@@ -45,11 +45,41 @@ fn d27_the_earlier_commit_wins_even_when_it_is_revealed_later() {
     assert_eq!(world.model(&copy.model).status, ModelStatus::Active);
     world.ok(&first, original.reveal());
     assert_eq!(world.model(&original.model).status, ModelStatus::Active);
+    assert!(world.model(&copy.model).leaving);
+    world.end_epoch();
     assert!(matches!(
         world.model(&copy.model).status,
         ModelStatus::Inactive { .. }
     ));
     assert_eq!(world.chain.active_models(), 1);
+}
+
+#[test]
+fn a_copy_whose_original_is_revealed_answers_for_its_targets_until_the_epoch_ends() {
+    let mut world = World::with_targets();
+    let (copyist, owner, user) = (world.users[0], world.users[3], world.users[4]);
+    let copy = world.model_of(&copyist);
+    let original = world.create_model(&owner, soma(1), 0);
+    let original = ModelSecrets::new(original, 50, axis(DIM, 1));
+    let update = ModelSecrets::new(copy, 50, axis(DIM, 2));
+    world.ok(&owner, original.commit());
+    world.ok(&copyist, update.commit());
+    world.end_epoch();
+    world.ok(&copyist, update.reveal());
+    world.ok(&owner, original.reveal());
+    // Else who owns both could leave targets that nobody can fill.
+    let target = world.open_targets()[0].clone();
+    assert!(target.models.contains(&copy));
+    let mut sealed = world.submission(&user, &target, 1, 100);
+    sealed.submission.model = copy;
+    world.ok(&user, sealed.seal());
+    world.ok(&user, sealed.open());
+    world.end_epoch();
+    assert!(matches!(
+        world.model(&copy).status,
+        ModelStatus::Inactive { .. }
+    ));
+    assert_eq!(world.model(&original.model).status, ModelStatus::Active);
 }
 
 /// A quorum finds that the model's weights are not what it committed to.
@@ -119,8 +149,8 @@ fn d27_an_owner_has_the_same_weights_in_one_active_model_at_a_time() {
     let twin = ModelSecrets::new(model, 1, axis(DIM, 2));
     world.ok(&copyist, twin.commit());
     world.ok(&owner, original.reveal());
-    assert_eq!(world.chain.active_models(), 1, "no copy is left");
     world.end_epoch();
+    assert_eq!(world.chain.active_models(), 1, "no copy is left");
     assert_eq!(
         world.fails(&copyist, twin.reveal()),
         "WeightsAlreadyRevealed"
@@ -131,13 +161,16 @@ fn d27_an_owner_has_the_same_weights_in_one_active_model_at_a_time() {
     world.ok(&owner, twin.commit());
     world.end_epoch();
     assert_eq!(world.fails(&owner, twin.reveal()), "WeightsAlreadyRevealed");
-    // With the first ended, its owner may use them again.
+    // A model that leaves has them until the epoch ends; then its owner may use them again.
     let ended = TransactionKind::DeactivateModel {
         model: original.model,
     };
     world.ok(&owner, ended);
-    world.ok(&owner, twin.reveal());
-    assert_eq!(world.model(&twin.model).status, ModelStatus::Active);
+    assert_eq!(world.fails(&owner, twin.reveal()), "WeightsAlreadyRevealed");
+    let model = world.create_model(&owner, soma(10), 0);
+    let next = ModelSecrets::new(model, 1, axis(DIM, 2));
+    world.commit_and_reveal(&owner, &next);
+    assert_eq!(world.model(&model).status, ModelStatus::Active);
 }
 
 #[test]

@@ -230,7 +230,11 @@ impl Game {
             },
             2 => TransactionKind::UndoReportModel { model },
             _ => {
-                let reason = SubmissionFault::WrongLoss;
+                let reason = match self.below(3) {
+                    0 => SubmissionFault::WrongLoss,
+                    1 => SubmissionFault::WinnerInvalid,
+                    _ => SubmissionFault::WinnerUnavailable,
+                };
                 TransactionKind::ReportSubmission { target, reason }
             }
         }

@@ -12,7 +12,7 @@ use rand_core::{RngCore, SeedableRng};
 use soma_chain::TargetFilter;
 use soma_crypto::transaction::VerifiedTransaction;
 use soma_types::{
-    Address, Epoch, Misbehavior, MisbehaviorKind, Model, ModelId, Shannons, StakeId, Target,
+    Address, Epoch, Event, Misbehavior, MisbehaviorKind, Model, ModelId, Shannons, StakeId, Target,
     Validator,
 };
 
@@ -32,6 +32,10 @@ pub struct Tally {
     pub blocks: u64,
     /// Epochs.
     pub epochs: u64,
+    /// Submissions that were proven frauds.
+    pub frauds: u64,
+    /// Submissions that nobody could judge.
+    pub voids: u64,
 }
 
 /// A game in progress.
@@ -158,6 +162,13 @@ impl Game {
         let base_fee = Shannons(self.world.chain.parameters().base_fee);
         let block = self.world.apply(proposal).expect("a valid block");
         self.check_block(&block.receipts, base_fee);
+        for event in &block.events {
+            match event {
+                Event::FraudProven { .. } => self.tally.frauds += 1,
+                Event::SubmissionVoided { .. } => self.tally.voids += 1,
+                _ => {}
+            }
+        }
         if let Some(before) = before
             && self.world.chain.system().epoch == epoch
         {

@@ -1,7 +1,7 @@
 //! The epoch change: one total, ordered function at the end of a block.
 //!
 //! Closing the old epoch:
-//! 1. verdicts on submissions whose audit ends: frauds slashed, challenges settled
+//! 1. verdicts on submissions whose audit ends: frauds slashed, void ones undone, challenges settled
 //! 2. open targets expire, their rewards go back to the budget
 //! 3. reports of models are counted: slashed and ended by a quorum
 //! 4. models that missed a commit or reveal are slashed and ended, stale updates dropped
@@ -11,7 +11,7 @@
 //!
 //! Opening the new one:
 //! 8. commissions and staged metadata take effect
-//! 9. leaving validators end, waiting stake starts, models below the minimum end
+//! 9. leaving validators end, waiting stake starts, leaving models and those below the minimum end
 //! 10. candidates join, validators with too little stake leave, the committee is fixed
 //! 11. the emission is released, by the length of an epoch that held in the old one
 //! 12. the protocol version switches when the old committee's votes suffice
@@ -65,7 +65,7 @@ pub(crate) fn change(state: &mut State<'_>, rules: &Rules, forced: bool) -> Resu
     models::apply_commissions(state)?;
     validators::end_leaving(state)?;
     stake::start_pending(state)?;
-    models::end_below_minimum(state)?;
+    models::end_leaving_and_weak(state)?;
     validators::join_and_drop(state)?;
     let upgraded = upgrade::next_version(state, rules)?;
     form_committee(state, ended.next())?;

@@ -1,4 +1,4 @@
-//! Models at the boundary: reports, missed deadlines, commissions, minimum stake.
+//! Models at the boundary: reports, missed deadlines, commissions, leaving, minimum stake.
 
 use std::collections::BTreeMap;
 
@@ -89,13 +89,15 @@ pub(crate) fn apply_commissions(state: &mut State<'_>) -> Step<()> {
     Ok(())
 }
 
-/// Ends active models whose stake fell below the minimum. Stake that waited for the next epoch
-/// has started by now, so they end with that epoch's start.
-pub(crate) fn end_below_minimum(state: &mut State<'_>) -> Step<()> {
+/// Ends active models that leave, and those whose stake fell below the minimum. Stake that waited for
+/// the next epoch has started by now, so they end with that epoch's start.
+pub(crate) fn end_leaving_and_weak(state: &mut State<'_>) -> Step<()> {
     let since = state.epoch().next();
     let minimum = Shannons(state.parameters.model_min_stake);
     for mut model in state.scan_values::<Model>(&prefix::MODELS)? {
-        if matches!(model.status, ModelStatus::Active) && state.pool(&model.pool)?.soma < minimum {
+        if matches!(model.status, ModelStatus::Active)
+            && (model.leaving || state.pool(&model.pool)?.soma < minimum)
+        {
             end_model(state, &mut model, since)?;
         }
     }

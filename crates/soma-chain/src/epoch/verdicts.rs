@@ -4,24 +4,33 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use soma_types::validator::QUORUM;
 use soma_types::{
-    Address, Challenge, Committee, EarningKind, Event, Fill, Shannons, TargetId, TargetStatus,
+    Address, Challenge, Committee, EarningKind, Event, Fill, Shannons, SubmissionFault, TargetId,
+    TargetStatus,
 };
 
 use crate::execute::claims::earned;
 use crate::key::{Key, prefix};
 use crate::state::{State, Step, read_entry};
 
+/// Reports of one submission by reporter.
+type Reports = BTreeMap<Address, SubmissionFault>;
+
 /// Settles every reported or challenged submission filled one epoch before the current one.
+///
+/// A quorum that reports frauds proves one. A quorum of all reports, of which some say that the
+/// winner's weights could not be had, makes the submission void: it says that nobody may be paid for
+/// what cannot be judged, and not that the submitter is to blame.
 pub(crate) fn settle(state: &mut State<'_>) -> Step<()> {
     let Some(filled) = state.epoch().minus(1) else {
         return Ok(());
     };
     let committee = state.committee(filled)?;
 
-    let mut reporters: BTreeMap<TargetId, BTreeSet<Address>> = BTreeMap::new();
-    for (key, _) in state.scan(&prefix::submission_reports(filled))? {
+    let mut reports: BTreeMap<TargetId, Reports> = BTreeMap::new();
+    for (key, value) in state.scan(&prefix::submission_reports(filled))? {
         if let Some((target, reporter)) = target_and_reporter(&key) {
-            reporters.entry(target).or_default().insert(reporter);
+            let reason = read_entry(&key, &value)?;
+            reports.entry(target).or_default().insert(reporter, reason);
         }
         state.remove_bytes(key);
     }
@@ -31,17 +40,17 @@ pub(crate) fn settle(state: &mut State<'_>) -> Step<()> {
         state.remove_bytes(key);
     }
 
-    let none = BTreeSet::new();
-    let disputed: BTreeSet<TargetId> = reporters.keys().chain(challenges.keys()).copied().collect();
+    let none = Reports::new();
+    let disputed: BTreeSet<TargetId> = reports.keys().chain(challenges.keys()).copied().collect();
     for target in disputed {
-        let against = reporters.get(&target).unwrap_or(&none);
-        let power: u64 = against
-            .iter()
-            .map(|reporter| committee.power(reporter))
-            .sum();
+        let reports = reports.get(&target).unwrap_or(&none);
+        let frauds = reports.iter().filter(|(_, reason)| reason.is_fraud());
+        let accusers: BTreeSet<Address> = frauds.map(|(reporter, _)| *reporter).collect();
         let challenge = challenges.get(&target);
-        if power >= QUORUM {
-            slash_fraud(state, &target, &committee, against, challenge)?;
+        if is_quorum(&committee, accusers.iter()) {
+            slash_fraud(state, &target, &committee, &accusers, challenge)?;
+        } else if is_quorum(&committee, reports.keys()) {
+            make_void(state, &target, challenge)?;
         } else if let Some(challenge) = challenge {
             // Nobody gains from a challenge that fails, so nobody is paid to provoke one.
             state.refill_emission(challenge.bond)?;
@@ -58,6 +67,11 @@ pub(crate) fn settle(state: &mut State<'_>) -> Step<()> {
     Ok(())
 }
 
+fn is_quorum<'a>(committee: &Committee, members: impl Iterator<Item = &'a Address>) -> bool {
+    let power: u64 = members.map(|member| committee.power(member)).sum();
+    power >= QUORUM
+}
+
 fn target_and_reporter(key: &[u8]) -> Option<(TargetId, Address)> {
     let (target, reporter) = key.get(10..)?.split_at_checked(32)?;
     Some((
@@ -66,7 +80,8 @@ fn target_and_reporter(key: &[u8]) -> Option<(TargetId, Address)> {
     ))
 }
 
-/// Shares the bond among challenger and reporters; the reward goes back to the budget.
+/// Shares the bond among challenger and those who reported a fraud; the reward goes back to the
+/// budget.
 fn slash_fraud(
     state: &mut State<'_>,
     id: &TargetId,
@@ -114,6 +129,42 @@ fn slash_fraud(
     target.status = TargetStatus::Fraud { fill, epoch };
     state.save_target(&target);
     state.events.push(Event::FraudProven {
+        target: *id,
+        submitter,
+        bond,
+    });
+    Ok(())
+}
+
+/// Gives everybody back what they put up: the reward to the budget, the bonds to submitter and
+/// challenger. Nobody is paid or slashed, so nobody gains by keeping weights away.
+fn make_void(state: &mut State<'_>, id: &TargetId, challenge: Option<&Challenge>) -> Step<()> {
+    let mut target = state.target(id)?;
+    let TargetStatus::Filled(fill) = target.status else {
+        return Ok(());
+    };
+    let Fill {
+        submitter,
+        bond,
+        epoch: filled,
+        ..
+    } = *fill;
+
+    state.credit(&submitter, bond)?;
+    earned(state, submitter, EarningKind::BondReturned, bond, Some(*id));
+    if let Some(challenge) = challenge {
+        state.credit(&challenge.challenger, challenge.bond)?;
+        let kind = EarningKind::ChallengeBondReturned;
+        earned(state, challenge.challenger, kind, challenge.bond, Some(*id));
+    }
+    state.refill_targets(target.reward)?;
+
+    let epoch = state.epoch();
+    state.remove(Key::FilledTarget(filled, *id));
+    state.mark(Key::RetiredTarget(epoch, *id));
+    target.status = TargetStatus::Void { fill, epoch };
+    state.save_target(&target);
+    state.events.push(Event::SubmissionVoided {
         target: *id,
         submitter,
         bond,

@@ -50,6 +50,10 @@ fn amounts(state: &State<'_>, kind: &TransactionKind) -> Step<(Shannons, Shannon
         TransactionKind::Stake { amount, .. }
         | TransactionKind::StakeToModel { amount, .. }
         | TransactionKind::CreateModel { stake: amount, .. } => (*amount, *amount, half),
+        TransactionKind::AddValidator(_) => {
+            let stake = Shannons(state.parameters.min_candidate_stake);
+            (stake, stake, half)
+        }
         TransactionKind::Unstake { stake } => {
             (Shannons::ZERO, staking::position_value(state, stake)?, half)
         }
@@ -76,14 +80,13 @@ fn objects_written(kind: &TransactionKind) -> u64 {
         TransactionKind::PayMany { payments } => 1 + payments.len() as u64,
         TransactionKind::Stake { .. }
         | TransactionKind::StakeToModel { .. }
-        | TransactionKind::Unstake { .. }
-        | TransactionKind::DeactivateModel { .. } => 3,
+        | TransactionKind::Unstake { .. } => 3,
         TransactionKind::CreateModel { .. } | TransactionKind::RevealModel { .. } => 4,
-        TransactionKind::SubmitData(_) => 4,
+        TransactionKind::SubmitData(_) | TransactionKind::AddValidator(_) => 4,
         TransactionKind::ClaimRewards { .. } => 5,
-        TransactionKind::AddValidator(_) => 3,
         TransactionKind::CommitModel { .. }
         | TransactionKind::SetModelCommission { .. }
+        | TransactionKind::DeactivateModel { .. }
         | TransactionKind::CommitSubmission { .. }
         | TransactionKind::ChallengeSubmission { .. }
         | TransactionKind::RemoveValidator

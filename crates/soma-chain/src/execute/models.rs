@@ -81,6 +81,7 @@ pub(crate) fn create(
         weights: None,
         revealed: 0,
         pending: None,
+        leaving: false,
     });
     staking::stake(state, call, &pool, stake).map(|_| ())
 }
@@ -95,6 +96,10 @@ pub(crate) fn commit(
     let mut model = owned_model(state, call, id)?;
     model.status = match model.status {
         ModelStatus::Created { .. } => ModelStatus::Pending,
+        // The epoch in which it could be revealed does not come.
+        ModelStatus::Active if model.leaving => {
+            return Err(ExecutionError::ModelAlreadyLeaving.into());
+        }
         ModelStatus::Active => ModelStatus::Active,
         ModelStatus::Inactive { .. } => return Err(ExecutionError::ModelAlreadyInactive.into()),
         ModelStatus::Pending => {
@@ -175,8 +180,8 @@ pub(crate) fn reveal(
 }
 
 /// Keeps who committed to some weights first. A later committer of the same weights is refused,
-/// or ends when the earlier one reveals after it: the original never loses to a copy. An owner has
-/// the same weights in one active model at a time.
+/// or ends with the epoch when the earlier one reveals after it: the original never loses to a copy.
+/// An owner has the same weights in one active model at a time.
 fn register_weights(
     state: &mut State<'_>,
     model: &Model,
@@ -188,7 +193,6 @@ fn register_weights(
         model: model.id,
         commit_height,
     };
-    let now = state.epoch();
     if let Some(earlier) = state.load::<WeightsRecord>(Key::Weights(plaintext))? {
         let same_owner = earlier.owner == model.owner;
         if !same_owner && earlier.commit_height <= commit_height {
@@ -207,7 +211,8 @@ fn register_weights(
                     let height = earlier.commit_height;
                     return Err(ExecutionError::WeightsAlreadyRevealed { height }.into());
                 }
-                end_model(state, &mut other, now)?;
+                other.leaving = true;
+                state.save_model(&other);
             }
         }
     }
@@ -245,12 +250,17 @@ pub(crate) fn set_commission(
     Ok(())
 }
 
-/// Ends the sender's model.
+/// Ends the sender's model with the epoch. Until then it answers for the targets that it is assigned
+/// to: else an owner of large models could leave targets that nobody can fill.
 pub(crate) fn deactivate(state: &mut State<'_>, call: Call, id: &ModelId) -> Step<()> {
     let mut model = owned_model(state, call, id)?;
-    let now = state.epoch();
     match model.status {
-        ModelStatus::Active => end_model(state, &mut model, now),
+        ModelStatus::Active if model.leaving => Err(ExecutionError::ModelAlreadyLeaving.into()),
+        ModelStatus::Active => {
+            model.leaving = true;
+            state.save_model(&model);
+            Ok(())
+        }
         ModelStatus::Inactive { .. } => Err(ExecutionError::ModelAlreadyInactive.into()),
         ModelStatus::Created { .. } | ModelStatus::Pending => {
             Err(ExecutionError::ModelNotActive.into())
@@ -266,6 +276,7 @@ pub(crate) fn end_model(state: &mut State<'_>, model: &mut Model, since: Epoch) 
     state.save_pool(&pool);
     model.status = ModelStatus::Inactive { since };
     model.pending = None;
+    model.leaving = false;
     state.save_model(model);
     state
         .events

@@ -7,6 +7,7 @@ use soma_types::{
 };
 
 use super::transaction::Call;
+use super::validators;
 use crate::key::Key;
 use crate::pool::{PoolMath, shares_for, value_of};
 use crate::state::{Failure, State, Step};
@@ -246,7 +247,7 @@ pub(crate) fn unstake(state: &mut State<'_>, call: Call, id: &StakeId) -> Step<(
             }
             state.save(Key::Stake(position.id), &position);
             state.mark(Key::Unbonding(release, position.id));
-            Ok(())
+            validators::end_if_short(state, &pool)
         }
     }
 }

@@ -4,12 +4,12 @@ use soma_crypto::{Domain, Hasher, hash, keys};
 use soma_types::validator::MetadataText;
 use soma_types::{
     Address, Bps, ChainId, Digest, Epoch, ExecutionError, MetadataUpdate, PoolId, PoolOwner,
-    PoolStatus, PublicKey, Signature, Validator, ValidatorCandidate, ValidatorMetadata,
-    ValidatorStatus,
+    PoolStatus, PublicKey, Shannons, Signature, StakingPool, Validator, ValidatorCandidate,
+    ValidatorMetadata, ValidatorStatus,
 };
 
 use super::models::new_pool;
-use super::staking::save_or_drop;
+use super::staking::{save_or_drop, stake};
 use super::transaction::Call;
 use crate::key::Key;
 use crate::state::{State, Step};
@@ -144,7 +144,9 @@ fn check_answered(state: &State<'_>, address: &Address) -> Step<()> {
     Ok(())
 }
 
-/// Applies to join the committee. The sender joins at an epoch boundary once its stake suffices.
+/// Applies to join the committee, and stakes with itself what a candidate needs: each epoch change
+/// looks at all candidates, so none is free. The sender joins at an epoch boundary once its stake
+/// suffices.
 pub(crate) fn add(state: &mut State<'_>, call: Call, candidate: &ValidatorCandidate) -> Step<()> {
     let former = state.validator(&call.sender)?;
     if let Some(known) = &former
@@ -183,7 +185,8 @@ pub(crate) fn add(state: &mut State<'_>, call: Call, candidate: &ValidatorCandid
         let pool = state.pool(&former.pool)?;
         save_or_drop(state, &pool)?;
     }
-    Ok(())
+    let first = Shannons(state.parameters.min_candidate_stake);
+    stake(state, call, &pool, first).map(|_| ())
 }
 
 fn acting_validator(state: &State<'_>, call: Call) -> Step<Validator> {
@@ -255,6 +258,23 @@ pub(crate) fn end_candidate(
     let mut pool = state.pool(&candidate.pool)?;
     pool.status = PoolStatus::Inactive { since };
     save_or_drop(state, &pool)
+}
+
+/// Ends the application that `pool` is of, where too little stake is left in it: one that stayed
+/// would let the same stake bring another.
+pub(crate) fn end_if_short(state: &mut State<'_>, pool: &StakingPool) -> Step<()> {
+    let PoolOwner::Validator(address) = pool.owner else {
+        return Ok(());
+    };
+    let Some(candidate) = state.validator(&address)? else {
+        return Ok(());
+    };
+    let waits = matches!(candidate.status, ValidatorStatus::Pending { .. });
+    if waits && candidate.pool == pool.id && pool.soma.0 < state.parameters.min_candidate_stake {
+        let now = state.epoch();
+        end_candidate(state, &candidate, now)?;
+    }
+    Ok(())
 }
 
 /// Stages new metadata for the next epoch; a later update of a field replaces an earlier one.

@@ -24,6 +24,8 @@ const PIECE: &[u8] = b"The quick brown fox jumps over the lazy dog. 0123456789\n
 #[derive(Debug)]
 pub(super) struct Found<T> {
     pub(super) result: Result<T, Failure>,
+    /// True when weights of a model other than the winner were found missing.
+    pub(super) others_missing: bool,
     pub(super) scores: Vec<Score>,
     /// Why there is no result.
     pub(super) trouble: Option<String>,
@@ -33,21 +35,22 @@ impl<T> Found<T> {
     fn failed(failure: Failure, why: impl std::fmt::Display) -> Self {
         Self {
             result: Err(failure),
+            others_missing: false,
             scores: Vec::new(),
             trouble: Some(why.to_string()),
         }
     }
 }
 
-/// Scores the data of a submission with all assigned models and compares. `weights_gone` says that
-/// weights were missing for long enough: models other than the winner are then left out, so that
-/// nobody's missing weights protect a false claim.
+/// Scores the data of a submission with all assigned models and compares. `others_gone` says that
+/// weights of models other than the winner were missing for long enough: these models are then left
+/// out, so that nobody's missing weights protect a false claim.
 pub(super) async fn submission(
     blobs: &Blobs,
     scorers: &Scorers,
     target: TargetId,
     facts: &FillFacts,
-    weights_gone: bool,
+    others_gone: bool,
     dim: u64,
 ) -> Found<Finding> {
     let fill = &facts.fill;
@@ -81,6 +84,7 @@ pub(super) async fn submission(
         .filter_map(|pinned| Some((pinned.model, source(pinned.weights.as_ref()?))))
         .collect();
     let mut left_out = Vec::new();
+    let mut others_missing = false;
     loop {
         let request = ScoreRequest {
             data: data.clone(),
@@ -99,6 +103,7 @@ pub(super) async fn submission(
                 let measured: Vec<Measured> = scores.iter().map(measured).collect();
                 return Found {
                     result: Ok(compare(&claim, &measured)),
+                    others_missing,
                     scores,
                     trouble: (!left_out.is_empty()).then(|| left_out.join("; ")),
                 };
@@ -109,14 +114,27 @@ pub(super) async fn submission(
                 model,
                 body,
             }) => {
-                let may_leave_out = is_proven(failure) || weights_gone;
-                match models.get(model) {
-                    Some((id, _)) if *id != claim.winner && may_leave_out => {
-                        left_out.push(format!("without model {id}: {body}"));
-                        models.remove(model);
-                    }
-                    _ => return Found::failed(failure, body),
+                let Some((id, _)) = models.get(model) else {
+                    return Found::failed(Failure::Own, body);
+                };
+                if *id == claim.winner {
+                    left_out.push(body.to_string());
+                    return Found {
+                        others_missing,
+                        ..Found::failed(failure, left_out.join("; "))
+                    };
                 }
+                if !is_proven(failure) {
+                    others_missing = true;
+                    if !others_gone {
+                        return Found {
+                            others_missing,
+                            ..Found::failed(Failure::OtherWeights, body)
+                        };
+                    }
+                }
+                left_out.push(format!("without model {id}: {body}"));
+                models.remove(model);
             }
         }
     }
@@ -167,6 +185,7 @@ pub(super) async fn weights(
     match scored {
         Ok(response) => Found {
             result: Ok(()),
+            others_missing: false,
             scores: scores(&[(model, source(weights))], &response),
             trouble: None,
         },

@@ -21,8 +21,8 @@ pub struct AuditConfig {
     pub first_pause_ms: u64,
     /// The longest pause in milliseconds. Default 300,000.
     pub longest_pause_ms: u64,
-    /// Time over which a blob must be missing before that counts as fraud, in milliseconds.
-    /// Default a tenth of an epoch, which is the network's rule: less is for tests only.
+    /// Time over which a blob must be missing before that is reported, in milliseconds. Default a
+    /// tenth of an epoch, which is the network's rule: less is for tests only.
     pub unavailable_after_ms: Option<u64>,
     /// Time after which a report is checked once more, in milliseconds. Default a quarter of an
     /// epoch; never later than half of what is left of the audit window.

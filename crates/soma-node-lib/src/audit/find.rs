@@ -169,8 +169,8 @@ impl Finder {
         for weights in pinned.filter_map(|pinned| pinned.weights.as_ref()) {
             self.blobs.hold_kept_weights(epoch, &weights.checksum);
         }
-        let again =
-            is_contradicted(&job, facts.report.is_some()) || facts.is_challenged && !job.challenged;
+        let report = facts.report.map(Decision::Submission);
+        let again = is_contradicted(&job, report) || facts.is_challenged && !job.challenged;
         Ok(news_of(job, again))
     }
 
@@ -194,7 +194,7 @@ impl Finder {
         };
         let epoch = reader.system().epoch;
         let (job, _) = self.journal.add(subject, epoch, wall_clock_ms())?;
-        let again = is_contradicted(&job, facts.report.is_some());
+        let again = is_contradicted(&job, facts.report.map(Decision::Model));
         Ok(news_of(job, again))
     }
 }
@@ -222,12 +222,10 @@ fn news_of(job: Job, again: bool) -> Option<News> {
 }
 
 /// True when the chain holds a report by this validator that its finished audit does not support.
-fn is_contradicted(job: &Job, is_reported: bool) -> bool {
-    let supported = matches!(
-        job.decision,
-        Some(Decision::Submission(_) | Decision::Model(_))
-    );
-    is_reported && job.phase.is_over() && !supported
+fn is_contradicted(job: &Job, report: Option<Decision>) -> bool {
+    let found = job.decision.map(Decision::name);
+    let supported = |report: Decision| found == Some(report.name());
+    job.phase.is_over() && report.is_some_and(|report| !supported(report))
 }
 
 #[cfg(test)]

@@ -75,17 +75,18 @@ impl Phase {
 pub enum Decision {
     /// All is as claimed.
     Honest,
-    /// The submission is a fraud.
+    /// The submission is a fraud, or nobody can judge it.
     Submission(SubmissionFault),
     /// The weights are not what was committed.
     Model(ModelFault),
 }
 
 impl Decision {
-    /// `honest` or `fraud`.
+    /// `honest`, `fraud`, or `void` for a submission that nobody can judge.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Honest => "honest",
+            Self::Submission(fault) if !fault.is_fraud() => "void",
             Self::Submission(_) | Self::Model(_) => "fraud",
         }
     }
@@ -107,8 +108,10 @@ impl Decision {
 pub enum Side {
     /// The submitter's.
     Data,
-    /// A model's.
+    /// The audited model's, or the winner's.
     Weights,
+    /// Another model's.
+    Others,
 }
 
 /// A blob that cannot be had as it was claimed, and for how long.
@@ -179,6 +182,7 @@ fn side_of(failure: Failure) -> Option<Side> {
     match failure {
         Failure::DataUnavailable | Failure::DataMismatch => Some(Side::Data),
         Failure::WeightsUnavailable | Failure::WeightsMismatch => Some(Side::Weights),
+        Failure::OtherWeights => Some(Side::Others),
         _ => None,
     }
 }
@@ -240,8 +244,12 @@ pub struct Job {
     pub attempts: u32,
     /// Checks in a row without a verdict.
     pub fruitless: u32,
-    /// The blob that cannot be had.
+    /// The blob that cannot be had: the data, the audited weights, or the winner's.
     pub failing: Option<Failing>,
+    /// Weights of models other than the winner that cannot be had. Counted beside the winner's: a
+    /// check ends at the first that is missing, and which one that is depends on their servers.
+    #[serde(default)]
+    pub others_failing: Option<Failing>,
     /// Why the last check gave no verdict, or the chain could not be told.
     pub trouble: Option<String>,
     /// The newest verdict.
@@ -272,6 +280,7 @@ impl Job {
             attempts: 0,
             fruitless: 0,
             failing: None,
+            others_failing: None,
             trouble: None,
             decision: None,
             decided_ms: None,
@@ -291,7 +300,36 @@ impl Job {
             self.rechecks = self.rechecks.saturating_add(1);
             self.fruitless = 0;
             self.failing = None;
+            self.others_failing = None;
         }
+    }
+
+    /// Counts for how long blobs are missing, after a check that began at `begin_ms` and ended at
+    /// `now_ms` with `failure`. A check that ended at other models' weights says nothing about the
+    /// winner's, and one that found none of theirs missing may not have come to them: such a count
+    /// stays as it is.
+    pub(super) fn count(
+        &mut self,
+        failure: Option<Failure>,
+        others_missing: bool,
+        begin_ms: TimestampMs,
+        now_ms: TimestampMs,
+        gap_ms: u64,
+    ) {
+        let next = |before, failure| Failing::next(before, failure, begin_ms, now_ms, gap_ms);
+        let others = match others_missing {
+            true => next(self.others_failing, Failure::OtherWeights),
+            false => self.others_failing,
+        };
+        (self.failing, self.others_failing) = match failure {
+            None | Some(Failure::Own) => (None, None),
+            // The data was there.
+            Some(Failure::OtherWeights) => {
+                let of_winner = self.failing.filter(|failing| failing.side == Side::Weights);
+                (of_winner, others)
+            }
+            Some(failure) => (next(self.failing, failure), others),
+        };
     }
 }
 
@@ -326,6 +364,45 @@ mod tests {
         assert_eq!(after_gap.unwrap().since_ms, 1_102);
         let other = fail(first, Failure::WeightsUnavailable, 1_010);
         assert_eq!(other.unwrap().since_ms, 1_010);
+    }
+
+    /// A job after checks at these times that ended so; others are missing in all of them.
+    fn after(checks: &[(u64, Failure)]) -> Job {
+        let target = TargetId([1; 32]);
+        let mut job = Job::new(1, Subject::Fill { target }, Epoch(0), 0);
+        for (at, failure) in checks {
+            job.count(Some(*failure), true, *at, *at + 1, GAP);
+        }
+        job
+    }
+
+    #[test]
+    fn missing_weights_of_the_winner_count_whichever_model_a_check_ends_at() {
+        let winner = Failure::WeightsUnavailable;
+        let mixed = [
+            (1_000, winner),
+            (1_050, Failure::OtherWeights),
+            (1_100, winner),
+            (1_150, Failure::OtherWeights),
+            (1_200, winner),
+        ];
+        let job = after(&mixed);
+        assert_eq!(Failing::lasted(job.failing, 201).failing_for_ms, 201);
+        assert!(Failing::lasted(job.others_failing, 201).counts());
+        // After a gap it counts anew, and so it does after this node's own trouble.
+        let job = after(&[(1_000, winner), (1_102, winner)]);
+        assert_eq!(job.failing.unwrap().since_ms, 1_102);
+        let job = after(&[(1_000, winner), (1_010, Failure::Own)]);
+        assert_eq!((job.failing, job.others_failing), (None, None));
+    }
+
+    #[test]
+    fn a_submission_that_nobody_can_judge_is_void_and_no_fraud() {
+        let void = Decision::Submission(SubmissionFault::WinnerUnavailable);
+        assert_eq!(void.name(), "void");
+        assert_eq!(void.reason().as_deref(), Some("winner_unavailable"));
+        let fraud = Decision::Submission(SubmissionFault::WinnerInvalid);
+        assert_eq!(fraud.name(), "fraud");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub struct AuditFilter {
     pub target: Option<TargetId>,
     /// Only those of this model's weights.
     pub model: Option<ModelId>,
-    /// Only those with this verdict: `honest` or `fraud`.
+    /// Only those with this verdict: `honest`, `fraud` or `void`.
     pub verdict: Option<&'static str>,
 }
 

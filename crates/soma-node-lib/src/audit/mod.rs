@@ -5,7 +5,7 @@
 //! block, or the state at the start ─▶ find ─▶ journal (a job, on disk)
 //!                                               │ runner: when it is due
 //!                                               ▼
-//!    data by the blob cache, scores by a scorer ─▶ check ─▶ soma_audit: honest, fraud, undecided
+//!    data by the blob cache, scores by a scorer ─▶ check ─▶ soma_audit: honest, report, undecided
 //!                                                              │            │         │
 //!            report, or take one back  ◀─ outbox ◀─ settle ◀───┴────────────┘    try again later
 //! ```

@@ -22,7 +22,9 @@ impl Context {
         match (job.decision, on_chain) {
             (None, _) => job.phase = Phase::Check,
             (Some(Decision::Honest), None) => job.phase = Phase::Done,
-            (Some(Decision::Honest), Some(reason)) => {
+            // The report does not hold, or says fraud where it should say void or the other way
+            // round: the chain counts these apart.
+            (Some(decision), Some(reason)) if decision.name() != reason.name() => {
                 self.know(job, reason, clock);
                 let kind = undo_kind(&job.subject);
                 self.tell(job, kind, clock, None).await;
@@ -91,7 +93,10 @@ impl Context {
                         if let Some(report) = &mut job.report {
                             report.undone_by = Some(transaction);
                         }
-                        job.phase = Phase::Done;
+                        // Another verdict than honest is reported in place of what was taken back.
+                        if job.decision == Some(Decision::Honest) {
+                            job.phase = Phase::Done;
+                        }
                     }
                 }
             }

@@ -11,7 +11,7 @@ use super::blocking::{Blocking, Stopped};
 use super::check::{self, Found, claim_of};
 use super::config::AuditConfig;
 use super::facts::{self, Clock, FillFacts, ModelFacts};
-use super::job::{Decision, Failing, Job, Phase, Side, Subject};
+use super::job::{Decision, Failing, Job, Phase, Subject};
 use super::journal::Journal;
 use super::metrics::AuditMetrics;
 use super::outbox::Outbox;
@@ -126,22 +126,19 @@ impl Context {
         job.attempts = job.attempts.saturating_add(1);
         let after_ms = self.config.unavailable_after(clock.epoch_ms);
         let gap_ms = self.config.longest_pause(clock.epoch_ms).saturating_mul(4);
-        let count = |job: &mut Job, failure: Option<Failure>| {
-            let now_ms = wall_clock_ms();
-            job.failing = failure.and_then(|failure| {
-                Failing::next(job.failing, failure, begin_ms, now_ms, gap_ms.max(10_000))
-            });
+        let count = |job: &mut Job, failure: Option<Failure>, others_missing: bool| {
+            let (now_ms, gap_ms) = (wall_clock_ms(), gap_ms.max(10_000));
+            job.count(failure, others_missing, begin_ms, now_ms, gap_ms);
             Failing::lasted(job.failing, after_ms)
         };
         match (facts, &job.subject) {
             (Facts::Fill(facts), Subject::Fill { target }) => {
                 let target = *target;
                 job.challenged |= facts.is_challenged;
-                let failing = job.failing.filter(|failing| failing.side == Side::Weights);
-                let gone = Failing::lasted(failing, after_ms).counts();
+                let gone = Failing::lasted(job.others_failing, after_ms).counts();
                 let (blobs, scorers) = (&self.blobs, &self.scorers);
                 let found = check::submission(blobs, scorers, target, facts, gone, clock.dim).await;
-                let lasted = count(job, found.result.err());
+                let lasted = count(job, found.result.err(), found.others_missing);
                 let verdict = judge(&found.result, &lasted);
                 let verdict = decided(verdict, Decision::Submission);
                 log_submission(job, facts, &found, verdict);
@@ -152,7 +149,7 @@ impl Context {
                 let (blobs, scorers) = (&self.blobs, &self.scorers);
                 blobs.keep_weights(job.epoch, BlobRef::from(&*weights));
                 let found = check::weights(blobs, scorers, model, &weights, clock.dim).await;
-                let lasted = count(job, found.result.err());
+                let lasted = count(job, found.result.err(), false);
                 let verdict = judge_weights(&found.result, &lasted);
                 let verdict = decided(verdict, Decision::Model);
                 tracing::info!(
@@ -185,6 +182,7 @@ impl Context {
             job.decided_ms = Some(wall_clock_ms());
             job.fruitless = 0;
             job.failing = None;
+            job.others_failing = None;
             job.phase = Phase::Settle;
             return;
         }
@@ -239,10 +237,10 @@ impl Context {
     }
 }
 
-fn decided<F>(verdict: Verdict<F>, fraud: impl FnOnce(F) -> Decision) -> Option<Decision> {
+fn decided<F>(verdict: Verdict<F>, report: impl FnOnce(F) -> Decision) -> Option<Decision> {
     match verdict {
         Verdict::Honest => Some(Decision::Honest),
-        Verdict::Fraud(fault) => Some(fraud(fault)),
+        Verdict::Report(fault) => Some(report(fault)),
         Verdict::Undecided => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The audit of a node, with a real scorer and real weights.
 //!
 //! `weights`: files of the small model; `world`: a node, its scorer, and who submits to it.
-//! `fills`, `honest`, `reveals`, `trouble`, `restart`, `reports`, `proxy`: what each promises.
+//! `fills`, `honest`, `reveals`, `trouble`, `restart`, `reports`, `proxy`, `winners`: what each promises.
 
 mod fills;
 mod honest;
@@ -11,4 +11,5 @@ mod restart;
 mod reveals;
 mod trouble;
 mod weights;
+mod winners;
 mod world;

@@ -51,7 +51,7 @@ async fn weights_under_audit_are_kept_and_given_though_nobody_asked_before() {
     let pinned = world.target(&target.id).fill().unwrap().clone();
     assert_eq!(pinned.pinned_weights.iter().count(), 3);
     let cache = world.config.data_dir.as_ref().unwrap();
-    let cache = cache.join("blob-cache").join("blobs");
+    let cache = cache.join("blob-cache/weights/blobs");
     for pinned in pinned.pinned_weights.iter() {
         let weights = pinned.weights.as_ref().unwrap();
         let name = weights.checksum.0.iter().map(|byte| format!("{byte:02x}"));

@@ -30,7 +30,7 @@ struct AuditsQuery {
     target: Option<TargetId>,
     /// Only audits of this model's weights.
     model: Option<ModelId>,
-    /// Only audits with this verdict: honest or fraud.
+    /// Only audits with this verdict: honest, fraud or void.
     verdict: Option<String>,
     /// The most items. Default 100, at most 1,000.
     limit: Option<u64>,
@@ -38,7 +38,7 @@ struct AuditsQuery {
     cursor: Option<String>,
 }
 
-const VERDICTS: [&str; 2] = ["honest", "fraud"];
+const VERDICTS: [&str; 3] = ["honest", "fraud", "void"];
 
 /// Audits of this node, newest first; none where it does not audit.
 #[utoipa::path(get, path = "/v1/audits", tag = "work", params(AuditsQuery), responses(

@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::audits::not_filled;
-use crate::blobs::Blobs;
+use crate::blobs::{BlobKind, Blobs};
 use crate::rpc::{Rpc, RpcError};
 
 pub(super) fn routes() -> OpenApiRouter<Rpc> {
@@ -48,7 +48,7 @@ async fn weights(
         Ok(BlobRef::from(&weights))
     });
     let blob = blob.await?;
-    Ok(give(&blobs, blob, "weights", request).await?)
+    Ok(give(&blobs, BlobKind::Weights, blob, request).await?)
 }
 
 /// The data that was submitted for a target. Ranges are answered.
@@ -73,7 +73,7 @@ async fn data(
         }
     });
     let blob = blob.await?;
-    Ok(give(&blobs, blob, "data", request).await?)
+    Ok(give(&blobs, BlobKind::Data, blob, request).await?)
 }
 
 /// The sealed weights of an assigned model as a fill pinned them: what the submission is audited by,
@@ -109,7 +109,7 @@ async fn pinned(
         Ok(BlobRef::from(weights))
     });
     let blob = blob.await?;
-    Ok(give(&blobs, blob, "weights", request).await?)
+    Ok(give(&blobs, BlobKind::Weights, blob, request).await?)
 }
 
 fn enabled(rpc: &Rpc) -> Result<Blobs, ApiError> {
@@ -120,8 +120,8 @@ fn enabled(rpc: &Rpc) -> Result<Blobs, ApiError> {
 
 async fn give(
     blobs: &Blobs,
+    kind: BlobKind,
     blob: BlobRef,
-    kind: &'static str,
     request: Request,
 ) -> Result<Response, ApiError> {
     let slot = blobs.slot().ok_or_else(|| {
@@ -129,7 +129,7 @@ async fn give(
         ApiError::new(ErrorCode::Overloaded, text)
     })?;
     let checksum = blob.checksum;
-    let blob = blobs.ready(blob).await;
+    let blob = blobs.ready(kind, blob).await;
     let blob = blob.map_err(|error| refusal(&error, kind))?;
     let served = ServeFile::new(blob.path()).try_call(request).await;
     let (mut parts, body) = served
@@ -151,12 +151,12 @@ async fn give(
     Ok(Response::from_parts(parts, body).into_response())
 }
 
-fn refusal(error: &BlobError, kind: &'static str) -> ApiError {
+fn refusal(error: &BlobError, kind: BlobKind) -> ApiError {
     let code = match error {
-        BlobError::Unavailable { .. } | BlobError::TooSlow { .. } if kind == "data" => {
-            ErrorCode::DataUnavailable
-        }
-        BlobError::Unavailable { .. } | BlobError::TooSlow { .. } => ErrorCode::WeightsUnavailable,
+        BlobError::Unavailable { .. } | BlobError::TooSlow { .. } => match kind {
+            BlobKind::Data => ErrorCode::DataUnavailable,
+            BlobKind::Weights => ErrorCode::WeightsUnavailable,
+        },
         BlobError::SizeMismatch { .. } | BlobError::ChecksumMismatch { .. } => {
             ErrorCode::ChecksumMismatch
         }
@@ -171,6 +171,6 @@ fn refusal(error: &BlobError, kind: &'static str) -> ApiError {
         }
     };
     ApiError::new(code, error.to_string())
-        .with("blob", kind)
+        .with("blob", kind.name())
         .with("cause", error.name())
 }

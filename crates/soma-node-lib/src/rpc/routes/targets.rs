@@ -24,7 +24,8 @@ pub(super) fn routes() -> OpenApiRouter<Rpc> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct TargetsQuery {
-    /// Only targets with this status: open, filled, claimable, claimed, expired or fraud.
+    /// Only targets with this status: open, filled, claimable, claimed, expired, fraud
+    /// or void.
     status: Option<String>,
     /// Only targets drawn in this epoch.
     #[param(value_type = Option<u64>)]
