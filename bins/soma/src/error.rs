@@ -88,6 +88,34 @@ pub enum CliError {
     /// `soma submit once` had nothing to submit.
     #[error("nothing was submitted: {0}")]
     NothingSubmitted(Nothing),
+    /// Some of the claims of `soma target claim-all` were not executed.
+    #[error("{failed} of {claims} claims failed: {source}")]
+    ClaimsFailed {
+        /// How many.
+        failed: usize,
+        /// How many there were.
+        claims: usize,
+        /// Why the first of them failed.
+        source: Box<SdkError>,
+        /// All claims.
+        output: Box<Output>,
+    },
+    /// A submission is not what was measured.
+    #[error("the claim does not hold: {reason}")]
+    ClaimDoesNotHold {
+        /// What of it is wrong.
+        reason: String,
+        /// Claim and measurements.
+        output: Box<Output>,
+    },
+    /// A submission cannot be measured.
+    #[error(
+        "the claim cannot be judged: the claimed winner's weights as of the fill are not known"
+    )]
+    ClaimNotJudged {
+        /// Claim and measurements.
+        output: Box<Output>,
+    },
     /// Training.
     #[error(transparent)]
     Training(#[from] soma_trainer::TrainError),
@@ -230,6 +258,9 @@ impl CliError {
             Self::ScoringService(_) => "ScoringService",
             Self::Submitter(error) => error.name(),
             Self::NothingSubmitted(nothing) => nothing.name(),
+            Self::ClaimsFailed { source, .. } => source.name(),
+            Self::ClaimDoesNotHold { .. } => "ClaimDoesNotHold",
+            Self::ClaimNotJudged { .. } => "ClaimNotJudged",
             Self::Training(_) => "Training",
             Self::NotPublished { source, .. } => source.code(),
             Self::Demo(_) => "Demo",
@@ -327,7 +358,10 @@ impl CliError {
     /// What is printed in spite of the error.
     pub fn output(&self) -> Option<&Output> {
         match self {
-            Self::DemoFailed { output }
+            Self::ClaimsFailed { output, .. }
+            | Self::ClaimDoesNotHold { output, .. }
+            | Self::ClaimNotJudged { output }
+            | Self::DemoFailed { output }
             | Self::NoReport { output, .. }
             | Self::NothingScored { output, .. }
             | Self::Unhealthy { output, .. } => Some(output),

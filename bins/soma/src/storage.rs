@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Arg, Args};
+use soma_sdk::account;
+pub(crate) use soma_sdk::account::is_on_this_machine;
 use soma_sdk::blobs::{S3Config, Store, StoreConfig};
 
 use crate::context::Context;
 use crate::error::CliError;
 
-/// Where blobs are put, so that others can download them.
+/// Where blobs are put, so that others can download them. A command that does not take the
+/// environment's blob server when none is named says so with [`help_of_storage`].
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Storage options")]
 pub struct StorageOptions {
@@ -34,6 +37,14 @@ pub struct StorageOptions {
     pub s3_virtual_host_style: bool,
 }
 
+/// `arg`, with this help text where it is `--storage`. Arguments stay in their order.
+pub(crate) fn help_of_storage(arg: Arg, help: &'static str) -> Arg {
+    match arg.get_id() == "storage" {
+        true => arg.help(help),
+        false => arg,
+    }
+}
+
 impl StorageOptions {
     /// The store that they name.
     ///
@@ -49,8 +60,8 @@ impl StorageOptions {
             })?,
         };
         let config = self.config(&place)?;
-        let env = context.env()?;
-        check_reach(&config, env.is_local() || is_on_this_machine(&env.rpc))?;
+        // Whatever the environment is called: --rpc-url may lead elsewhere.
+        check_reach(&config, &context.env()?.rpc)?;
         Ok(Store::new(config)?)
     }
 
@@ -109,28 +120,34 @@ impl StorageOptions {
     }
 }
 
-/// True for services under a loopback address.
-pub(crate) fn is_on_this_machine(url: &str) -> bool {
-    ["127.", "localhost", "[::1]"].iter().any(|host| {
-        let rest = url.split_once("://").map(|(_, rest)| rest);
-        rest.is_some_and(|rest| rest.starts_with(host))
-    })
-}
-
-/// Refuses a folder that only this machine sees, where the network is on others.
-fn check_reach(config: &StoreConfig, is_local: bool) -> Result<(), CliError> {
-    match config {
+/// Refuses a place that only this machine or its own network sees, where the node at `rpc` is
+/// elsewhere.
+fn check_reach(config: &StoreConfig, rpc: &str) -> Result<(), CliError> {
+    let public = match config {
         StoreConfig::Folder {
             path,
             public_url_prefix: None,
-        } if !is_local => {
+        } if !is_on_this_machine(rpc) => {
             let text = format!(
                 "validators cannot open files of this machine in {}; say with --public-url-prefix \
                  under which URL a web server shows them, or choose another --storage",
                 path.display()
             );
-            Err(CliError::Usage(text))
+            return Err(CliError::Usage(text));
         }
+        StoreConfig::Folder {
+            public_url_prefix, ..
+        } => public_url_prefix.as_deref(),
+        StoreConfig::S3(s3) => {
+            let prefix = s3.public_url_prefix.as_deref();
+            prefix.or(s3.endpoint.as_deref())
+        }
+        StoreConfig::Server { url } => Some(url.as_str()),
+    };
+    match public.map(|url| account::check_reach(rpc, url)) {
+        Some(Err(error)) => Err(CliError::Usage(format!(
+            "{error}: choose another --storage or --public-url-prefix"
+        ))),
         _ => Ok(()),
     }
 }
@@ -138,6 +155,9 @@ fn check_reach(config: &StoreConfig, is_local: bool) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HERE: &str = "http://127.0.0.1:9000";
+    const ELSEWHERE: &str = "https://node.example";
 
     #[test]
     fn places_are_told_apart() {
@@ -165,13 +185,36 @@ mod tests {
     fn a_folder_is_for_others_only_with_a_url() {
         let mut options = StorageOptions::default();
         let folder = options.config("/a/b").unwrap();
-        assert!(check_reach(&folder, true).is_ok());
-        let error = check_reach(&folder, false).unwrap_err();
+        assert!(check_reach(&folder, HERE).is_ok());
+        let error = check_reach(&folder, ELSEWHERE).unwrap_err();
         assert!(error.to_string().contains("--public-url-prefix"), "{error}");
         options.public_url_prefix = Some("https://a.example".to_owned());
         for place in ["/a/b", "s3://b", "http://a:1"] {
             let config = options.config(place).unwrap();
-            assert!(check_reach(&config, false).is_ok(), "{place}");
+            assert!(check_reach(&config, ELSEWHERE).is_ok(), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_only_this_machine_reaches_is_for_a_network_on_it_only() {
+        let mut options = StorageOptions {
+            s3_endpoint: Some("http://localhost:9100".to_owned()),
+            ..StorageOptions::default()
+        };
+        let refused = |options: &StorageOptions, place: &str| {
+            let config = options.config(place).unwrap();
+            assert!(check_reach(&config, HERE).is_ok(), "{place}");
+            let error = check_reach(&config, ELSEWHERE).unwrap_err();
+            assert!(matches!(error, CliError::Usage(_)), "{place}: {error}");
+            assert!(error.to_string().contains("--storage"), "{place}: {error}");
+        };
+        // The blob server of `soma start blobs`, and one of the same house.
+        for place in ["http://127.0.0.1:9126", "http://192.168.1.5:9126", "s3://b"] {
+            refused(&options, place);
+        }
+        options.public_url_prefix = Some("http://127.0.0.1:8000".to_owned());
+        for place in ["/a/b", "s3://b"] {
+            refused(&options, place);
         }
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! # Place
 //! Above `soma-types` and nothing else of the workspace. The core ([`mod@hash`], [`keys`],
-//! [`verifier`], [`transaction`], [`commitments`]) does no I/O and never panics on input; with
-//! [`key_file`], which reads and writes single keys for nodes, it is what is left with
+//! [`verifier`], [`transaction`], [`consensus`], [`commitments`]) does no I/O and never panics on
+//! input; with [`key_file`], which reads and writes single keys for nodes, it is what is left with
 //! `default-features = false`, for the chain. Features, all on by default:
 //! `mnemonic` (recovery phrases), `sealed` (weights), `keystore` (files, locks and the terminal).
 //!
-//! Deliberately absent: clocks, networks, consensus keys, and any way to print a secret by
-//! accident.
+//! Deliberately absent: clocks, networks, and any way to print a secret by accident.
 //!
 //! # The journey of a key
 //! ```text
@@ -32,8 +31,9 @@
 //! # Reading order
 //! 1. [`mod@hash`]: the one hash, and what it is used for.
 //! 2. [`keys`], [`verifier`], [`transaction`]: signing and checking.
-//! 3. [`commitments`], then `sealed`: how weights are hidden and shown.
-//! 4. `mnemonic`, `keystore`, `password`: where a user's keys come from and stay; [`key_file`]: a
+//! 3. [`consensus`]: what validators sign, and what certificates and evidence prove.
+//! 4. [`commitments`], then `sealed`: how weights are hidden and shown.
+//! 5. `mnemonic`, `keystore`, `password`: where a user's keys come from and stay; [`key_file`]: a
 //!    node's.
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -149,6 +149,9 @@ pub struct TargetCounts {
     pub claimed: u64,
     /// Proven a fraud.
     pub fraud: u64,
+    /// Not to be judged.
+    #[serde(default)]
+    pub void: u64,
     /// Not filled in time.
     pub expired: u64,
 }

@@ -123,11 +123,12 @@ def test_an_epoch_is_reviewed_by_who_won_what():
             target("4", 1, 0, 0, status="expired"),
             target("5", 1, 0, 0, status="filled", submitter="z", winner="b", epoch=2),
             target("6", 1, 0, 0, status="fraud", submitter="z", winner="b"),
+            target("7", 1, 0, 0, status="void", submitter="z", winner="b"),
         )
     )
-    assert (review.epoch, review.targets, review.hits, review.hit_rate) == (3, 5, 3, 0.6)
+    assert (review.epoch, review.targets, review.hits, review.hit_rate) == (3, 6, 3, 0.5)
     assert review.reward == 14.0
-    assert review.by_status["expired"] == review.by_status["fraud"] == 1
+    assert [review.by_status[one] for one in ("expired", "fraud", "void")] == [1, 1, 1]
     assert [(s.who, s.hits, s.reward) for s in review.submitters] == [("x", 2, 5.0), ("y", 1, 2.0)]
     assert [(s.who, s.hits, s.reward) for s in review.models] == [("a", 2, 6.0), ("b", 1, 1.0)]
     assert analysis.review_epoch(snapshot(), epoch=1).hit_rate == 0.0

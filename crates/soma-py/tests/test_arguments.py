@@ -59,6 +59,11 @@ NO_WHOLE = [np.zeros((2, 3)), int, True]
 NO_ID = [HALF, "", "0x", "0x12", "0x" + "1" * 63, "0x" + "gg" * 32, 5, None, b"bytes"]
 NO_VECTOR = [[], [0.0] * 16, [float("nan")] * 16, [float("inf")], "abc", 5, ["a"], {}]
 NO_VECTOR += [["1.0"] * 16, [True] * 16, np.ndarray, GONE]
+#: Manifests whose weights are no bytes.
+NO_WEIGHTS = [
+    [{"url": URL, "decryption_key": bytes(32), "encrypted_weights": odd}]
+    for odd in (5, "text", GONE, np.ndarray)
+]
 #: Values of an argument that its method must refuse by its name.
 NAMED = [
     ("get_balance", "address", NO_ID),
@@ -101,7 +106,7 @@ NAMED = [
     ("submit_data", "distance_score", NO_NUMBER[:2] + NO_NUMBER[4:]),
     ("submit_data", "loss_score", [-1.0, [-1.0], [], *NO_NUMBER]),
     ("score", "data_url", [5, None]),
-    ("score", "models", [5, [], "abc", [5], [None]]),
+    ("score", "models", [5, [], "abc", [5], [None], *NO_WEIGHTS]),
     ("score", "target_embedding", NO_VECTOR),
     ("score", "data_checksum", [5, "no checksum", SomaClient.commitment(b"other")]),
     ("score", "data_size", [-1, "4", 5]),

@@ -1,11 +1,13 @@
 """Many calls at once on one client, and a loop that goes on meanwhile."""
 
 import asyncio
+import hashlib
 import pathlib
 import tempfile
 import threading
 import time
 
+import numpy as np
 from harness.game import targets_of
 from harness.localnet import LIMIT
 from soma_sdk import Keypair
@@ -89,6 +91,46 @@ async def test_calls_go_on_while_a_download_is_read(client, rich, market, tmp_pa
     finally:
         may_end.set()
     assert fetching.cancelled() and list(tmp_path.iterdir()) == []
+
+
+async def test_calls_go_on_while_weights_are_hashed(client, rich, market, files, monkeypatch):
+    target = (await targets_of(client))[0]
+    models = await client.get_model_manifests(target)
+    data = b"scored with weights that are at hand " * 30
+    url = files.put(data)
+    expected = await client.score(url, models, target.embedding, data)
+    sealed = [await client.fetch_model(model.model_id) for model in models]
+    kinds = (bytearray, memoryview, lambda weights: np.frombuffer(weights, np.uint8))
+    kept = [kind(weights) for kind, weights in zip(kinds, sealed)]
+    manifests = [
+        {"url": model.url, "decryption_key": model.decryption_key, "encrypted_weights": weights}
+        for model, weights in zip(models, kept)
+    ]
+    begun, may_end, hashed = threading.Event(), threading.Event(), []
+    sha3 = hashlib.sha3_256
+
+    def hash_slowly(weights):
+        hashed.append(weights.obj)
+        begun.set()
+        assert may_end.wait(LIMIT)
+        return sha3(weights)
+
+    monkeypatch.setattr(hashlib, "sha3_256", hash_slowly)
+    scoring = asyncio.ensure_future(client.score(url, manifests, target.embedding, data))
+    try:
+        assert await asyncio.to_thread(begun.wait, LIMIT)
+        assert await client.get_balance(rich.address()) > 0
+        assert not scoring.done()
+    finally:
+        may_end.set()
+    # The scorer opens no weights whose checksum or size is another.
+    score = await scoring
+    assert score.winner == expected.winner
+    assert float(score.loss_score) == float(expected.loss_score)
+    # They were read where they lie.
+    originals = [one.obj if isinstance(one, memoryview) else one for one in kept]
+    assert len(hashed) == len(models) == len(originals)
+    assert all(one is original for one, original in zip(hashed, originals))
 
 
 async def test_many_large_answers_all_arrive_in_full(client, market):

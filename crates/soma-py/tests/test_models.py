@@ -55,7 +55,12 @@ async def test_a_model_lives_from_creation_to_its_end(client, funded, files, tmp
     (manifest,) = await client.get_model_manifests([model])
     assert manifest.url == update.url and manifest.size == len(update.sealed)
 
+    assert (await active(client, model)).leaving is False
     await client.deactivate_model(owner, model)
+    # It answers for its targets until the epoch ends.
+    assert (await active(client, model)).leaving is True
+    with pytest.raises(soma_sdk.ModelAlreadyLeaving):
+        await client.deactivate_model(owner, model)
     await client.advance_epoch()
     assert await active(client, model) is None
 
@@ -135,6 +140,7 @@ async def publish_and_end(client, owner, weights, embedding):
     await client.reveal_model(owner, model, weights.key, embedding)
     # It ends again: other tests count on targets whose weights stay where they are.
     await client.deactivate_model(owner, model)
+    await client.advance_epoch()
 
 
 async def test_embeddings_may_be_arrays(client, funded, files):

@@ -97,6 +97,8 @@ async def test_a_candidate_needs_a_proof_of_possession(network, admin):
     (pending,) = state.validators.pending_validators
     assert pending.metadata.soma_address == candidate.address()
     assert pending.metadata.p2p_address == peer
+    (stake,) = await client.list_owned_objects(candidate.address(), "staked_soma")
+    assert (await client.get_object(stake.id)).principal == 1_000_000_000
     with pytest.raises(ValueError, match="pubkey_bytes"):
         arguments["pubkey_bytes"] = b"\x02" * 32
         await client.add_validator(candidate, proof_of_possession=proof, **arguments)

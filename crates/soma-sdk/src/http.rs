@@ -1,6 +1,7 @@
 //! Requests with a deadline, repeated where that is harmless.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response};
@@ -261,9 +262,23 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     cause.to_string()
 }
 
-pub(crate) fn is_on_this_machine(url: &str) -> bool {
-    let host = reqwest::Url::parse(url)
-        .ok()
-        .and_then(|url| url.host_str().map(str::to_owned));
-    host.is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]")
+/// True where `url` leads to this machine: to a loopback address or `localhost`.
+pub fn is_on_this_machine(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    match address(&url) {
+        Some(address) => address.is_loopback(),
+        None => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+/// The host of a URL, where it is an address and no name.
+pub(crate) fn address(url: &reqwest::Url) -> Option<IpAddr> {
+    let host = url.host_str()?;
+    let host = host.strip_prefix('[').unwrap_or(host);
+    let host = host.strip_suffix(']').unwrap_or(host);
+    let address: IpAddr = host.parse().ok()?;
+    Some(address.to_canonical())
 }

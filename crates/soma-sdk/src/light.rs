@@ -21,7 +21,7 @@
 use std::collections::BTreeMap;
 
 use soma_api::{HandoverView, ProofView};
-use soma_chain::{Handover, LightClient, ProofError, StateProof, header, verify_proof};
+use soma_chain::{Handover, LightClient, LightError, ProofError, StateProof, header, verify_proof};
 use soma_crypto::consensus::verify_certificate;
 use soma_types::{Certificate, ChainId, Committee, Digest, Epoch, Genesis, Header, Height};
 
@@ -82,8 +82,18 @@ impl Client {
     /// # Errors
     /// [`SdkError::Light`] when the node's block is another; [`SdkError`].
     pub async fn trusted(&self, height: Height, trusted: Digest) -> Result<LightClient, SdkError> {
-        let block = self.block(BlockName::Height(height), false).await?;
-        let epoch = block.header.epoch;
+        let header = self.header_at(height).await?;
+        let got = header::digest(&header);
+        if got != trusted {
+            return Err(LightError::NotTrusted {
+                height,
+                expected: trusted,
+                got,
+            }
+            .into());
+        }
+        // Only now is the epoch more than the node's word.
+        let epoch = header.epoch;
         // The last block of an epoch, for ever.
         if let Ok(handover) = self.handover(epoch).await
             && handover.committee.header.height == height
@@ -173,13 +183,12 @@ impl Follower {
         Ok(())
     }
 
-    /// The header of a final block of an epoch since the start.
+    /// The header of the final block at `height`, of an epoch since the start.
     ///
     /// # Errors
     /// [`SdkError::NotFinal`] when the node's certificate does not prove it; [`SdkError`].
     pub async fn header(&mut self, height: Height) -> Result<Header, SdkError> {
-        let block = self.client.block(BlockName::Height(height), false).await?;
-        let header: Header = block.header.into();
+        let header = self.client.header_at(height).await?;
         self.check(&header).await?;
         Ok(header)
     }

@@ -49,7 +49,8 @@ pub struct ModelFilter {
 /// Which targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetFilter {
-    /// Only this status: `open`, `filled`, `claimable`, `claimed`, `expired` or `fraud`.
+    /// Only this status: `open`, `filled`, `claimable`, `claimed`, `expired`, `fraud` or
+    /// `void`.
     pub status: Option<String>,
     /// Only targets drawn in this epoch.
     pub epoch: Option<Epoch>,
@@ -66,7 +67,7 @@ pub struct AuditFilter {
     pub target: Option<TargetId>,
     /// Only audits of this model's weights.
     pub model: Option<ModelId>,
-    /// Only this verdict: `honest` or `fraud`.
+    /// Only this verdict: `honest`, `fraud` or `void`.
     pub verdict: Option<String>,
 }
 

@@ -134,7 +134,7 @@ impl Client {
         }
     }
 
-    /// The header of a block that `committee`, the one of its epoch, has made final.
+    /// The header of the block at `height` that `committee`, the one of its epoch, has made final.
     ///
     /// # Errors
     /// [`SdkError::NotFinal`] when the node's certificate does not prove it; [`SdkError`].
@@ -144,14 +144,12 @@ impl Client {
         committee: &Committee,
     ) -> Result<Header, SdkError> {
         let expected = self.chain_id().await?;
-        let name = BlockName::Height(height);
-        let block = self.block(name, false).await?;
-        let header: Header = block.header.into();
+        let header = self.header_at(height).await?;
         if header.chain_id != expected {
             let got = header.chain_id;
             return Err(SdkError::WrongChain { expected, got });
         }
-        let view = self.certificate(name).await?;
+        let view = self.certificate(BlockName::Height(height)).await?;
         let certificate =
             Certificate::try_from(view).map_err(|error| SdkError::UnexpectedAnswer {
                 service: Service::Rpc,
@@ -160,6 +158,21 @@ impl Client {
             })?;
         verify_certificate(&certificate, &header, committee)?;
         Ok(header)
+    }
+
+    /// The header that the node gives for `height`, of that height. Nothing else is checked.
+    pub(crate) async fn header_at(&self, height: Height) -> Result<Header, SdkError> {
+        let block = self.block(BlockName::Height(height), false).await?;
+        let header = Header::from(block.header);
+        match header.height == height {
+            true => Ok(header),
+            // Another block can be as final as the one that was asked for.
+            false => Err(SdkError::UnexpectedAnswer {
+                service: Service::Rpc,
+                url: format!("{}/v1/blocks/{height}", self.rpc_url()),
+                reason: format!("it is block {}, not {height}", header.height),
+            }),
+        }
     }
 
     async fn verified<T: DeserializeOwned>(&self, key: ProofKey) -> Result<Verified<T>, SdkError> {

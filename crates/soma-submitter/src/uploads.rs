@@ -15,8 +15,8 @@ pub struct Served {
     prefix: Url,
     /// Looks whether the URL gives the data, as validators will.
     fetcher: Fetcher,
-    /// Told of what cannot be looked at.
-    warn: fn(&str),
+    /// Told of what cannot be looked at; where there is none, that is refused.
+    warn: Option<fn(&str)>,
     /// Some URL gave its data.
     has_served: Arc<AtomicBool>,
 }
@@ -34,14 +34,16 @@ pub enum Uploads {
 
 impl Uploads {
     /// Files that somebody serves under `prefix`. What they give is checked before a bond is sent,
-    /// by downloads after `fetch`; what its policy does not open goes unchecked, and `warn` is told.
+    /// by downloads after `fetch`. What its policy does not open is refused: validators, who have
+    /// the same one, take it for missing. With `warn` it goes unchecked instead, and `warn` is told:
+    /// a name may lead elsewhere from here.
     ///
     /// # Errors
     /// [`SubmitterError::Settings`] for a text that is no such URL; [`SubmitterError::Blob`].
     pub fn served(
         prefix: &str,
         fetch: FetchConfig,
-        warn: fn(&str),
+        warn: Option<fn(&str)>,
     ) -> Result<Self, SubmitterError> {
         let fail = |reason: &str| {
             let text =
@@ -95,31 +97,38 @@ impl Served {
         let fail = |error| SubmitterError::source(&std::env::temp_dir(), error);
         let folder = tempfile::tempdir().map_err(fail)?;
         let to = folder.path().join("data");
-        match self.fetcher.fetch(&blob, &to, &|_| {}).await {
-            Ok(()) => self.has_served.store(true, Ordering::Relaxed),
-            Err(
-                error @ (BlobError::AddressNotAllowed { .. } | BlobError::SchemeNotAllowed { .. }),
-            ) => {
-                let url = &blob.url;
-                (self.warn)(&format!("{url} is not checked to give the data: {error}"));
-            }
-            Err(error) if error.is_own() => return Err(error.into()),
-            Err(error) => {
-                let error = SubmitterError::NotServed {
-                    url: blob.url,
-                    path: piece.path.clone(),
-                    error: Box::new(error),
-                };
-                // Before any file was found, it is the prefix that is wrong, and so for all.
-                let is_prefix = !self.has_served.load(Ordering::Relaxed) && !error.is_retryable();
-                return Err(match is_prefix {
-                    true => SubmitterError::Settings(error.to_string()),
-                    false => error,
-                });
-            }
+        let Err(error) = self.fetcher.fetch(&blob, &to, &|_| {}).await else {
+            self.has_served.store(true, Ordering::Relaxed);
+            return Ok(blob.url);
+        };
+        if let Some(warn) = self.warn.filter(|_| is_unopened(&error)) {
+            let url = &blob.url;
+            warn(&format!("{url} is not checked to give the data: {error}"));
+            return Ok(blob.url);
         }
-        Ok(blob.url)
+        if error.is_own() {
+            return Err(error.into());
+        }
+        let error = SubmitterError::NotServed {
+            url: blob.url,
+            path: piece.path.clone(),
+            error: Box::new(error),
+        };
+        // Before any file was found, it is the prefix that is wrong, and so for all.
+        let is_prefix = !self.has_served.load(Ordering::Relaxed) && !error.is_retryable();
+        Err(match is_prefix {
+            true => SubmitterError::Settings(error.to_string()),
+            false => error,
+        })
     }
+}
+
+/// True where the policy of downloads does not open the URL, whatever lies there.
+pub fn is_unopened(error: &BlobError) -> bool {
+    matches!(
+        error,
+        BlobError::AddressNotAllowed { .. } | BlobError::SchemeNotAllowed { .. }
+    )
 }
 
 fn url_of(prefix: &Url, piece: &Piece) -> String {
@@ -145,7 +154,7 @@ mod tests {
             size: 1,
             is_whole: true,
         };
-        let served = |prefix| Uploads::served(prefix, FetchConfig::local(), |_| {});
+        let served = |prefix| Uploads::served(prefix, FetchConfig::local(), None);
         for prefix in ["https://host/x", "https://host/x/"] {
             let Uploads::Served(served) = served(prefix).unwrap() else {
                 panic!("not served");

@@ -8,7 +8,7 @@ use crate::error::CliError;
 use crate::output::Output;
 
 either!(
-    /// bash, elvish, fish, powershell or zsh. Also `--shell`
+    /// Which shell. Also `--shell`
     ShellArgument, Shell, "SHELL", "shell", required
 );
 

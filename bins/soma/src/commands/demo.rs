@@ -14,10 +14,14 @@ use super::start::own_program;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
-use crate::storage::StorageOptions;
+use crate::storage::{StorageOptions, help_of_storage};
 
 /// Play the whole game on this machine: train on real files, publish, submit, cheat, audit, claim
 #[derive(Clone, Debug, Args)]
+#[command(mut_args(|arg| help_of_storage(
+    arg,
+    "Where to upload: a folder, `s3://BUCKET/PREFIX`, or the URL of a blob server; default the network's own blob server"
+)))]
 pub struct Demo {
     /// A kind of data and where its files are; at least three. Default Rust sources, prose and manifests in cargo's registry folder
     #[arg(long = "domain", value_name = "NAME=PATH[,PATH…]")]

@@ -130,8 +130,21 @@ fn write_argument(text: &mut String, arg: &Arg) {
         .iter()
         .map(|value| value.to_string_lossy().into_owned())
         .collect();
+    let choices = arg.get_possible_values();
+    let choices: Vec<_> = choices
+        .iter()
+        .filter(|choice| !choice.is_hide_set())
+        .map(|choice| choice.get_name())
+        .collect();
+    // Of a single one nothing can be chosen.
+    if choices.len() > 1 {
+        let _ = write!(text, "; one of `{}`", choices.join("`, `"));
+    }
     if !defaults.is_empty() && arg.get_action().takes_values() {
         let _ = write!(text, "; default `{}`", defaults.join(" "));
+    }
+    if let Some(variable) = arg.get_env() {
+        let _ = write!(text, "; variable `{}`", variable.to_string_lossy());
     }
     let _ = match arg.get_all_aliases() {
         Some(aliases) if !aliases.is_empty() => {
@@ -158,6 +171,19 @@ mod tests {
             stored == written,
             "docs/cli.md is old; run this test with SOMA_UPDATE_DOCS=1"
         );
+    }
+
+    #[test]
+    fn choices_and_variables_are_written_as_help_does() {
+        let text = markdown();
+        for line in [
+            "- `--reason REASON`: What is wrong; one of `weights-unavailable`, `weights-mismatch`, \
+             `undecryptable`, `plaintext-mismatch`, `invalid-weights`; default `invalid-weights`\n",
+            "; default `us-east-1`; variable `SOMA_S3_REGION`\n",
+            "Only secp256k1 exists; default `secp256k1`\n",
+        ] {
+            assert!(text.contains(line), "{line}");
+        }
     }
 
     #[test]

@@ -13,6 +13,26 @@ fn help_is_short_and_stable() {
 }
 
 #[test]
+fn each_command_says_which_storage_it_takes_by_default() {
+    let soma = Soma::new();
+    for (command, default) in [
+        ("model publish", "the environment's blob server"),
+        ("demo", "the network's own blob server"),
+        ("doctor", "none"),
+    ] {
+        let help = soma.ok(&format!("{command} -h"));
+        let mut lines = help.lines();
+        let line = lines.find(|line| line.contains("--storage <PLACE>"));
+        let expected =
+            format!("or the URL of a blob server; default {default} [env: SOMA_STORAGE=");
+        assert!(
+            line.is_some_and(|line| line.contains(&expected)),
+            "{command}: {line:?}"
+        );
+    }
+}
+
+#[test]
 fn help_and_version_need_no_settings() {
     let soma = Soma::new();
     assert!(soma.ok("--version").starts_with("soma "));

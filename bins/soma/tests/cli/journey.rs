@@ -202,6 +202,19 @@ fn a_model_is_published_data_submitted_and_the_reward_claimed() {
     std::fs::write(&card, told.to_string()).unwrap();
     assert_eq!(proven(&offline), (false, false));
     assert!(soma.run(&offline).err.contains("Not proven"));
+    // A claim that is wrong is told from a card that cannot be read.
+    let claimed = &mut told["scorecard"]["claim"]["loss"];
+    *claimed = (claimed.as_f64().unwrap() + 1.0).into();
+    std::fs::write(&card, told.to_string()).unwrap();
+    let ran = soma.run(&format!("{offline} --json"));
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let found: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(found["holds"], false, "{found}");
+    assert!(found["finding"]["mismatch"]["loss"].is_object(), "{found}");
+    let error: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+    assert_eq!(error["code"], "ClaimDoesNotHold");
+    std::fs::write(&card, "{").unwrap();
+    assert_eq!(soma.fails(&offline)["code"], "File");
 
     // Weights and data whose own URLs are gone are had from the node. A cache elsewhere has neither.
     let rpc = soma.json("status")["rpc_url"].as_str().unwrap().to_owned();

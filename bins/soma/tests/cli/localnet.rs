@@ -353,6 +353,22 @@ fn a_model_is_made_and_its_target_filled_and_claimed() {
     let claimed = soma.json(&format!("target info {target}"));
     assert_eq!(claimed["status"], "claimed");
     soma.ok(&format!("model deactivate {model} --yes"));
+    assert_eq!(soma.json(&format!("model info {model}"))["leaving"], true);
+    let shown = soma.ok(&format!("model info {model}"));
+    assert!(shown.contains("Status: active, leaving"), "{shown}");
+    let (weights, store) = (soma.dir().join("weights"), soma.dir().join("store"));
+    let update = format!(
+        "model update {model} --weights {} --embedding 1 --storage {}",
+        weights.display(),
+        store.display()
+    );
+    for line in [format!("model deactivate {model} --yes"), update] {
+        assert_eq!(soma.fails(&line)["code"], "ModelAlreadyLeaving", "{line}");
+    }
+    bench.advance_epoch();
+    let info = soma.json(&format!("model info {model}"));
+    assert_eq!(text(&info, "status"), "inactive");
+    assert_eq!(info["leaving"], false);
 }
 
 /// The target's own direction: no data could be nearer.

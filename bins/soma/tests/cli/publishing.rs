@@ -303,6 +303,101 @@ fn neither_a_failed_commit_nor_a_wrong_guess_loses_the_key_that_the_chain_waits_
 }
 
 #[test]
+fn a_publication_whose_commit_was_not_answered_is_warned_of() {
+    let world = World::new();
+    let soma = &world.soma;
+    let state = soma.dir().join("state");
+    let line = publish(&weights(soma, "small"));
+    let committed = soma.json(&format!("{line} --state {}", state.display()));
+    // As it is when the program ended between the signature and the answer.
+    let file = state.join("publication.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut content: Value = serde_json::from_str(&text).unwrap();
+    let height = content["committed"]["height"].as_u64().unwrap();
+    let client = soma_sdk::Client::builder()
+        .rpc_url(word(&soma.json("status")["rpc_url"]))
+        .build()
+        .unwrap();
+    let block = client.block(soma_sdk::BlockName::Height(height), true);
+    let block = world.runtime.block_on(block).unwrap();
+    let mut all = block.transactions.unwrap().into_iter();
+    let commit = all.find(|transaction| transaction.kind == "commit_model");
+    content["transaction"] = serde_json::to_value(commit.unwrap().bytes).unwrap();
+    content["committed"] = Value::Null;
+    std::fs::write(&file, content.to_string()).unwrap();
+
+    // Without a node nobody knows whether it was executed; the chain does.
+    let alone = soma.run("wallet list --rpc-url http://127.0.0.1:1").err;
+    assert!(alone.contains("REVEAL MAY BE DUE"), "{alone}");
+    assert!(alone.contains(&state.display().to_string()), "{alone}");
+    let epoch = &committed["reveal_epoch"];
+    let warned = soma.run("wallet list").err;
+    let due = format!("must be revealed in epoch {epoch}");
+    assert!(
+        warned.contains("REVEAL DUE") && warned.contains(&due),
+        "{warned}"
+    );
+    let due = soma.json("status")["reveals_due"].clone();
+    assert_eq!(due.as_array().unwrap().len(), 1, "{due}");
+    assert_eq!(due[0]["model"], committed["model_id"]);
+    assert_eq!(due[0]["reveal_epoch"], *epoch);
+    assert_eq!(due[0]["is_committed"], true);
+    world.advance();
+    let warned = soma.run("balance alice").err;
+    assert!(warned.contains("REVEAL NOW"), "{warned}");
+    let revealed = soma.json(printed(&word(&due[0]["command"])));
+    assert_eq!(revealed["model_id"], committed["model_id"]);
+    assert_eq!(soma.json("status")["reveals_due"], serde_json::json!([]));
+}
+
+#[test]
+fn nothing_is_committed_where_validators_could_not_open_it() {
+    let world = World::new();
+    let soma = &world.soma;
+    let plain = weights(soma, "small");
+    let data = corpus(soma);
+    let folder = soma.dir().join("blobs");
+    // The environment keeps its name and its blob server, whatever the node.
+    for place in [
+        String::new(),
+        format!("--storage {}", folder.display()),
+        "--storage http://192.168.1.5:9126".to_owned(),
+        format!(
+            "--storage {} --public-url-prefix http://127.0.0.1:8000",
+            folder.display()
+        ),
+    ] {
+        for line in [
+            publish(&plain),
+            format!(
+                "train {} --out {} --model-size small --publish --sender alice",
+                data.display(),
+                soma.dir().join("run").display()
+            ),
+        ] {
+            let line = format!("{line} {place} --rpc-url https://node.example");
+            let refused = soma.run(&line);
+            assert_eq!(refused.code, 2, "{line}: {}", refused.err);
+            assert!(refused.err.contains("--storage"), "{line}: {}", refused.err);
+        }
+    }
+    let model = word(&soma.json("model create --sender alice")["model_id"]);
+    let key = fresh_key();
+    let bytes = std::fs::read(&plain).unwrap();
+    let sealed = file(soma, "sealed", &seal_bytes(&bytes, &key).unwrap().0);
+    // It leads here, too, and is no loopback address.
+    let rpc = word(&soma.json("status")["rpc_url"]).replace("127.0.0.1", "0.0.0.0");
+    let refused = soma.fails(&format!(
+        "model commit {model} --weights-file {0} --weights-url file://{0} --decryption-key {key} \
+         --embedding {EMBEDDING} --sender alice --yes --rpc-url {rpc}",
+        sealed.display()
+    ));
+    assert_eq!(refused["code"], "InvalidArgument", "{refused}");
+    // Nothing but the creation was sent.
+    assert_eq!(soma.json("balance alice")["nonce"], 1);
+}
+
+#[test]
 fn a_publication_is_forgotten_only_by_who_means_it() {
     let world = World::new();
     let soma = &world.soma;

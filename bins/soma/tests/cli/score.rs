@@ -170,23 +170,9 @@ fn a_submission_is_judged_before_money_moves() {
     let bench = Bench::new();
     let soma = &bench.soma;
     let file = weights_file(soma, "weights.safetensors", 7);
-    let key = soma_crypto::sealed::fresh_key();
-    let opened = std::fs::read(&file).unwrap();
-    let (sealed, _) = soma_crypto::sealed::seal_bytes(&opened, &key).unwrap();
-    let place = soma.dir().join("sealed");
-    std::fs::write(&place, sealed).unwrap();
-    let made = soma.json("model create");
-    let model = made["model_id"].as_str().unwrap();
-    let embedding = ["1"; 16].join(",");
-    soma.ok(&format!(
-        "model commit {model} --weights-file {0} --weights-url file://{0} --decryption-key {key} \
-         --embedding {embedding}",
-        place.display()
-    ));
+    let (model, reveal) = committed(soma, 7);
     bench.advance_epoch();
-    soma.ok(&format!(
-        "model reveal {model} --decryption-key {key} --embedding {embedding}"
-    ));
+    soma.ok(&reveal);
     bench.advance_epoch();
 
     // The model of the network scores as its file does.
@@ -259,6 +245,85 @@ fn a_submission_is_judged_before_money_moves() {
     for reason in ["TargetExpired", "ModelNotActive", "DuplicateData"] {
         assert!(late.contains(reason), "{late}");
     }
+}
+
+/// Commits weights of this seed as a new model of alice, and gives what reveals them.
+fn committed(soma: &Soma, seed: u64) -> (String, String) {
+    let file = weights_file(soma, &format!("weights-{seed}"), seed);
+    let key = soma_crypto::sealed::fresh_key();
+    let opened = std::fs::read(&file).unwrap();
+    let (sealed, _) = soma_crypto::sealed::seal_bytes(&opened, &key).unwrap();
+    let place = soma.dir().join(format!("sealed-{seed}"));
+    std::fs::write(&place, sealed).unwrap();
+    let model = soma.json("model create")["model_id"].clone();
+    let model = model.as_str().unwrap().to_owned();
+    let embedding = ["1"; 16].join(",");
+    soma.ok(&format!(
+        "model commit {model} --weights-file {0} --weights-url file://{0} --decryption-key {key} \
+         --embedding {embedding}",
+        place.display()
+    ));
+    let reveal = format!("model reveal {model} --decryption-key {key} --embedding {embedding}");
+    (model, reveal)
+}
+
+#[test]
+fn a_model_that_ended_decides_over_nothing() {
+    let bench = Bench::new();
+    let soma = &bench.soma;
+    let models = [5, 6].map(|seed| committed(soma, seed));
+    bench.advance_epoch();
+    models.iter().for_each(|(_, reveal)| {
+        soma.ok(reveal);
+    });
+    bench.advance_epoch();
+    let data = soma.dir().join("data");
+    std::fs::write(&data, b"what two models may want").unwrap();
+    let data = data.display();
+    let targets = soma.json("target list --limit 50");
+    let targets = targets["targets"].as_array().unwrap();
+    let has_both = |target: &&Value| target["models"].as_array().unwrap().len() == 2;
+    let target = targets.iter().find(has_both).unwrap()["id"].as_str();
+    let line = format!(
+        "score {data} --target {} --allow-private-addresses",
+        target.unwrap()
+    );
+    let dry = format!("{line} --dry-run");
+    let before = soma.json(&dry)["files"][0].clone();
+    assert_eq!(before["scores"].as_array().unwrap().len(), 2);
+    let winner = before["winner"].as_str().unwrap();
+    let other = models.iter().find(|(model, _)| model != winner).unwrap();
+
+    // Who predicts the data best has ended: the other one wins.
+    soma.ok(&format!("model deactivate {winner} --yes"));
+    bench.advance_epoch();
+    let after = soma.json(&dry)["files"][0].clone();
+    assert_eq!(after["winner"], *other.0);
+    assert_eq!(after["scores"].as_array().unwrap().len(), 1);
+    let scores = before["scores"].as_array().unwrap();
+    let score = scores.iter().find(|score| score["model"] == *other.0);
+    let measured = |value: &Value| value["distance"].as_f64().unwrap();
+    let difference = measured(&after["dry_run"]) - measured(score.unwrap());
+    assert!(difference.abs() < 1e-6, "{after}");
+    let reasons = after["dry_run"]["reasons"].to_string();
+    assert!(reasons.contains("TargetExpired"), "{reasons}");
+    assert!(!reasons.contains("ModelNotActive"), "{reasons}");
+
+    // With none left nobody can win.
+    soma.ok(&format!("model deactivate {} --yes", other.0));
+    bench.advance_epoch();
+    let none = soma.json(&dry)["files"][0].clone();
+    assert_eq!(none["scores"], serde_json::json!([]));
+    assert_eq!(
+        none["dry_run"]["reasons"],
+        serde_json::json!(["TargetExpired", "ModelNotActive"])
+    );
+    assert!(
+        soma.ok(&dry)
+            .contains("would not hit: TargetExpired, ModelNotActive")
+    );
+    let refused = soma.fails(&line)["message"].to_string();
+    assert!(refused.contains("--model"), "{refused}");
 }
 
 #[test]

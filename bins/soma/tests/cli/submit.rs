@@ -113,9 +113,22 @@ fn what_makes_no_sense_is_said_before_anything_is_sent() {
         format!("submit run {source} --url-prefix https://a --storage /tmp"),
         format!("submit run {source} --dry-run"),
         format!("submit once {source} --storage ftp://a"),
+        // Validators elsewhere open neither this environment's blob server nor files.
+        format!("submit once {source} --rpc-url https://node.example"),
+        format!("submit once {source} --storage /tmp --rpc-url https://node.example"),
     ] {
         assert_eq!(soma.run(&line).code, 2, "{line}");
     }
+    // Nor loopback addresses, for all that is known of this network.
+    let rpc = soma.json("status")["rpc_url"].as_str().unwrap().to_owned();
+    soma.ok(&format!(
+        "env new bare --rpc {rpc} --scorer {rpc} --offline"
+    ));
+    let asked = soma.run(&format!(
+        "submit once {source} --env bare --url-prefix http://127.0.0.1:1/texts"
+    ));
+    assert_eq!(asked.code, 2, "{}", asked.err);
+    assert!(asked.err.contains("--yes"), "{}", asked.err);
     let empty = soma.dir().join("empty");
     std::fs::create_dir(&empty).unwrap();
     let unknown = format!("0x{}", "11".repeat(32));
@@ -143,6 +156,10 @@ fn what_makes_no_sense_is_said_before_anything_is_sent() {
         (
             format!("submit once {source} --url-prefix nowhere"),
             "InvalidSettings",
+        ),
+        (
+            format!("submit once {source} --url-prefix file:///tmp --rpc-url https://node.example"),
+            "InvalidArgument",
         ),
     ] {
         assert_eq!(soma.fails(&line)["code"], code, "{line}");

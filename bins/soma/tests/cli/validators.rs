@@ -122,6 +122,32 @@ fn what_a_validator_may_not_do_is_refused_by_name() {
 }
 
 #[test]
+fn an_application_says_what_it_stakes() {
+    let bench = Bench::new();
+    let soma = &bench.soma;
+    let dir = soma.dir().join("new");
+    let made = soma.json(&format!(
+        "validator make-info 127.0.0.1 --dir {} --account=alice",
+        dir.display()
+    ));
+    let join = format!("validator join {}", made["info"].as_str().unwrap());
+    let tried = soma.ok(&format!("{join} --simulate"));
+    assert!(tried.contains(" -1.000"), "{tried}");
+    let ran = soma.run(&format!("{join} --stake 2"));
+    let line = "The application stakes 1 SOMA with yourself, then 2 SOMA more.";
+    assert!(ran.code == 0 && ran.err.contains(line), "{}", ran.err);
+    let shown = soma.json("validator display alice");
+    assert_eq!(shown["status"], "pending");
+    assert_eq!(shown["stake"], 3_000_000_000_u64);
+    // Without its stake it is none.
+    let stakes = soma.json("objects list --type staked_soma --owner alice");
+    for stake in stakes["objects"].as_array().unwrap() {
+        soma.ok(&format!("unstake {}", stake["id"].as_str().unwrap()));
+    }
+    assert_eq!(soma.fails("validator leave")["code"], "NotAValidator");
+}
+
+#[test]
 fn a_network_for_one_machine_is_written_to_a_folder() {
     let soma = Soma::new();
     let dir = soma.dir().join("net");

@@ -32,6 +32,7 @@ impl Game<'_> {
             filled: targets.iter().filter(|one| one.fill.is_some()).count() as u64,
             claimed: count("claimed"),
             fraud: count("fraud"),
+            void: count("void"),
             expired: count("expired"),
         };
         for ((specialist, id), account) in

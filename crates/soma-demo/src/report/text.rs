@@ -126,12 +126,13 @@ fn ending(text: &mut String, outcome: &Outcome) {
     let targets = &outcome.targets;
     let _ = writeln!(
         text,
-        "{} epochs, {} blocks; targets: {} filled, {} claimed, {} fraud, {} expired",
+        "{} epochs, {} blocks; targets: {} filled, {} claimed, {} fraud, {} void, {} expired",
         outcome.epochs,
         outcome.blocks,
         targets.filled,
         targets.claimed,
         targets.fraud,
+        targets.void,
         targets.expired
     );
     let _ = writeln!(

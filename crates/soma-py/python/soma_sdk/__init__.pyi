@@ -112,7 +112,8 @@ class TargetPage(SimpleNamespace):
 class ActiveModel(SimpleNamespace):
     """A model that is assigned to targets; its stake in SOMA.
 
-    `commit_epoch` is that of the commit that waits for its reveal.
+    `commit_epoch` is that of the commit that waits for its reveal. A model that is `leaving` ends
+    with this epoch.
     """
 
     model_id: str
@@ -123,6 +124,7 @@ class ActiveModel(SimpleNamespace):
     next_epoch_commission_rate: int
     commit_epoch: int | None
     has_pending_update: bool
+    leaving: bool
 
 @type_check_only
 class ModelScore(SimpleNamespace):
@@ -388,6 +390,7 @@ class Model(SimpleNamespace):
     model_id: str
     owner: str
     status: str
+    leaving: bool
     architecture_version: int
     embedding: list[float] | None
     manifest: ManifestView | None
@@ -795,6 +798,7 @@ class MempoolFull(SomaError): ...
 class MethodNotAllowed(SomaError): ...
 class MissingProofOfPossession(SomaError): ...
 class ModelAlreadyInactive(SomaError): ...
+class ModelAlreadyLeaving(SomaError): ...
 class ModelArchitectureVersionMismatch(SomaError): ...
 class ModelCommissionRateTooHigh(SomaError): ...
 class ModelDecryptionKeyCommitmentMismatch(SomaError): ...

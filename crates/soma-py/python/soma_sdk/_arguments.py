@@ -98,6 +98,15 @@ def data(name, value):
     raise ValueError(f"{name}: must be bytes, got {type(value).__name__}")
 
 
+def view(name, value):
+    """As `data`, to be read only: what lies in one piece is not copied."""
+    try:
+        return memoryview(value).cast("B")
+    except (TypeError, ValueError, BufferError):
+        # `data` knows other ways, and says what is wrong.
+        return memoryview(data(name, value))
+
+
 def some_data(name, value):
     """Bytes, at least one."""
     value = data(name, value)

@@ -60,7 +60,7 @@ impl Client {
         })
     }
 
-    /// Applies to join the committee.
+    /// Applies to join the committee, with the stake that a candidate needs.
     #[expect(clippy::too_many_arguments, reason = "those of the transaction")]
     fn add_validator<'py>(
         &self,

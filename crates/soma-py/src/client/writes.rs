@@ -231,7 +231,7 @@ impl Client {
         self.execute(py, signer, "SetModelCommissionRate", kind)
     }
 
-    /// Ends a model.
+    /// Ends a model with the epoch.
     fn deactivate_model<'py>(
         &self,
         py: Python<'py>,

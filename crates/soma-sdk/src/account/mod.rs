@@ -4,6 +4,7 @@
 //! on chain is [`SdkError::TransactionFailed`].
 
 mod models;
+mod reach;
 mod submissions;
 mod validators;
 
@@ -16,9 +17,10 @@ use soma_types::{
 
 use crate::client::Client;
 use crate::error::SdkError;
-use crate::http::is_on_this_machine;
 
+pub use crate::http::is_on_this_machine;
 pub use models::{CommitModel, created_model};
+pub use reach::check_reach;
 pub use submissions::{ModelVersion, Sealed, SubmitData};
 pub use validators::proof_of_possession;
 
@@ -55,18 +57,6 @@ impl Account {
     /// [`SdkError`].
     pub async fn balance(&self) -> Result<Shannons, SdkError> {
         Ok(self.client.balance(&self.address()).await?.balance)
-    }
-
-    /// Checks that others can open `url`: files lie on this machine only.
-    fn check_reach(&self, url: &str) -> Result<(), SdkError> {
-        let node = self.client.rpc_url();
-        if !url.starts_with("file:") || is_on_this_machine(node) {
-            return Ok(());
-        }
-        Err(SdkError::InvalidArgument(format!(
-            "URL `{url}` is a file of this machine, which validators of the network at {node} \
-             cannot open; publish it under an https or http URL"
-        )))
     }
 
     /// The next transaction of this account, unsigned.

@@ -80,7 +80,9 @@ impl Client {
         };
         let current = first.weights.as_ref();
         let has_them = current.is_some_and(|weights| weights.plaintext_checksum == *plaintext);
-        let is_elsewhere = model != Some(first.id) && first.status == "active" && has_them;
+        // A reveal comes in the next epoch: by then a model that leaves has ended.
+        let stays = first.status == "active" && !first.leaving;
+        let is_elsewhere = model != Some(first.id) && stays && has_them;
         if first.owner == *owner && !is_elsewhere {
             return Ok(());
         }
@@ -124,7 +126,7 @@ impl Account {
     /// [`SdkError::InvalidArgument`]; as [`Client::check_weights_are_new`] and
     /// [`Account::execute`].
     pub async fn commit_model(&self, commit: &CommitModel<'_>) -> Result<ReceiptView, SdkError> {
-        self.check_reach(commit.url)?;
+        self.client.check_reach(commit.url)?;
         let kind = commit.to_kind()?;
         let (owner, model) = (self.address(), Some(commit.model));
         self.client
@@ -168,7 +170,7 @@ impl Account {
         self.execute(kind).await
     }
 
-    /// Ends the model.
+    /// Ends the model with the epoch: until then it answers for its targets.
     ///
     /// # Errors
     /// As [`Account::execute`].

@@ -148,7 +148,7 @@ impl Account {
     /// # Errors
     /// [`SdkError::InvalidArgument`]; [`SdkError::ModelsChanged`]; as [`Account::execute`].
     pub async fn submit_data(&self, data: &SubmitData<'_>) -> Result<ReceiptView, SdkError> {
-        self.check_reach(data.url)?;
+        self.client().check_reach(data.url)?;
         let Sealed {
             commitment,
             submission,
@@ -202,7 +202,7 @@ impl Account {
         self.execute(kind).await
     }
 
-    /// As a validator, reports a submission as a fraud.
+    /// As a validator, reports what is wrong with a submission.
     ///
     /// # Errors
     /// As [`Account::execute`].

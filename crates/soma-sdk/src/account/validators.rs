@@ -20,6 +20,9 @@ pub fn proof_of_possession(chain: &ChainId, address: &Address, key: &SecretKey) 
 impl Account {
     /// Applies to join the committee; the consensus key signs that its holder is this account.
     ///
+    /// The application stakes the network's `min_candidate_stake` with this account: 1 SOMA, unless
+    /// the genesis says another amount.
+    ///
     /// # Errors
     /// [`SdkError::InvalidArgument`] when the metadata has another consensus key; as
     /// [`Account::execute`].

@@ -175,7 +175,7 @@ async fn a_commit_that_the_chain_refuses_for_ever_makes_room_for_the_next_public
         }
     };
     let error = publisher.run(&observe).await.unwrap_err();
-    assert_eq!(error.name(), "ModelAlreadyInactive");
+    assert_eq!(error.name(), "ModelAlreadyLeaving");
     // It is not tried again for ever, and its key is not lost.
     assert!(publisher.current().is_none());
     let kept = kept.into_inner().unwrap().unwrap();
@@ -232,6 +232,15 @@ async fn weights_of_another_model_are_refused_before_anything_is_paid() {
         .prepare(&copied, &embedding(), again)
         .await
         .unwrap();
+    // Unless the first ends before the second is revealed.
+    publisher.abandon().unwrap();
+    world.account(0).deactivate_model(model).await.unwrap();
+    publisher.prepare(&copied, &embedding(), NEW).await.unwrap();
+    until_committed(&mut publisher).await;
+    world.client.advance_epoch().await.unwrap();
+    let second = publisher.run(&|_| {}).await.unwrap().unwrap();
+    let view = world.client.model(&second, false).await.unwrap();
+    assert_eq!((view.status.as_str(), view.leaving), ("active", false));
     world.net.shutdown().await.unwrap();
 }
 
@@ -274,6 +283,38 @@ async fn weights_that_changed_since_they_were_chosen_are_not_committed() {
     assert!(publisher.current().is_none());
     let owner = world.account(0).address();
     assert_eq!(world.client.balance(&owner).await.unwrap().next_nonce, 0);
+    world.net.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_paid_for_weights_that_validators_elsewhere_could_not_open() {
+    let world = World::start().await;
+    let weights = world.file("weights", b"weights");
+    // It leads here, too, and is no loopback address.
+    let rpc = world.net.rpc_url().replace("127.0.0.1", "0.0.0.0");
+    let elsewhere = Client::builder().rpc_url(rpc).build().unwrap();
+    let elsewhere = elsewhere.account(world.account(0).key().clone());
+    let folder = world.folder.path().join("publish-0");
+    let mut publisher = Publisher::open(elsewhere, world.store(), &folder)
+        .await
+        .unwrap();
+    publisher
+        .prepare(&weights, &embedding(), NEW)
+        .await
+        .unwrap();
+    let error = publisher.run(&|_| {}).await.unwrap_err();
+    assert!(matches!(error, SdkError::InvalidArgument(_)), "{error}");
+    assert!(
+        error.to_string().contains("file of this machine"),
+        "{error}"
+    );
+    let owner = world.account(0).address();
+    assert_eq!(world.client.balance(&owner).await.unwrap().next_nonce, 0);
+    // It goes on with another place, or where files can be opened.
+    assert_eq!(publisher.current().unwrap().url, None);
+    drop(publisher);
+    let mut publisher = world.publisher(0).await;
+    until_committed(&mut publisher).await;
     world.net.shutdown().await.unwrap();
 }
 

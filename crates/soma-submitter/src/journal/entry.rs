@@ -179,6 +179,8 @@ pub enum LostReason {
     },
     /// Validators proved it a fraud; the bond is gone.
     Fraud,
+    /// Nobody could judge it, as the winner's weights could not be had; the bond came back.
+    Void,
     /// The chain forgot the target: what became of it cannot be seen any more.
     Forgotten,
 }
@@ -194,6 +196,7 @@ impl LostReason {
             Self::SourceChanged => "SourceChanged",
             Self::Refused { code, .. } => code,
             Self::Fraud => "Fraud",
+            Self::Void => "Void",
             Self::Forgotten => "Forgotten",
         }
     }
@@ -209,6 +212,7 @@ impl fmt::Display for LostReason {
             Self::SourceChanged => "the file changed or went away before it was uploaded",
             Self::Refused { code, message } => return write!(f, "{code}: {message}"),
             Self::Fraud => "validators proved it a fraud and took the bond",
+            Self::Void => "nobody could get the winner's weights to judge it; the bond came back",
             Self::Forgotten => "the chain forgot the target",
         })
     }

@@ -43,7 +43,8 @@ pub struct SubmitterConfig {
 /// When a submitter ends, and what it leaves out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// End when this epoch has begun and what it made claimable is claimed.
+    /// End when this epoch has begun and what it made claimable is claimed; with an error when that
+    /// is refused.
     pub until_epoch: Option<Epoch>,
     /// End after so many targets were filled.
     pub hits: Option<u64>,

@@ -22,10 +22,11 @@ pub(super) struct Follower {
     task: JoinHandle<()>,
 }
 
-const TYPES: [&str; 6] = [
+const TYPES: [&str; 7] = [
     "target_drawn",
     "target_filled",
     "fraud_proven",
+    "submission_voided",
     "model_revealed",
     "model_deactivated",
     "epoch_changed",

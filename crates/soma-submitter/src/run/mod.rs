@@ -2,6 +2,7 @@
 
 mod claims;
 mod config;
+mod duplicates;
 mod follow;
 mod look;
 mod pass;

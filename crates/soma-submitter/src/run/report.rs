@@ -61,6 +61,9 @@ pub struct Report {
     /// Why models could not be loaded, the last time; targets that need them were passed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable_models: Option<String>,
+    /// Candidates that hit targets with data that was submitted before; each is one of the lost.
+    #[serde(default)]
+    pub duplicates: u64,
     /// What a dry run would have submitted.
     pub planned: Vec<Planned>,
 }
@@ -107,6 +110,8 @@ pub enum Nothing {
         /// What the bound leaves for bonds.
         available: Shannons,
     },
+    /// All that hit was submitted before.
+    DuplicateData,
     /// Somebody else was faster.
     AllLost,
 }
@@ -124,6 +129,7 @@ impl Nothing {
             Self::UnreadableModels { .. } => "UnreadableModels",
             Self::NotAffordable { .. } => "NotAffordable",
             Self::MaxBondsReached { .. } => "MaxBondsReached",
+            Self::DuplicateData => "DuplicateData",
             Self::AllLost => "AllLost",
         }
     }
@@ -164,6 +170,10 @@ impl fmt::Display for Nothing {
                 "the next submission needs {needed} for bond and fees, and the most allowed in \
                  bonds leaves {available}"
             ),
+            Self::DuplicateData => f.write_str(
+                "every candidate that hit a target holds data that was submitted before, in an \
+                 earlier epoch or by somebody else; the chain takes data once",
+            ),
             Self::AllLost => f.write_str("every submission came too late or was refused"),
         }
     }
@@ -173,6 +183,7 @@ impl Report {
     /// Why nothing was submitted; `None` when something was, or in a dry run would have been.
     pub fn nothing(&self) -> Option<Nothing> {
         let stats = &self.stats;
+        let lost = stats.lost_races + stats.lost;
         if stats.filled > 0 || !self.planned.is_empty() {
             return None;
         }
@@ -193,8 +204,11 @@ impl Report {
                 true => Nothing::MaxBondsReached { needed, available },
                 false => Nothing::NotAffordable { needed, available },
             }
-        } else if stats.lost_races + stats.lost > 0 {
-            Nothing::AllLost
+        } else if lost > 0 {
+            match lost <= self.duplicates {
+                true => Nothing::DuplicateData,
+                false => Nothing::AllLost,
+            }
         } else if let Some(error) = &self.unreadable_models {
             let error = error.clone();
             Nothing::UnreadableModels { error }

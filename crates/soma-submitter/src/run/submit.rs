@@ -1,57 +1,64 @@
 //! Choosing hits, and beginning to submit them.
 
+use soma_sdk::SdkError;
 use soma_types::Shannons;
 
+use super::duplicates::Data;
 use super::report::{Planned, Wanting};
 use super::work::Work;
 use crate::error::SubmitterError;
 use crate::events::SubmitterEvent;
 use crate::journal::{Entry, State, VERSION};
-use crate::scan::{Funds, Hit, Price, Terms, choose};
+use crate::scan::{Funds, Hit, Price, Terms, choose, fees};
 use crate::submission::lock;
-
-/// Objects that sealing and opening write.
-const OBJECTS_WRITTEN: u64 = 2 + 4;
 
 impl Work<'_> {
     /// Begins to submit as many hits as slots and money are enough for.
     pub(super) async fn submit(&mut self) -> Result<(), SubmitterError> {
-        if !std::mem::take(&mut self.is_choice_due) {
-            return Ok(());
-        }
-        let hits = self.free_hits();
-        let slots = self.slots();
-        if hits.is_empty() || slots == 0 {
-            return Ok(());
-        }
-        let Some((funds, available)) = self.funds(slots).await? else {
-            return Ok(());
-        };
-        let submitter = &self.submitter;
-        let fees = self.fees();
-        let price = |hit: &Hit| Price {
-            bond: submitter.bond(hit.size),
-            fees,
-        };
-        let choice = choose(&hits, funds, price);
-        self.say_what_is_wanting(choice.wanting, funds, available);
-        let is_dry = self.submitter.config.limits.dry_run;
-        for hit in choice.chosen {
-            match is_dry {
-                true => self.plan(&hit),
-                false => self.begin(&hit)?,
+        while std::mem::take(&mut self.is_choice_due) {
+            let hits = self.free_hits();
+            let slots = self.slots();
+            if hits.is_empty() || slots == 0 {
+                return Ok(());
+            }
+            let Some((funds, available)) = self.funds(slots).await? else {
+                return Ok(());
+            };
+            let submitter = &self.submitter;
+            let fees = self.fees();
+            let price = |hit: &Hit| Price {
+                bond: submitter.bond(hit.size),
+                fees,
+            };
+            let choice = choose(&hits, funds, price);
+            match self.check_data(&choice.chosen).await? {
+                Data::IsNew => {}
+                Data::WasDropped => {
+                    self.is_choice_due = true;
+                    continue;
+                }
+                Data::IsUnknown => return Ok(()),
+            }
+            self.say_what_is_wanting(choice.wanting, funds, available);
+            let is_dry = self.submitter.config.limits.dry_run;
+            for hit in choice.chosen {
+                match is_dry {
+                    true => self.plan(&hit),
+                    false => self.begin(&hit)?,
+                }
             }
         }
         Ok(())
     }
 
-    /// Hits whose target has no submission yet, of candidates that are not spent.
+    /// Hits whose target has no submission yet, of candidates that the chain would take.
     fn free_hits(&self) -> Vec<Hit> {
         let scanner = lock(&self.submitter.scanner);
         let epoch = scanner.board().epoch;
         let is_free = |hit: &&Hit| {
             !self.submitter.entries.contains_key(&hit.target)
                 && !self.planned.contains_key(&hit.target)
+                && !self.asked.duplicates.contains(&hit.checksum)
                 && !self.submitter.worker.is_spent(&hit.checksum, epoch)
         };
         scanner.hits().filter(is_free).cloned().collect()
@@ -60,7 +67,11 @@ impl Work<'_> {
     fn slots(&self) -> usize {
         let config = &self.submitter.config;
         let under_way = self.submitter.unopened().count();
-        let free = config.in_flight.saturating_sub(under_way);
+        let free = match config.limits.dry_run {
+            // Each submission of a real run makes room for the next.
+            true => usize::MAX,
+            false => config.in_flight.saturating_sub(under_way),
+        };
         let Some(wanted) = config.limits.hits else {
             return free;
         };
@@ -72,42 +83,48 @@ impl Work<'_> {
 
     /// Fees of sealing and opening one submission.
     fn fees(&self) -> Shannons {
-        let parameters = &self.submitter.worker.parameters;
-        let written = parameters.write_object_fee.saturating_mul(OBJECTS_WRITTEN);
-        Shannons(
-            parameters
-                .base_fee
-                .saturating_mul(2)
-                .saturating_add(written),
-        )
+        fees(&self.submitter.worker.parameters)
+    }
+
+    /// What the node said. `None` when it does not answer: the next look chooses again.
+    pub(super) fn answer<T>(
+        &mut self,
+        what: &str,
+        said: Result<T, SdkError>,
+    ) -> Result<Option<T>, SubmitterError> {
+        match said {
+            Ok(said) => Ok(Some(said)),
+            Err(error) if error.is_retryable() => {
+                let (error, pause) = self.backoff.after(SubmitterError::from(error))?;
+                self.submitter.worker.retrying(what, &error, pause);
+                self.next_look = tokio::time::Instant::now() + pause;
+                self.is_choice_due = true;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What submissions may take now, and the balance that is not promised yet. `None` when the
     /// node does not answer: the next look chooses again.
     async fn funds(&mut self, slots: usize) -> Result<Option<(Funds, Shannons)>, SubmitterError> {
-        let worker = &self.submitter.worker;
-        let balance = match worker.account.balance().await {
-            Ok(balance) => balance,
-            Err(error) if error.is_retryable() => {
-                let (error, pause) = self.backoff.after(SubmitterError::from(error))?;
-                worker.retrying("reading the balance", &error, pause);
-                self.next_look = tokio::time::Instant::now() + pause;
-                self.is_choice_due = true;
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
+        let balance = self.submitter.worker.account.balance().await;
+        let Some(balance) = self.answer("reading the balance", balance)? else {
+            return Ok(None);
         };
-        let promised = self.submitter.unopened().map(|entry| {
-            let bond = self.submitter.bond(entry.piece.size);
-            bond.saturating_add(self.fees())
-        });
-        let planned = self.planned.values().map(|planned| planned.bond);
-        let promised = promised
-            .chain(planned)
+        let unopened = self.submitter.unopened();
+        let unopened = unopened.map(|entry| self.submitter.bond(entry.piece.size));
+        let planned = || self.planned.values().map(|planned| planned.bond);
+        let promised = unopened
+            .chain(planned())
+            .map(|bond| bond.saturating_add(self.fees()))
             .fold(Shannons::ZERO, Shannons::saturating_add);
         let available = balance.saturating_sub(promised);
         let bonds = match self.submitter.config.max_bonds {
-            Some(most) => most.saturating_sub(self.submitter.bonds()),
+            Some(most) => {
+                let out = planned().fold(self.submitter.bonds(), Shannons::saturating_add);
+                most.saturating_sub(out)
+            }
             None => available,
         };
         let funds = Funds {
@@ -182,7 +199,7 @@ impl Work<'_> {
     }
 
     /// The submission of a hit; `None` when its scores are forgotten.
-    fn entry(&self, hit: &Hit) -> Option<Entry> {
+    pub(super) fn entry(&self, hit: &Hit) -> Option<Entry> {
         let worker = &self.submitter.worker;
         let scanner = lock(&self.submitter.scanner);
         let target = scanner.board().targets.get(&hit.target)?;

@@ -24,11 +24,7 @@ use crate::submission::{Worker, lock};
 /// use soma_blobs::FetchConfig;
 /// use soma_submitter::{Control, Submitter, SubmitterConfig, Uploads};
 ///
-/// let uploads = Uploads::served(
-///     "https://example.org/texts",
-///     FetchConfig::default(),
-///     |warning| println!("{warning}"),
-/// )?;
+/// let uploads = Uploads::served("https://example.org/texts", FetchConfig::default(), None)?;
 /// let config = SubmitterConfig::new(vec!["texts".into()], "submitter-state", uploads);
 /// let control = Control::default();
 /// let mut submitter = Submitter::open(account, config, control, |event| {

@@ -8,6 +8,7 @@ use soma_types::{Epoch, TargetId};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
+use super::duplicates::Asked;
 use super::follow::{Changes, Follower};
 use super::pass::Pass;
 use super::refresh::Refresher;
@@ -30,8 +31,8 @@ const PARTIAL_PASS_PAUSE: Duration = Duration::from_secs(30);
 pub(super) enum Done {
     /// A submission, as the journal has it.
     Submission(Box<Entry>),
-    /// Claims of targets that the journal does not know.
-    Claims,
+    /// Claims of targets that the journal does not know; why some came to nothing.
+    Claims(Option<SubmitterError>),
 }
 
 /// One run.
@@ -63,6 +64,13 @@ pub(super) struct Work<'a> {
     pub(super) is_choice_due: bool,
     pub(super) wanting: Option<Wanting>,
     pub(super) planned: BTreeMap<TargetId, Planned>,
+    pub(super) asked: Asked,
+    /// True while a task claims.
+    pub(super) is_claiming: bool,
+    /// True when an epoch began while a task claimed.
+    pub(super) are_claims_due: bool,
+    /// Why rewards of this epoch are not claimed, after all tries.
+    pub(super) unclaimed: Option<SubmitterError>,
 }
 
 impl<'a> Work<'a> {
@@ -92,6 +100,10 @@ impl<'a> Work<'a> {
             is_choice_due: false,
             wanting: None,
             planned: BTreeMap::new(),
+            asked: Asked::default(),
+            is_claiming: false,
+            are_claims_due: false,
+            unclaimed: None,
         }
     }
 
@@ -108,7 +120,7 @@ impl<'a> Work<'a> {
                 is_over = self.turn() => is_over?,
             };
             if is_over {
-                return Ok(self.report());
+                return self.end();
             }
         }
     }
@@ -140,11 +152,23 @@ impl<'a> Work<'a> {
 
     /// True when nothing new may begin.
     pub(super) fn is_at_limit(&self) -> bool {
-        let limits = &self.submitter.config.limits;
-        let epoch = self.told_epoch.unwrap_or_default();
+        let hits = self.submitter.config.limits.hits;
         let filled = lock(&self.submitter.worker.stats).filled;
-        limits.until_epoch.is_some_and(|until| epoch >= until)
-            || limits.hits.is_some_and(|hits| filled >= hits)
+        self.is_at_last_epoch() || hits.is_some_and(|hits| filled >= hits)
+    }
+
+    fn is_at_last_epoch(&self) -> bool {
+        let until = self.submitter.config.limits.until_epoch;
+        let epoch = self.told_epoch.unwrap_or_default();
+        until.is_some_and(|until| epoch >= until)
+    }
+
+    /// No epoch follows the last one in which to claim what failed.
+    fn end(mut self) -> Result<Report, SubmitterError> {
+        match self.unclaimed.take() {
+            Some(error) if self.is_at_last_epoch() && self.mode() == Mode::Run => Err(error),
+            _ => Ok(self.report()),
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -206,8 +230,12 @@ impl<'a> Work<'a> {
         done: Result<Result<Done, SubmitterError>, JoinError>,
     ) -> Result<(), SubmitterError> {
         self.is_choice_due = true;
-        let Done::Submission(entry) = flatten(done)? else {
-            return Ok(());
+        let entry = match flatten(done)? {
+            Done::Submission(entry) => entry,
+            Done::Claims(failed) => {
+                self.claims_done(failed);
+                return Ok(());
+            }
         };
         self.busy.remove(&entry.target);
         let mut scanner = lock(&self.submitter.scanner);
@@ -273,6 +301,7 @@ impl<'a> Work<'a> {
             candidates: self.pass.as_ref().map_or(0, Pass::len),
             wanting: self.wanting,
             unreadable_models: lock(&self.submitter.worker.unreadable_models).clone(),
+            duplicates: self.asked.duplicates.len() as u64,
             planned: self.planned.values().cloned().collect(),
         }
     }

@@ -12,11 +12,23 @@ use super::board::OpenTarget;
 use super::book::{Score, Scored};
 use soma_sdk::ModelVersion;
 
+/// Objects that sealing and opening write.
+const OBJECTS_WRITTEN: u64 = 2 + 4;
+
+/// Fees of sealing and opening one submission.
+pub fn fees(parameters: &Parameters) -> Shannons {
+    let written = parameters.write_object_fee.saturating_mul(OBJECTS_WRITTEN);
+    let base = parameters.base_fee.saturating_mul(2);
+    Shannons(base.saturating_add(written))
+}
+
 /// What a submission must keep to, apart from its distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// Bond in shannons for each byte.
     pub bond_per_byte: u64,
+    /// Fees of sealing and opening.
+    pub fees: Shannons,
     /// The largest data in bytes.
     pub max_bytes: u64,
     /// The submitter's part of a reward, in basis points.
@@ -30,6 +42,7 @@ impl Terms {
     pub fn new(parameters: &Parameters, epoch: Epoch) -> Self {
         Self {
             bond_per_byte: parameters.submission_bond_per_byte,
+            fees: fees(parameters),
             max_bytes: parameters.max_submission_data_size,
             submitter_bps: parameters.target_submitter_reward_share_bps,
             epoch,
@@ -53,20 +66,23 @@ impl Terms {
     pub fn failing(&self, claim: &Claim<'_>, balance: Option<Shannons>) -> Vec<&'static str> {
         let is_current = claim.epoch == self.epoch;
         let is_near = claim.distance.is_none_or(|d| d <= claim.threshold);
-        let bond = self.bond(claim.size);
+        // Without an active model nothing was scored.
+        let has_loss = claim.has_winner || !claim.has_active_model;
+        let has_direction = claim.distance.is_some() || !claim.has_active_model;
+        // The chain takes both fees before the bond.
+        let needed = self.bond(claim.size).saturating_add(self.fees);
         let checks = [
             (claim.status == "open" || !is_current, "TargetNotOpen"),
             (is_current, "TargetExpired"),
-            (claim.winner_is_active, "ModelNotActive"),
-            (claim.has_winner, "InvalidLoss"),
-            (claim.distance.is_some(), "InvalidEmbedding"),
+            (claim.has_active_model, "ModelNotActive"),
+            (has_loss, "InvalidLoss"),
+            (has_direction, "InvalidEmbedding"),
             (is_near, "DistanceExceedsThreshold"),
             (claim.size <= self.max_bytes, "DataExceedsMaxSize"),
             (claim.size > 0, "EmptyData"),
             (claim.data_is_free, "DuplicateData"),
-            // The fees come on top.
             (
-                balance.is_none_or(|balance| balance > bond),
+                balance.is_none_or(|balance| balance >= needed),
                 "InsufficientBond",
             ),
         ];
@@ -84,10 +100,10 @@ pub struct Claim<'a> {
     pub epoch: Epoch,
     /// Threshold of the target.
     pub threshold: Distance,
-    /// True when some assigned model has a finite loss.
+    /// False when no assigned model is active now: only active ones can win.
+    pub has_active_model: bool,
+    /// True when some active model has a finite loss.
     pub has_winner: bool,
-    /// False when the winner's model is inactive now; true without a winner.
-    pub winner_is_active: bool,
     /// False when somebody else submitted the same data before, or the submitter did so in an
     /// earlier epoch.
     pub data_is_free: bool,
@@ -206,6 +222,7 @@ mod tests {
     fn every_check_of_the_chain_has_its_name() {
         let terms = Terms {
             bond_per_byte: 65,
+            fees: Shannons(3_800),
             max_bytes: 100,
             submitter_bps: 5_000,
             epoch: Epoch(3),
@@ -214,14 +231,17 @@ mod tests {
             status: "open",
             epoch: Epoch(3),
             threshold: Distance(10),
+            has_active_model: true,
             has_winner: true,
-            winner_is_active: true,
             data_is_free: true,
             distance: Some(Distance(10)),
             size: 100,
         };
-        let balance = Some(Shannons(6_501));
+        // The bond of 6,500, and the fees.
+        let balance = Some(Shannons(10_300));
         assert!(terms.failing(&good, balance).is_empty());
+        let too_little = Some(Shannons(10_299));
+        assert_eq!(terms.failing(&good, too_little), ["InsufficientBond"]);
         assert!(terms.failing(&good, None).is_empty());
         let failing = |change: fn(&mut Claim<'_>)| {
             let mut claim = good;
@@ -230,7 +250,10 @@ mod tests {
         };
         assert_eq!(failing(|c| c.status = "filled"), ["TargetNotOpen"]);
         assert_eq!(failing(|c| c.epoch = Epoch(2)), ["TargetExpired"]);
-        assert_eq!(failing(|c| c.winner_is_active = false), ["ModelNotActive"]);
+        let unscored = |c: &mut Claim<'_>| {
+            (c.has_active_model, c.has_winner, c.distance) = (false, false, None);
+        };
+        assert_eq!(failing(unscored), ["ModelNotActive"]);
         assert_eq!(failing(|c| c.has_winner = false), ["InvalidLoss"]);
         assert_eq!(failing(|c| c.distance = None), ["InvalidEmbedding"]);
         let far = |c: &mut Claim<'_>| c.distance = Some(Distance(11));

@@ -18,6 +18,6 @@ mod tests;
 pub use board::{Board, Group, OpenTarget};
 pub use book::{Book, Score};
 pub use choice::{Choice, Funds, Price, choose};
-pub use judge::{Claim, Hit, Judged, Near, Terms, judge};
+pub use judge::{Claim, Hit, Judged, Near, Terms, fees, judge};
 pub use scanner::{Outcome, Scanner};
 pub use soma_sdk::ModelVersion;

@@ -87,6 +87,9 @@ impl Worker {
                 None => return self.lose(entry, LostReason::SourceChanged),
             },
         };
+        // It is the place that is wrong, and so for all data.
+        let reached = self.client().check_reach(&url);
+        reached.map_err(|error| SubmitterError::Settings(error.to_string()))?;
         let data = SubmitData {
             target: entry.target,
             url: &url,
@@ -200,6 +203,7 @@ impl Worker {
                 self.go_on(entry, State::Claimed { opened, claimed })
             }
             ("fraud", _) => self.lose(entry, LostReason::Fraud),
+            ("void", _) => self.lose(entry, LostReason::Void),
             _ => Ok(Next::Rest),
         }
     }

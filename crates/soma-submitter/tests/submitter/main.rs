@@ -1,5 +1,6 @@
 //! A submitter against a network in this process: node, scorer and blob server.
 
+mod claims;
 mod fills;
 mod journal;
 mod money;
@@ -7,4 +8,5 @@ mod once;
 mod outage;
 mod races;
 mod resume;
+mod tap;
 mod world;

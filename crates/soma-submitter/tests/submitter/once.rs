@@ -1,6 +1,8 @@
 //! One pass, dry runs, and reasons why nothing was submitted.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use soma_blobs::{FetchConfig, Store, StoreConfig};
@@ -12,6 +14,7 @@ use soma_submitter::{
 };
 use soma_types::Shannons;
 
+use crate::tap::Tap;
 use crate::world::{ANYWHERE, SUBMITTER, World, run};
 
 async fn once(world: &World, change: impl FnOnce(&mut SubmitterConfig), source: &Path) -> Report {
@@ -61,6 +64,86 @@ async fn a_dry_run_says_what_would_be_submitted_and_sends_nothing() {
     );
     let report = once(&world, one, &source).await;
     assert_eq!(report.nothing(), Some(Nothing::TargetNotOpen { target }));
+}
+
+#[tokio::test]
+async fn a_dry_run_keeps_to_the_bound_on_bonds_and_to_nothing_else() {
+    let world = World::start(2, ANYWHERE).await;
+    let texts: [(&str, &[u8]); 2] = [("a", b"ten bytes!"), ("b", b"ten others")];
+    let source = world.files("texts", &texts);
+    // Every file is a choice of its own, and there is one slot.
+    let run = |dry_run: bool, max_bonds: Option<u64>| {
+        let change = move |config: &mut SubmitterConfig| {
+            (config.in_flight, config.batch, config.jobs) = (1, 1, 1);
+            config.max_bonds = max_bonds.map(Shannons);
+            config.limits.dry_run = dry_run;
+        };
+        once(&world, change, &source)
+    };
+    assert_eq!(run(true, None).await.planned.len(), 5);
+    let report = run(true, Some(3 * 650 - 1)).await;
+    assert_eq!(report.planned.len(), 2);
+    assert!(report.wanting.unwrap().at_max_bonds);
+    let report = run(false, Some(3 * 650 - 1)).await;
+    assert_eq!(report.stats.filled, 2);
+}
+
+#[tokio::test]
+async fn data_that_somebody_else_submitted_is_neither_planned_nor_paid_for() {
+    let world = World::start(2, ANYWHERE).await;
+    let source = world.files("texts", &[("a", b"everybody has this")]);
+    let mut config = world.config(&source, "other state");
+    config.limits.hits = Some(1);
+    run(&world, 2, config).await;
+    for dry_run in [true, true, false] {
+        let change = |config: &mut SubmitterConfig| config.limits.dry_run = dry_run;
+        let report = once(&world, change, &source).await;
+        assert_eq!(report.nothing(), Some(Nothing::DuplicateData));
+        assert_eq!((report.stats.lost, report.duplicates), (1, 1));
+        assert_eq!(world.executed(SUBMITTER).await, 0);
+    }
+    // From now on it is not even scored, and other data takes its place.
+    let report = once(&world, |_| {}, &source).await;
+    assert_eq!(report.nothing(), Some(Nothing::NothingToScore));
+    world.files("texts", &[("b", b"nobody but this account has that")]);
+    let report = once(&world, |_| {}, &source).await;
+    assert_eq!((report.stats.scanned, report.stats.skipped), (1, 1));
+    assert!(report.stats.filled > 0 && report.stats.lost == 0);
+}
+
+#[tokio::test]
+async fn other_data_takes_the_place_of_a_duplicate_in_the_same_run() {
+    let world = World::start(2, ANYWHERE).await;
+    let texts: [(&str, &[u8]); 2] = [("a", b"small"), ("b", b"not as small")];
+    let source = world.files("texts", &texts);
+    let mut config = world.config(&source, "other state");
+    config.limits.hits = Some(1);
+    run(&world, 2, config).await;
+
+    let questions = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::clone(&questions);
+    let tap = Tap::open(&world, move |line| {
+        let is_question = line.contains("/v1/proofs/data/");
+        questions.fetch_add(usize::from(is_question), Ordering::SeqCst);
+        async { true }
+    })
+    .await;
+    let account = tap.account(&world, &world.account(SUBMITTER));
+    let mut config = world.config(&source, "state");
+    config.limits.once = true;
+    config.in_flight = 1;
+    let mut submitter = Submitter::open(account, config, Control::default(), |_| {})
+        .await
+        .unwrap();
+    let report = submitter.run().await.unwrap();
+    assert!(report.stats.filled > 1 && report.stats.lost == 1);
+    assert!(
+        submitter
+            .entries()
+            .all(|entry| entry.piece.path.ends_with("b"))
+    );
+    // Each is asked for once, however often it is chosen.
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
@@ -120,7 +203,7 @@ async fn files_that_are_served_already_are_not_uploaded() {
     let source = world.files("my texts", &[("one file", b"served"), ("long", &long)]);
     let prefix = url::Url::from_file_path(&source).unwrap();
     let served = |config: &mut SubmitterConfig| {
-        config.uploads = Uploads::served(prefix.as_str(), FetchConfig::local(), |_| {}).unwrap();
+        config.uploads = Uploads::served(prefix.as_str(), FetchConfig::local(), None).unwrap();
         config.limits.hits = Some(1);
     };
     let report = once(&world, served, &source).await;
@@ -146,7 +229,7 @@ async fn no_bond_is_sent_for_files_that_their_urls_do_not_give() {
         let prefix = url::Url::from_file_path(folder).unwrap();
         let mut config = world.config(source, state);
         config.limits.once = true;
-        config.uploads = Uploads::served(prefix.as_str(), FetchConfig::local(), |_| {}).unwrap();
+        config.uploads = Uploads::served(prefix.as_str(), FetchConfig::local(), None).unwrap();
         config
     };
     // No URL gives anything: the prefix is wrong.
@@ -183,6 +266,44 @@ async fn no_bond_is_sent_for_files_that_their_urls_do_not_give() {
     };
     assert_eq!(code, "ChecksumMismatch");
     assert!(message.contains("has checksum"), "{message}");
+}
+
+#[tokio::test]
+async fn no_bond_is_sent_for_data_that_validators_could_not_open() {
+    let world = World::start(2, ANYWHERE).await;
+    let source = world.files("texts", &[("one", b"here")]);
+    // It leads here, too, and is no loopback address: validators there do not open the loopback
+    // address of this store.
+    let rpc = world.client.rpc_url().replace("127.0.0.1", "0.0.0.0");
+    let elsewhere = Client::builder()
+        .rpc_url(rpc)
+        .scoring_url(world.network.scorer_url().unwrap());
+    let key = world.account(SUBMITTER).key().clone();
+    let account = elsewhere.build().unwrap().account(key);
+    let mut config = world.config(&source, "elsewhere");
+    config.limits.once = true;
+    let submitter = Submitter::open(account, config, Control::default(), |_| {}).await;
+    let error = submitter.unwrap().run().await.unwrap_err();
+    assert_eq!(error.name(), "InvalidSettings", "{error}");
+    assert!(
+        error.to_string().contains("leads to this machine"),
+        "{error}"
+    );
+
+    // Files that are served where downloads do not go.
+    let prefix = url::Url::from_file_path(&source).unwrap();
+    let served = |warn: Option<fn(&str)>| {
+        let prefix = prefix.as_str();
+        let uploads = Uploads::served(prefix, FetchConfig::default(), warn);
+        move |config: &mut SubmitterConfig| config.uploads = uploads.unwrap()
+    };
+    let error = try_once(&world, served(None), &source).await.unwrap_err();
+    assert_eq!(error.name(), "InvalidSettings", "{error}");
+    assert!(error.to_string().contains("not opened here"), "{error}");
+    assert_eq!(world.executed(SUBMITTER).await, 0);
+    // Who was warned may know better.
+    let report = once(&world, served(Some(|_| {})), &source).await;
+    assert!(report.stats.filled > 0, "{report:?}");
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ async fn a_file_server_that_is_away_is_waited_for() {
     // The first download fails in all its tries, the second in one.
     let server = file_server(3, "patience").await;
     let mut config = world.config(&source, "state");
-    config.uploads = Uploads::served(&format!("http://{server}"), fetch, |_| {}).unwrap();
+    config.uploads = Uploads::served(&format!("http://{server}"), fetch, None).unwrap();
     config.limits.hits = Some(1);
     let (stats, told) = run(&world, SUBMITTER, config).await;
     assert_eq!((stats.filled, stats.lost), (1, 0));

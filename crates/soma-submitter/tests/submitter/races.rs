@@ -47,17 +47,26 @@ async fn a_target_that_somebody_else_takes_is_lost_and_no_bond_is_spent() {
 }
 
 #[tokio::test]
-async fn data_that_somebody_else_submitted_is_tried_once_and_never_again() {
+async fn data_that_somebody_else_opens_first_is_lost_and_never_tried_again() {
     let world = World::start(2, ANYWHERE).await;
     let source = world.files("texts", &[("a", b"everybody has this")]);
-    let mut config = world.config(&source, "other state");
-    config.limits.hits = Some(1);
-    run(&world, 2, config).await;
+    let open = world.targets("open").await;
+    let for_target = |place: usize, state: &str| {
+        let mut config = world.config(&source, state);
+        config.limits.hits = Some(1);
+        config.limits.target = Some(open[place].id);
+        config
+    };
+    let before = world.account(SUBMITTER).balance().await.unwrap();
+    let is_sealed = |event: &SubmitterEvent| is_step(event, "committed");
+    assert!(run_until(&world, SUBMITTER, for_target(0, "state"), is_sealed).await);
+    run(&world, 2, for_target(1, "other state")).await;
 
     let mut config = world.config(&source, "state");
-    config.in_flight = 1;
-    config.limits.once = true;
-    let before = world.account(SUBMITTER).balance().await.unwrap();
+    config.limits = Limits {
+        until_epoch: Some(soma_types::Epoch(0)),
+        ..Limits::default()
+    };
     let (stats, told) = run(&world, SUBMITTER, config.clone()).await;
     assert_eq!(reasons(&told.all()), [LostReason::DuplicateData]);
     assert_eq!((stats.filled, stats.lost), (0, 1));
@@ -66,6 +75,10 @@ async fn data_that_somebody_else_submitted_is_tried_once_and_never_again() {
     let after = world.account(SUBMITTER).balance().await.unwrap();
     assert_eq!(before.0 - after.0, (1_000 + 600) + 1_000);
 
+    config.limits = Limits {
+        once: true,
+        ..Limits::default()
+    };
     let (stats, _) = run(&world, SUBMITTER, config).await;
     assert_eq!((stats.scanned, stats.skipped), (0, 1));
     assert_eq!(world.executed(SUBMITTER).await, 2);

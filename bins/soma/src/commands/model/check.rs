@@ -52,6 +52,9 @@ pub(in crate::commands) async fn check_own(
     } else if view.status == "inactive" {
         let text = format!("model {model} has ended; publish a new one");
         ("ModelAlreadyInactive", text)
+    } else if view.leaving {
+        let text = format!("model {model} is leaving: it ends with this epoch; publish a new one");
+        ("ModelAlreadyLeaving", text)
     } else if view.stake < min_stake {
         let stake = view.stake;
         let text = format!(

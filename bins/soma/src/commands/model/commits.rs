@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use soma_crypto::commitments::{embedding_commitment, key_commitment};
 use soma_sdk::SdkError;
 use soma_sdk::api::{Balance, ModelView, PendingRevealView};
-use soma_sdk::types::{Address, ChainId, Embedding, Epoch, ModelId, WeightsKey};
+use soma_sdk::types::{Address, ChainId, Embedding, Epoch, ModelId, SignedTransaction, WeightsKey};
+use soma_sdk::workflows::publish::Publication;
 
 use super::reveals::FOLDER;
 use crate::context::Context;
@@ -48,6 +49,27 @@ pub(super) enum Fate {
 }
 
 impl KeptCommit {
+    /// The commit of a publication that was signed, and is not known to be executed.
+    pub(super) fn of(publication: &Publication) -> Option<Self> {
+        let signed = publication.committed.is_none() && publication.needs_reveal();
+        let model = publication.model.filter(|_| signed)?;
+        let bytes = publication.transaction.as_ref()?;
+        let signed = bytes.decode::<SignedTransaction>("transaction").ok();
+        let transaction = signed.as_ref().map(|signed| &signed.transaction);
+        Some(Self {
+            chain_id: publication.chain_id,
+            owner: publication.owner,
+            model,
+            is_executed: false,
+            reveal_epoch: Epoch(0).next(),
+            // What cannot be read may be executed at any time.
+            nonce: transaction.map_or(u64::MAX, |transaction| transaction.nonce),
+            expiry_height: transaction.map_or(u64::MAX, |transaction| transaction.expiry_height),
+            key: publication.key,
+            embedding: publication.embedding.clone(),
+        })
+    }
+
     /// True where key and embedding are what a reveal must open.
     pub(super) fn opens(&self, pending: &PendingRevealView) -> bool {
         let embedding = Embedding::from_f32(&self.embedding);
@@ -221,6 +243,7 @@ mod tests {
             architecture_version: 1,
             status: "pending".to_owned(),
             status_epoch: None,
+            leaving: false,
             stake: Shannons(1),
             pool: None,
             commission_bps: 0,

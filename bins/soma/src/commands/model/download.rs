@@ -10,6 +10,7 @@ use super::ModelArgument;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{Fields, Output};
+use crate::storage::is_on_this_machine;
 
 /// Download the weights of a model, opened and checked
 #[derive(Clone, Debug, Args)]
@@ -66,8 +67,12 @@ pub(in crate::commands) fn fetch_config(
     context: &Context,
     allow_private: bool,
 ) -> Result<FetchConfig, CliError> {
-    let is_local = allow_private || context.env()?.is_local();
-    Ok(match is_local {
+    if allow_private {
+        return Ok(FetchConfig::local());
+    }
+    let env = context.env()?;
+    // With --rpc-url, a network elsewhere may go by a localnet's name.
+    Ok(match env.is_local() && is_on_this_machine(&env.rpc) {
         true => FetchConfig::local(),
         false => FetchConfig::default(),
     })

@@ -135,7 +135,7 @@ pub enum ModelCommand {
     Average(Average),
     /// Compute where a model stands: the embedding to publish its weights with
     Embed(Embed),
-    /// End a model
+    /// End a model with the epoch: until then it answers for its targets
     Deactivate {
         /// Which.
         #[command(flatten)]
@@ -219,7 +219,8 @@ impl Model {
                 let model = model.value()?;
                 if options.sends() {
                     context.confirm(&format!(
-                        "Model {model} ends for good; whoever goes on creates a new one. End it?"
+                        "Model {model} ends with this epoch, for good; whoever goes on creates a new \
+                         one. End it?"
                     ))?;
                 }
                 let kind = TransactionKind::DeactivateModel { model };

@@ -99,6 +99,7 @@ pub(super) async fn process_commit(
     if !options.sends() {
         return process(context, options, kind).await;
     }
+    client.check_reach(url)?;
     let blob = BlobRef {
         url: url.to_owned(),
         checksum: report.ciphertext_checksum,

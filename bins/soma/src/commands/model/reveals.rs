@@ -92,6 +92,9 @@ pub(in crate::commands) struct Due {
     /// Of `soma model commit`.
     #[serde(skip)]
     is_kept_commit: bool,
+    /// The commit of a publication whose answer was lost: the chain may have it.
+    #[serde(skip)]
+    signed: Option<KeptCommit>,
     /// The commit that was missed, as the chain says: nothing can be done about it any more.
     #[serde(skip)]
     missed: Option<KeptCommit>,
@@ -105,17 +108,23 @@ impl Due {
     }
 
     fn of(context: &Context, folder: &Path, publication: &Publication) -> Option<Self> {
-        let committed = publication.committed?;
-        publication.revealed.is_none().then_some(())?;
+        publication.needs_reveal().then_some(())?;
+        let signed = KeptCommit::of(publication);
+        let reveal_epoch = match (publication.committed, &signed) {
+            (Some(committed), _) => committed.epoch.next(),
+            (None, Some(signed)) => signed.reveal_epoch,
+            (None, None) => return None,
+        };
         Some(Self {
             model: publication.model?,
-            reveal_epoch: committed.epoch.next(),
-            is_committed: true,
+            reveal_epoch,
+            is_committed: signed.is_none(),
             command: again(context, folder, publication),
             in_progress: is_at_work(folder),
             chain_id: publication.chain_id,
             key: publication.key,
             is_kept_commit: false,
+            signed,
             missed: None,
         })
     }
@@ -132,8 +141,26 @@ impl Due {
             chain_id: commit.chain_id,
             key: commit.key,
             is_kept_commit: true,
+            signed: None,
             missed: None,
         }
+    }
+
+    /// What is lost without it, for who ends the program that is at work on it.
+    pub(in crate::commands) fn risk(&self) -> String {
+        let Self {
+            model,
+            reveal_epoch,
+            ..
+        } = self;
+        let due = match self.is_committed {
+            true => format!("model {model} must be revealed in epoch {reveal_epoch}"),
+            false => format!(
+                "a commit to weights of model {model} was signed, and may be executed; it must be \
+                 revealed in the epoch after the one in which it is"
+            ),
+        };
+        format!("{due}, or half the stake of a new model is lost")
     }
 
     /// What people read of it in epoch `now`, which ends in `left`.
@@ -257,8 +284,8 @@ pub(in crate::commands) async fn due(
 ) -> Vec<Due> {
     let mut due = Vec::new();
     for one in published(context) {
-        if one.chain_id == status.chain_id && !is_revealed(client, &one).await {
-            due.push(one);
+        if one.chain_id == status.chain_id {
+            due.extend(look(client, status.epoch, one).await);
         }
     }
     for commit in commits::all(context) {
@@ -267,6 +294,23 @@ pub(in crate::commands) async fn due(
         }
     }
     sorted(due)
+}
+
+/// What the chain says of a publication in epoch `now` or later.
+async fn look(client: &Client, now: Epoch, due: Due) -> Option<Due> {
+    let Some(signed) = &due.signed else {
+        return (!is_revealed(client, &due).await).then_some(due);
+    };
+    let (is_committed, reveal_epoch) = match fate(client, signed).await {
+        Ok(Fate::Pending(epoch)) => (true, epoch),
+        Ok(Fate::Open) | Err(_) => (false, now.next()),
+        Ok(Fate::Revealed | Fate::Over) => return None,
+    };
+    Some(Due {
+        is_committed,
+        reveal_epoch,
+        ..due
+    })
 }
 
 /// True where the chain has the weights: they were revealed in another way.

@@ -25,7 +25,7 @@ pub(super) async fn list(
         .map(|model| {
             [
                 model.id.to_string(),
-                model.status.clone(),
+                self::status(model),
                 model.stake.to_string(),
                 percent(model.commission_bps),
                 model.owner.to_string(),
@@ -42,10 +42,18 @@ pub(super) async fn info(client: &Client, id: ModelId) -> Result<Output, CliErro
     Ok(Output::new(&model, text(&model)))
 }
 
+/// The status, and whether it is the last epoch with it.
+fn status(model: &ModelView) -> String {
+    match model.leaving {
+        true => format!("{}, leaving", model.status),
+        false => model.status.clone(),
+    }
+}
+
 fn text(model: &ModelView) -> String {
     let mut fields = Fields::new()
         .with("Model", model.id)
-        .with("Status", &model.status)
+        .with("Status", status(model))
         .with("Owner", model.owner)
         .with("Architecture", model.architecture_version)
         .with("Stake", model.stake)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use soma_scoring::PieceScores;
+use soma_sdk::ModelVersion;
 use soma_sdk::api::TargetView;
 use soma_sdk::types::{
     Address, Checksum, DataRecord, Distance, Embedding, ModelId, Shannons, TargetId,
@@ -21,8 +22,8 @@ pub(super) struct Judge {
     terms: Terms,
     /// The active account with its balance, when there is one.
     submitter: Option<(Address, Shannons)>,
-    /// Models of the target that are active.
-    active: Vec<ModelId>,
+    /// Models of the target that are active: only these can win.
+    pub(super) active: Vec<ModelId>,
     /// Data that was submitted before.
     known: HashMap<Checksum, DataRecord>,
 }
@@ -51,7 +52,7 @@ impl Judge {
         };
         let mut active = Vec::new();
         for id in &target.models {
-            if client.model(id, false).await?.status == "active" {
+            if ModelVersion::of(&client.model(id, false).await?).is_some() {
                 active.push(*id);
             }
         }
@@ -95,25 +96,17 @@ impl Judge {
         })
     }
 
-    /// What a submission of `file` would come to, scored by the models with these `names`.
-    pub(super) fn verdict(
-        &self,
-        file: &DataFile,
-        scores: &PieceScores,
-        names: &[String],
-    ) -> Verdict {
-        let place = scores.winner();
-        let name = place.and_then(|place| names.get(place));
-        let is_active = |name: &String| self.active.iter().any(|id| id.to_string() == *name);
-        let winner = place.map(|place| &scores.0[place]);
+    /// What a submission of `file` would come to, with the scores of the active models.
+    pub(super) fn verdict(&self, file: &DataFile, scores: &PieceScores) -> Verdict {
+        let winner = scores.winner().and_then(|place| scores.0.get(place));
         let distance = winner.and_then(|winner| winner.distance_to(&self.embedding));
         let threshold = Distance(self.target.distance_threshold_fixed);
         let claim = Claim {
             status: &self.target.status,
             epoch: self.target.epoch,
             threshold,
+            has_active_model: !self.active.is_empty(),
             has_winner: winner.is_some(),
-            winner_is_active: name.is_none_or(is_active),
             data_is_free: self.is_free(&file.name.checksum),
             distance,
             size: file.name.size,

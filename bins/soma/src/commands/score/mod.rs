@@ -35,7 +35,7 @@ pub struct Score {
     /// Score with models of the network
     #[arg(long = "model", alias = "model-id", num_args = 1.., value_name = "ID")]
     pub models: Vec<ModelId>,
-    /// Score with the models of a target, and measure the distance to it
+    /// Score with the active models of a target, and measure the distance to it
     #[arg(long, alias = "target-id", value_name = "ID", conflicts_with_all = ["weights", "models"])]
     pub target: Option<TargetId>,
     /// Say whether a submission would hit the target, its bond and reward, or why not
@@ -204,8 +204,9 @@ fn score_group(
 ) -> Result<Vec<Scored>, ScoringError> {
     let tokens = group.iter().filter_map(|(_, tokens)| tokens.as_ref().ok());
     let pieces: Vec<&TokenizedData> = tokens.collect();
-    let scores = match pieces.is_empty() {
-        true => Vec::new(),
+    let scores = match pieces.is_empty() || sources.is_empty() {
+        // Where no model of a target is active, data has no scores.
+        true => vec![PieceScores(Vec::new()); pieces.len()],
         false => scorer.score_many(&pieces, sources, seed)?,
     };
     let mut scores = scores.into_iter();
@@ -247,15 +248,7 @@ fn report(scored: &[Scored], names: &[String], judge: Option<&Judge>, dry_run: b
         }
         match &one.result {
             Err(error) => {
-                rows.push([
-                    path.clone(),
-                    one.file.name.size.to_string(),
-                    "-".to_owned(),
-                    error.code().name().to_owned(),
-                    String::new(),
-                    String::new(),
-                    String::new(),
-                ]);
+                rows.push(without_scores(&path, one, error.code().name()));
                 notes.push(format!("{path}: {error}"));
                 entry["error"] = json!(error.body());
             }
@@ -264,7 +257,7 @@ fn report(scored: &[Scored], names: &[String], judge: Option<&Judge>, dry_run: b
                 entry["scores"] = json!(views(scores, names, target));
                 entry["winner"] = json!(scores.winner().map(|place| &names[place]));
                 if let (Some(judge), true) = (judge, dry_run) {
-                    let verdict = judge.verdict(&one.file, scores, names);
+                    let verdict = judge.verdict(&one.file, scores);
                     notes.push(format!("{path}: {}", verdict.text()));
                     entry["dry_run"] = verdict.json();
                 }
@@ -289,6 +282,12 @@ fn report(scored: &[Scored], names: &[String], judge: Option<&Judge>, dry_run: b
     Output::new(&json!({ "files": all }), text)
 }
 
+/// The line of a file that no model scored.
+fn without_scores(path: &str, one: &Scored, why: &str) -> [String; 7] {
+    let size = one.file.name.size.to_string();
+    [path, &size, "-", why, "", "", ""].map(str::to_owned)
+}
+
 fn lines(
     path: &str,
     one: &Scored,
@@ -297,6 +296,9 @@ fn lines(
     target: Option<&Embedding>,
 ) -> Vec<[String; 7]> {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.6}"));
+    if scores.0.is_empty() {
+        return vec![without_scores(path, one, "ModelNotActive")];
+    }
     let winner = scores.winner();
     let scores = scores.0.iter().zip(names).enumerate();
     scores

@@ -36,7 +36,18 @@ impl Models {
             let file = WeightsFile::new(path)?;
             all.push((path.display().to_string(), Box::new(file)));
         }
-        let of_target = judge.map(|judge| judge.target.models.as_slice());
+        if let Some(judge) = judge
+            && judge.active.is_empty()
+            && !score.dry_run
+        {
+            let target = judge.target.id;
+            let text = format!(
+                "no model of target {target} is active, so nothing can be submitted for it; name \
+                 models with --model ID"
+            );
+            return Err(CliError::Invalid(text));
+        }
+        let of_target = judge.map(|judge| judge.active.as_slice());
         let ids = score.models.iter().chain(of_target.unwrap_or_default());
         let mut wanted: Vec<ModelId> = Vec::new();
         for id in ids {
@@ -44,7 +55,8 @@ impl Models {
                 wanted.push(*id);
             }
         }
-        let size = size(context, score, !wanted.is_empty()).await?;
+        let on_network = judge.is_some() || !wanted.is_empty();
+        let size = size(context, score, on_network).await?;
         if !wanted.is_empty() {
             download(context, score, &size, &wanted, &mut all).await?;
         }

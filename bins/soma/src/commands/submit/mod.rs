@@ -5,11 +5,14 @@ mod run;
 mod view;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use soma_blobs::{BlobError, BlobRef, FetchConfig, Fetcher};
 use soma_crypto::keystore::KeyIdentity;
 use soma_sdk::Account;
 use soma_sdk::types::Shannons;
+use soma_submitter::uploads::is_unopened;
 use soma_submitter::{SubmitterConfig, Uploads};
 
 use crate::commands::model::fetch_config;
@@ -17,6 +20,9 @@ use crate::context::{Context, client_of};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::storage::StorageOptions;
+
+/// How long the answer to a look at `--url-prefix` is waited for.
+const PREFIX_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Find data that hits targets, submit it, claim the rewards
 #[derive(Clone, Debug, Args)]
@@ -98,13 +104,10 @@ impl SubmitterArguments {
         dry_run: bool,
     ) -> Result<SubmitterConfig, CliError> {
         let uploads = match &self.url_prefix {
-            Some(prefix) => {
-                let warn: fn(&str) = match context.options.json {
-                    true => |_| {},
-                    false => |text| eprintln!("Warning: {text}"),
-                };
-                Uploads::served(prefix, fetch_config(context, false)?, warn)?
+            Some(prefix) if dry_run => {
+                Uploads::served(prefix, fetch_config(context, false)?, None)?
             }
+            Some(prefix) => served(context, account, prefix).await?,
             None if dry_run => Uploads::Nowhere,
             None => Uploads::Store(self.storage.store(context)?),
         };
@@ -123,6 +126,45 @@ impl SubmitterArguments {
             ..SubmitterConfig::new(self.source.clone(), state, uploads)
         })
     }
+}
+
+/// The files that somebody serves under `prefix`. What is not opened from here, validators most
+/// likely do not open either: before bonds are sent after it, whoever submits is asked.
+async fn served(context: &Context, account: &Account, prefix: &str) -> Result<Uploads, CliError> {
+    let fetch = fetch_config(context, false)?;
+    let uploads = Uploads::served(prefix, fetch.clone(), None)?;
+    account.client().check_reach(prefix)?;
+    let Some(error) = refusal(prefix, fetch.clone()).await? else {
+        return Ok(uploads);
+    };
+    context.confirm(&format!(
+        "{error}. Validators take what they cannot open for fraud, and the bonds are lost. Submit \
+         what is served under {prefix} all the same?"
+    ))?;
+    let warn: fn(&str) = match context.options.json {
+        true => |_| {},
+        false => |text| eprintln!("Warning: {text}"),
+    };
+    Ok(Uploads::served(prefix, fetch, Some(warn))?)
+}
+
+/// Why downloads after `fetch` do not open what lies under `prefix`; none where they do, whatever
+/// they find there.
+async fn refusal(prefix: &str, fetch: FetchConfig) -> Result<Option<BlobError>, CliError> {
+    let fetcher = Fetcher::new(FetchConfig {
+        tries: 1,
+        base_time: PREFIX_PATIENCE,
+        ..fetch
+    })?;
+    let anything = BlobRef {
+        url: prefix.to_owned(),
+        checksum: soma_crypto::checksum([]),
+        size: 1,
+    };
+    let folder = tempfile::tempdir().map_err(CliError::file(&std::env::temp_dir()))?;
+    let to = folder.path().join("blob");
+    let error = fetcher.fetch(&anything, &to, &|_| {}).await.err();
+    Ok(error.filter(is_unopened))
 }
 
 /// The first digits of an id: enough to tell a few apart.

@@ -23,8 +23,12 @@ pub enum Fault {
     WrongWinner,
     /// The loss differs by more than the tolerance, or is not finite
     WrongLoss,
-    /// The embedding differs by more than the tolerance, or is not finite
+    /// The embedding's distance differs by more than the tolerance, or is not finite
     WrongEmbedding,
+    /// The winner's weights are what was committed, and no model
+    WinnerInvalid,
+    /// The winner's weights could not be had for at least a tenth of an epoch: no fraud, but void
+    WinnerUnavailable,
 }
 
 impl From<Fault> for SubmissionFault {
@@ -36,6 +40,8 @@ impl From<Fault> for SubmissionFault {
             Fault::WrongWinner => Self::WrongWinner,
             Fault::WrongLoss => Self::WrongLoss,
             Fault::WrongEmbedding => Self::WrongEmbedding,
+            Fault::WinnerInvalid => Self::WinnerInvalid,
+            Fault::WinnerUnavailable => Self::WinnerUnavailable,
         }
     }
 }
@@ -91,7 +97,7 @@ impl Challenge {
             if let Some(fill) = view.fill {
                 context.confirm(&format!(
                     "The challenge takes a bond of {}, which is lost unless validators find a \
-                     fraud. Challenge?",
+                     fraud, or make the submission void. Challenge?",
                     fill.bond
                 ))?;
             }

@@ -41,7 +41,7 @@ either!(
 #[derive(Clone, Debug, Args)]
 pub struct List {
     /// Only targets with this status
-    #[arg(long, short, default_value = "open", value_parser = ["open", "filled", "claimable", "claimed", "expired", "fraud", "all"])]
+    #[arg(long, short, default_value = "open", value_parser = ["open", "filled", "claimable", "claimed", "expired", "fraud", "void", "all"])]
     pub status: String,
     /// Only targets that can be claimed now; the same as `--status claimable`
     #[arg(long, conflicts_with = "status")]

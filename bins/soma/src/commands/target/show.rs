@@ -9,7 +9,7 @@ use soma_sdk::types::TargetId;
 use super::List;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::output::{Fields, Output, table_or};
+use crate::output::{Fields, Output, name_of, table_or};
 
 pub(super) async fn list(context: &Context, list: List) -> Result<Output, CliError> {
     let wallet = context.wallet()?;
@@ -83,10 +83,12 @@ fn text(target: &TargetView) -> String {
             .with("Paid to model", payout.model);
     }
     for report in &target.reports {
-        fields = fields.with("Reported by", report.validator);
+        let report = format!("{} ({})", report.validator, name_of(&report.reason));
+        fields = fields.with("Reported by", report);
     }
     fields
         .maybe("Challenged by", target.challenge.map(|c| c.challenger))
         .maybe("Fraud proven in epoch", target.fraud_epoch)
+        .maybe("Void in epoch", target.void_epoch)
         .text()
 }

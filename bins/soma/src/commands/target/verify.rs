@@ -129,7 +129,7 @@ impl Verify {
             .await
             .map_err(|error| CliError::Invalid(format!("scoring stopped: {error}")))??;
         let finding = compare(&facts.claim, &measured);
-        report(context, id, &facts, &measured, &finding)
+        report(id, &facts, &measured, &finding)
     }
 
     /// Data and weights as of the fill, from the cache where they are there.
@@ -258,7 +258,6 @@ fn measure(
 }
 
 fn report(
-    context: &Context,
     target: TargetId,
     facts: &Facts,
     measured: &[Measured],
@@ -277,10 +276,10 @@ fn report(
         "Claimed: {} with loss {:.6} at distance {:.6}, where {threshold:.6} is allowed\n",
         claim.winner, claim.loss, claim.distance
     ));
-    if claim.distance > threshold {
-        context.say(&text);
-        let text = "the claim does not hold: its distance is more than the target allows";
-        return Err(CliError::Invalid(text.to_owned()));
+    let is_near = claim.distance <= threshold;
+    let holds = is_near && *finding == Finding::Consistent;
+    if holds {
+        text.push_str("The claim holds.");
     }
     let json = json!({
         "target_id": target,
@@ -288,24 +287,116 @@ fn report(
         "distance_threshold": threshold,
         "measured": measured,
         "finding": finding,
-        "holds": *finding == Finding::Consistent,
+        "holds": holds,
         "proven": facts.proven,
     });
-    match finding {
-        Finding::Consistent => {
-            text.push_str("The claim holds.");
-            Ok(Output::new(&json, text))
-        }
-        Finding::Mismatch(mismatch) => {
-            context.say(&text);
-            Err(CliError::Invalid(format!(
-                "the claim does not hold: {mismatch}"
-            )))
-        }
+    let output = Output::new(&json, text);
+    let reason = match finding {
+        _ if !is_near => "its distance is more than the target allows".to_owned(),
+        Finding::Consistent => return Ok(output),
+        Finding::Mismatch(mismatch) => mismatch.to_string(),
         Finding::Incomplete => {
-            context.say(&text);
-            let text = "the claimed winner's weights as of the fill are not known";
-            Err(CliError::Invalid(text.to_owned()))
+            let output = Box::new(output);
+            return Err(CliError::ClaimNotJudged { output });
+        }
+    };
+    Err(CliError::ClaimDoesNotHold {
+        reason,
+        output: Box::new(output),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use soma_audit::Claim;
+    use soma_sdk::api::target::DataView;
+    use soma_sdk::types::Checksum;
+
+    use super::super::card::Proven;
+    use super::*;
+
+    const WINNER: ModelId = ModelId([1; 32]);
+    const OTHER: ModelId = ModelId([2; 32]);
+
+    fn measured(model: ModelId, loss: f64) -> Measured {
+        Measured {
+            model,
+            loss,
+            distance: Some(0.9),
+        }
+    }
+
+    /// What comes of a claim of loss 2.5 at `distance`, where 1 is allowed.
+    fn judged(distance: f64, measured: &[Measured]) -> Result<Output, CliError> {
+        let claim = Claim {
+            winner: WINNER,
+            loss: 2.5,
+            distance,
+        };
+        let facts = Facts {
+            claim,
+            threshold: 1.0,
+            data: DataView {
+                url: "http://a/d".to_owned(),
+                checksum: Checksum([3; 32]),
+                size: 4,
+            },
+            pinned_weights: Vec::new(),
+            direction: Embedding::from_f32(&[1.0, 0.0]).unwrap(),
+            proven: Proven {
+                claim: true,
+                chain: true,
+                height: Some(7),
+                digest: None,
+            },
+        };
+        let finding = compare(&claim, measured);
+        report(TargetId([9; 32]), &facts, measured, &finding)
+    }
+
+    #[test]
+    fn a_claim_that_holds_is_no_error() {
+        let output = judged(0.9, &[measured(WINNER, 2.5)]).unwrap();
+        assert!(output.text.ends_with("The claim holds."));
+        assert_eq!(output.json["finding"], "consistent");
+        assert_eq!(output.json["holds"], true);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_claim_is_printed_beside_an_error_of_its_own() {
+        let winner = measured(WINNER, 2.5);
+        let wrong_loss = [measured(WINNER, 3.5)];
+        let wrong_winner = [winner, measured(OTHER, 1.5)];
+        let no_weights = [measured(OTHER, 1.5)];
+        let far = [Measured {
+            distance: Some(1.2),
+            ..winner
+        }];
+        for (distance, measured, code, finding) in [
+            (0.9, &wrong_loss[..], "ClaimDoesNotHold", "/mismatch/loss"),
+            (
+                0.9,
+                &wrong_winner[..],
+                "ClaimDoesNotHold",
+                "/mismatch/wrong_winner",
+            ),
+            (0.9, &far[..], "ClaimDoesNotHold", "/mismatch/distance"),
+            // Measured as claimed, and never near enough.
+            (1.2, &far[..], "ClaimDoesNotHold", ""),
+            (0.9, &no_weights[..], "ClaimNotJudged", ""),
+        ] {
+            let error = judged(distance, measured).expect_err(code);
+            assert_eq!((error.exit_code(), error.code()), (1, code), "{error}");
+            let output = error.output().expect("printed in spite of the error");
+            assert_eq!(output.json["holds"], false);
+            let found = output.json["finding"].pointer(finding);
+            assert!(found.is_some_and(|found| !found.is_null()), "{output:?}");
+            assert_eq!(
+                output.json["measured"].as_array().unwrap().len(),
+                measured.len()
+            );
+            assert!(output.text.contains("Claimed: "), "{}", output.text);
+            assert!(!output.text.contains("The claim holds"), "{}", output.text);
         }
     }
 }

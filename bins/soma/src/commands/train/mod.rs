@@ -99,11 +99,7 @@ impl Train {
             soma_service::stop_signal().await;
             // Money is at stake: whoever reads JSON is told, too.
             if is_publishing && let Some(due) = Due::in_folder(&context, &folder) {
-                let (model, epoch, command) = (due.model, due.reveal_epoch, due.command);
-                let text = format!(
-                    "model {model} must be revealed in epoch {epoch}, or half the stake of a new \
-                     model is lost"
-                );
+                let (text, command) = (due.risk(), due.command);
                 match context.options.json {
                     true => {
                         let hint = format!("run `{command}`");

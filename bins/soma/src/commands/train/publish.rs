@@ -223,14 +223,17 @@ impl Publishing {
         }
     }
 
-    /// Chooses what the next weights are published as: the model of the run as long as it has not
-    /// ended, else a new one; false where that is not wanted.
+    /// Chooses what the next weights are published as: the model of the run as long as it goes on,
+    /// else a new one; false where that is not wanted.
     async fn choose(&mut self) -> Result<bool, CliError> {
         let last = self.publisher.last().await?;
         let known = self.model().or(last.as_ref().and_then(|last| last.model));
         let client = self.publisher.account().client();
         let is_alive = match known {
-            Some(model) => client.model(&model, false).await?.status != "inactive",
+            Some(model) => {
+                let view = client.model(&model, false).await?;
+                view.status != "inactive" && !view.leaving
+            }
             None => false,
         };
         let chosen = match known.filter(|_| is_alive) {

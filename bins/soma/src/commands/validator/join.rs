@@ -5,23 +5,23 @@ use std::path::PathBuf;
 use clap::Args;
 use soma_ceremony::ValidatorInfo;
 use soma_sdk::Client;
-use soma_sdk::api::ObjectType;
-use soma_sdk::types::{Address, Ppm, Shannons, TransactionKind};
+use soma_sdk::api::{ObjectType, ReceiptView};
+use soma_sdk::types::{Address, Parameters, Ppm, Shannons, TransactionKind};
 
 use super::metadata::check_addresses;
 use crate::commands::send::positive;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
-use crate::transaction::{TransactionOptions, process, process_with};
+use crate::transaction::{More, TransactionOptions, process_with};
 
-/// Apply to join the committee with a `validator.info`, and stake with yourself
+/// Apply to join the committee with a `validator.info`; this stakes 1 SOMA with yourself
 #[derive(Clone, Debug, Args)]
 pub struct Join {
     /// What `soma validator make-info` wrote
     #[arg(value_name = "FILE", default_value = "validator.info")]
     pub file: PathBuf,
-    /// Then stake this much with yourself, in SOMA
+    /// Then stake this much more with yourself, in SOMA
     #[arg(long, value_name = "AMOUNT")]
     pub stake: Option<Shannons>,
     /// Options of the transaction.
@@ -42,12 +42,23 @@ impl Join {
         let address = self.sender(context, &info)?;
         let client = context.client()?;
         let candidate = info.candidate(&client.chain_id().await?)?;
+        let parameters = client.parameters().await?;
+        let first = Shannons(parameters.min_candidate_stake);
         if let Some(stake) = stake {
             // Before the application: it would wait for its stake in vain.
-            refuse_unaffordable(&client, &address, stake).await?;
+            refuse_unaffordable(&client, &parameters, &address, first, stake).await?;
+        }
+        if self.options.sends() {
+            let more = stake.map_or_else(String::new, |stake| format!(", then {stake} more"));
+            context.say(&format!(
+                "The application stakes {first} with yourself{more}."
+            ));
         }
         let kind = TransactionKind::AddValidator(Box::new(candidate));
-        let mut joined = process(context, &self.options, kind).await?;
+        let mut joined = process_with(context, &self.options, kind, |receipt| {
+            created_stake(receipt, "application_stake_id")
+        })
+        .await?;
         if let Some(amount) = stake {
             context.say("Applied to join; staking.");
             let staked = self.stake(context, address, amount).await?;
@@ -82,35 +93,47 @@ impl Join {
     ) -> Result<Output, CliError> {
         let kind = TransactionKind::Stake { validator, amount };
         process_with(context, &self.options, kind, |receipt| {
-            let mut created = receipt.created.iter();
-            let stake = created.find(|object| object.kind == ObjectType::StakedSoma);
-            stake
-                .map(|stake| ("Stake", "stake_id", stake.id.to_string().into()))
-                .into_iter()
-                .collect()
+            created_stake(receipt, "stake_id")
         })
         .await
     }
 }
 
-/// Refuses a stake that the account cannot pay with the fees of both transactions.
+/// The stake position that a receipt says was made, under this name in JSON.
+fn created_stake(receipt: &ReceiptView, name: &'static str) -> Vec<More> {
+    let mut created = receipt.created.iter();
+    let stake = created.find(|object| object.kind == ObjectType::StakedSoma);
+    stake
+        .map(|stake| ("Stake", name, stake.id.to_string().into()))
+        .into_iter()
+        .collect()
+}
+
+/// Refuses a stake that the account cannot pay with that of the application, `first`, and the fees of
+/// both transactions.
 async fn refuse_unaffordable(
     client: &Client,
+    parameters: &Parameters,
     address: &Address,
+    first: Shannons,
     stake: Shannons,
 ) -> Result<(), CliError> {
     let balance = client.balance(address).await?.balance;
-    let parameters = client.parameters().await?;
     let rate = Ppm(client.system().await?.value_fee_ppm).half();
-    // Both write three objects.
-    let writes = parameters.write_object_fee.saturating_mul(3);
-    let fixed = parameters.base_fee.saturating_add(writes).saturating_mul(2);
-    let fees = stake.fee_at(rate).saturating_add(Shannons(fixed));
-    match balance < stake.saturating_add(fees) {
+    // The application writes four objects, the stake three.
+    let writes = parameters.write_object_fee.saturating_mul(7);
+    let fixed = parameters.base_fee.saturating_mul(2).saturating_add(writes);
+    let fees = first.fee_at(rate).saturating_add(stake.fee_at(rate));
+    let fees = fees.saturating_add(Shannons(fixed));
+    let stakes = first.saturating_add(stake);
+    match balance < stakes.saturating_add(fees) {
         false => Ok(()),
         true => Err(CliError::WouldFail {
             code: "InsufficientCoinBalance".to_owned(),
-            message: format!("{address} has {balance}; it needs {stake} and fees of {fees}"),
+            message: format!(
+                "{address} has {balance}; it needs {stakes}, {first} of it for the application, and \
+                 fees of {fees}"
+            ),
         }),
     }
 }

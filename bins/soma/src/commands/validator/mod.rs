@@ -87,7 +87,7 @@ pub enum ValidatorCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Apply to join the committee with a `validator.info`, and stake with yourself
+    /// Apply to join the committee with a `validator.info`; this stakes 1 SOMA with yourself
     #[command(alias = "join-committee")]
     Join(Join),
     /// Leave the committee at the end of the epoch, or withdraw an application at once

@@ -83,7 +83,7 @@ class ModelCalls(Calls):
         )
 
     async def deactivate_model(self, signer, model_id):
-        """Ends a model."""
+        """Ends a model with the epoch: until then it answers for its targets."""
         arguments.keypair("signer", signer)
         model_id = arguments.object_id("model_id", model_id)
         return views.effects(await self._native.deactivate_model(signer, model_id))

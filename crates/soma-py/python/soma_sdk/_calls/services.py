@@ -1,6 +1,7 @@
 """Services beside the node: scorer, faucet, admin; and downloads."""
 
 import asyncio
+import hashlib
 import pathlib
 import tempfile
 from types import SimpleNamespace
@@ -58,18 +59,19 @@ class ServiceCalls(Calls):
             data = arguments.some_data("data", data)
             arguments.agree("data_size", data_size, "data", len(data))
             if data_checksum is not None:
-                arguments.agree("data_checksum", data_checksum, "data", _native.checksum(data))
+                found = await asyncio.to_thread(_native.checksum, data)
+                arguments.agree("data_checksum", data_checksum, "data", found)
         elif data_checksum is None or data_size is None:
             raise ValueError("Either data or both data_checksum and data_size are required")
         else:
             located = (data_url, data_checksum, data_size)
         seed = arguments.whole("seed", seed)
-        places, manifests = self._manifests(models)
+        places, manifests = await self._manifests(models)
         answer = await self._native.score(manifests, target_embedding, seed, data, located)
         return helpers.score_result(answer, places)
 
     @classmethod
-    def _manifests(cls, models):
+    async def _manifests(cls, models):
         """The manifests that have weights, and their places among all."""
         given = arguments.items("models", models)
         if not given:
@@ -81,10 +83,10 @@ class ServiceCalls(Calls):
         places = [place for place, one in enumerate(given) if one.url is not None]
         if not places:
             raise _native.NoWinner("none of the models has weights")
-        return places, [cls._manifest(place, given[place]) for place in places]
+        return places, [await cls._manifest(place, given[place]) for place in places]
 
     @staticmethod
-    def _manifest(place, manifest):
+    async def _manifest(place, manifest):
         name = f"models: number {place}"
         key = getattr(manifest, "decryption_key", None)
         if key is None:
@@ -93,8 +95,7 @@ class ServiceCalls(Calls):
         size = getattr(manifest, "size", None)
         weights = getattr(manifest, "encrypted_weights", None)
         if weights is not None and (checksum is None or size is None):
-            weights = arguments.data(name, weights)
-            checksum, size = _native.checksum(weights), len(weights)
+            checksum, size = await asyncio.to_thread(_measure, name, weights)
         if checksum is None or size is None:
             raise ValueError(f"{name} has neither encrypted_weights nor both checksum and size")
         plaintext = getattr(manifest, "plaintext_checksum", None)
@@ -140,6 +141,15 @@ class ServiceCalls(Calls):
 
 def _fields(given):
     return SimpleNamespace(**{str(name): value for name, value in given.items()})
+
+
+def _measure(name, weights):
+    """Checksum and size of weights.
+
+    They may be gigabytes: they are read where they lie, and hashlib lets other threads go on.
+    """
+    view = arguments.view(name, weights)
+    return arguments.base58(hashlib.sha3_256(view).digest()), view.nbytes
 
 
 async def _aside(work, **options):

@@ -7,7 +7,7 @@ from soma_sdk import _views as views
 from soma_sdk._calls.base import PAGE, Calls
 
 # The statuses that a target can be asked for by.
-TARGET_STATUSES = ("open", "filled", "claimable", "claimed", "expired", "fraud")
+TARGET_STATUSES = ("open", "filled", "claimable", "claimed", "expired", "fraud", "void")
 
 
 class TargetCalls(Calls):
@@ -46,7 +46,7 @@ class TargetCalls(Calls):
     ):
         """All targets that pass the filter: open ones, when it says nothing else.
 
-        `status` is open, filled, claimable, claimed, expired or fraud.
+        `status` is open, filled, claimable, claimed, expired, fraud or void.
         """
         page = self._target_pages(status, claimable, epoch, submitter)
         wanted = None if limit is None else arguments.whole("limit", limit)
@@ -125,8 +125,8 @@ class TargetCalls(Calls):
     async def report_submission(self, signer, target_id, reason="wrong_loss"):
         """As a validator, reports a submission.
 
-        `reason` is data_unavailable, data_mismatch, data_invalid, wrong_winner, wrong_loss or
-        wrong_embedding.
+        `reason` is data_unavailable, data_mismatch, data_invalid, wrong_winner, wrong_loss,
+        wrong_embedding, winner_invalid or winner_unavailable.
         """
         arguments.keypair("signer", signer)
         target_id = arguments.object_id("target_id", target_id)

@@ -28,7 +28,7 @@ class ValidatorCalls(Calls):
         commission_rate=0,
         name="",
     ):
-        """Applies to join the committee.
+        """Applies to join the committee, and stakes 1 SOMA of the signer's with it.
 
         `pubkey_bytes` is the compressed secp256k1 key of the votes, 33 bytes. There are no other
         keys here: those of network and worker may be empty, or the same key. `net_address` is

@@ -30,6 +30,7 @@ def active_model(view, soma):
         next_epoch_commission_rate=view["next_commission_bps"],
         commit_epoch=None if pending is None else pending["commit_epoch"],
         has_pending_update=pending is not None,
+        leaving=view.get("leaving", False),
     )
 
 
@@ -41,6 +42,7 @@ def registered_model(view, epoch=None):
         model_id=view["id"],
         owner=view["owner"],
         status=view["status"],
+        leaving=view.get("leaving", False),
         architecture_version=view["architecture_version"],
         embedding=view.get("embedding"),
         manifest=None if weights is None else manifest(view["id"], weights),

@@ -10,7 +10,7 @@ from soma_sdk import _arguments as arguments
 
 from .snapshot import Snapshot, Target
 
-#: Statuses of a target that was filled and not found to be a fraud.
+#: Statuses of a target that was filled, and neither found to be a fraud nor void.
 HITS = ("filled", "claimable", "claimed")
 
 
@@ -33,7 +33,7 @@ class EpochReview:
     epoch: int
     #: Targets drawn in it that are kept.
     targets: int
-    #: How many of them were filled; frauds do not count.
+    #: How many of them were filled; frauds and void submissions do not count.
     hits: int
     #: Their rewards, all parties together, in SOMA.
     reward: float

@@ -380,9 +380,10 @@ impl Publisher {
 /// then `ModelMinStakeNotMet` ends nothing.
 pub fn is_final(error: &SdkError) -> bool {
     /// What the chain refuses for ever of the same create, commit or reveal.
-    const REFUSALS: [&str; 11] = [
+    const REFUSALS: [&str; 12] = [
         "EmbeddingDimensionMismatch",
         "ModelAlreadyInactive",
+        "ModelAlreadyLeaving",
         "ModelArchitectureVersionMismatch",
         "ModelCommissionRateTooHigh",
         "ModelDecryptionKeyCommitmentMismatch",

@@ -45,6 +45,10 @@ impl Publisher {
         let Some(url) = publication.url.clone() else {
             return self.upload(publication, sealed, observe).await;
         };
+        // From its signature on, the commit may be in a block: then only the reveal ends it well.
+        if publication.committed.is_none() && publication.transaction.is_none() {
+            self.check_reach(&publication, &url)?;
+        }
         let Some(model) = publication.model else {
             return self.create(publication, observe).await;
         };
@@ -112,6 +116,19 @@ impl Publisher {
         observe(PublishEvent::Uploaded { url: &blob.url });
         publication.url = Some(blob.url);
         self.keep(publication)
+    }
+
+    /// Refuses, before anything is paid, what validators could not open. The next try may upload
+    /// to another place.
+    fn check_reach(&mut self, publication: &Publication, url: &str) -> Result<(), SdkError> {
+        let reached = self.account.client().check_reach(url);
+        if reached.is_err() {
+            self.keep(Publication {
+                url: None,
+                ..publication.clone()
+            })?;
+        }
+        reached
     }
 
     async fn create(
