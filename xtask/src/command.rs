@@ -142,13 +142,13 @@ pub(crate) fn test() -> Result<()> {
     cargo(&["test", "--quiet", "--workspace", "--doc"])
 }
 
-/// Compares the model with its golden values on a GPU, its 16-bit linear maps with 32-bit ones where
-/// the driver has them, and a service on the GPU with one on the CPU: all tests that name the device.
+/// Compares the model with its golden values on a GPU, and its 16-bit linear maps with 32-bit ones
+/// where the driver has them.
 pub(crate) fn test_gpu(device: &str) -> Result<()> {
-    let run = ["nextest", "run", "--cargo-profile", "gpu", "--test", "*"];
-    let packages = ["--package", "soma-model", "--package", "soma-scoring"];
-    let features = format!("soma-model/{device},soma-scoring/{device}");
-    cargo(&[&run[..], &packages, &["--features", &features, device]].concat())
+    let package = ["--package", "soma-model", "--features", device];
+    let run = ["nextest", "run", "--cargo-profile", "gpu"];
+    let tests = ["--test", "golden", "--test", "precision"];
+    cargo(&[&run[..], &package, &tests, &[device]].concat())
 }
 
 /// Replays recorded blocks, on one thread and on two, as built in the dev and the release profile,

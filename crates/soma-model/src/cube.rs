@@ -23,23 +23,6 @@ where
     I: IntElement,
     T: BoolElement,
 {
-    fn checked<O: Send + 'static>(device: &R::Device, work: impl FnOnce() -> O + Send) -> O {
-        let client = R::client(device);
-        let queue = client.clone();
-        // On the device's own thread, where a step that fails is not only logged. What is uploaded
-        // stays in this machine's memory until it is flushed.
-        let done = client.exclusive(move || {
-            let done = work();
-            queue.flush().map(|()| done)
-        });
-        match done {
-            Ok(Ok(done)) => done,
-            Ok(Err(error)) | Err(error) => {
-                panic!("it has no memory left, or failed otherwise ({error})")
-            }
-        }
-    }
-
     fn taken_bytes(device: &R::Device) -> Option<u64> {
         let usage = R::client(device).memory_usage();
         usage.ok().map(|usage| usage.bytes_reserved)

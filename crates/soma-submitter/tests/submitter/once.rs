@@ -191,9 +191,9 @@ async fn one_pass_ends_with_an_error_where_nothing_can_be_uploaded() {
     let error = try_once(&world, nowhere, &source).await.unwrap_err();
     assert_eq!(error.name(), "UploadFailed", "{error}");
     assert_eq!(world.executed(SUBMITTER).await, 0);
-    // What was begun goes on in the next run.
+    // What was begun goes on in the next run, which may see targets that are drawn after it.
     let report = once(&world, |_| {}, &source).await;
-    assert_eq!(report.stats.filled, 5);
+    assert!(report.stats.filled >= 5, "{report:?}");
 }
 
 #[tokio::test]
