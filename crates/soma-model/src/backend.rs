@@ -11,11 +11,8 @@ use crate::generic::{attention, elements, rotary, sigreg};
 
 /// A backend that can run the model.
 pub trait ModelBackend: Backend {
-    /// Does `work` with the device. Backends that only queue what they are told go on where a step of
-    /// it failed, for want of memory for one, with whatever numbers lie there; this does not.
-    ///
-    /// # Panics
-    /// When a step failed.
+    /// Does `work` with the device: all steps of it, for backends that have a way to see that none
+    /// failed. By default it is only done.
     fn checked<T: Send + 'static>(_: &Self::Device, work: impl FnOnce() -> T + Send) -> T {
         work()
     }
